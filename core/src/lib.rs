@@ -1,1 +1,16 @@
-//! Stub.
+//! The pure half of skydeck: what a platform file means, and what has to change in an account for it to be true.
+//!
+//! Nothing here calls AWS, waits, or reads a clock. The way of the data: a platform file is read into a
+//! [`spec::Platform`]; together with account, region and the facts of earlier layers it is a [`Scope`]; each module
+//! of [`layer`] compares that with the world that the `skydeck-aws` crate observed, and answers with a [`plan::Plan`].
+
+#![warn(missing_docs)]
+
+pub mod facts;
+pub mod layer;
+pub mod plan;
+pub mod run;
+pub mod scope;
+pub mod spec;
+
+pub use scope::Scope;

@@ -1,0 +1,1 @@
+//! One module per layer: its settings, its observed world, its changes, and the pure planner.

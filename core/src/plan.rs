@@ -1,0 +1,240 @@
+//! Plans: typed changes with their dependencies, and how a change is shown to a person.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Number of a step within its own plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StepId(pub usize);
+
+/// An AWS id or ARN that is known already, or that a step of the same plan will make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ref {
+    /// Observed, or deterministic.
+    Known(String),
+    /// What this step returns when it has been carried out.
+    Made(StepId),
+}
+
+impl Ref {
+    /// The step to wait for, if any.
+    #[must_use]
+    pub fn step(&self) -> Option<StepId> {
+        match self {
+            Ref::Known(_) => None,
+            Ref::Made(step) => Some(*step),
+        }
+    }
+}
+
+impl From<&str> for Ref {
+    fn from(id: &str) -> Self {
+        Ref::Known(id.to_owned())
+    }
+}
+
+/// One change and the steps that must be done before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step<C> {
+    /// What to do.
+    pub change: C,
+    /// Steps of the same plan that come first; always of lower number, so a plan has no cycle.
+    pub after: Vec<StepId>,
+}
+
+/// All that a layer has to do. Empty means: converged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan<C> {
+    /// The steps, by [`StepId`].
+    pub steps: Vec<Step<C>>,
+    /// What a person should know although nothing changes for it, such as a newer AMI.
+    pub notes: Vec<String>,
+}
+
+impl<C> Default for Plan<C> {
+    fn default() -> Self {
+        Plan { steps: Vec::new(), notes: Vec::new() }
+    }
+}
+
+impl<C> Plan<C> {
+    /// Adds a change that waits for those of `after` that are still to be made. Returns what it will make.
+    pub fn add(&mut self, change: C, after: &[&Ref]) -> Ref {
+        let id = StepId(self.steps.len());
+        let mut after: Vec<StepId> = after.iter().filter_map(|reference| reference.step()).collect();
+        after.sort_unstable();
+        after.dedup();
+        self.steps.push(Step { change, after });
+        Ref::Made(id)
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+impl<C: Describe> Plan<C> {
+    /// The changes as a person reads them, in the plan's order.
+    #[must_use]
+    pub fn describe(&self) -> Vec<Description> {
+        self.steps.iter().map(|step| step.change.describe()).collect()
+    }
+}
+
+/// A change that can be shown.
+pub trait Describe {
+    /// What this change does, in words and attributes; never a secret value.
+    fn describe(&self) -> Description;
+}
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It does not exist yet.
+    Create,
+    /// It exists and is changed in place.
+    Update,
+    /// It is deleted.
+    Delete,
+}
+
+/// A change as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// Create, update or delete.
+    pub action: Action,
+    /// AWS's word for the resource, such as `security group`.
+    pub kind: String,
+    /// The resource's name.
+    pub name: String,
+    /// What changes in it; for a creation the settings it gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<Attribute>,
+}
+
+impl Description {
+    /// A creation with these settings.
+    pub fn create(kind: &str, name: impl Into<String>, settings: &impl Serialize) -> Self {
+        Description {
+            action: Action::Create,
+            kind: kind.into(),
+            name: name.into(),
+            attributes: diff(&Value::Null, settings),
+        }
+    }
+
+    /// An update from one state of the settings to another.
+    pub fn update<S: Serialize>(kind: &str, name: impl Into<String>, old: &S, new: &S) -> Self {
+        Description { action: Action::Update, kind: kind.into(), name: name.into(), attributes: diff(old, new) }
+    }
+
+    /// A deletion.
+    pub fn delete(kind: &str, name: impl Into<String>) -> Self {
+        Description { action: Action::Delete, kind: kind.into(), name: name.into(), attributes: Vec::new() }
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.action {
+            Action::Create => '+',
+            Action::Update => '~',
+            Action::Delete => '-',
+        };
+        write!(f, "{sign} {} {}", self.kind, self.name)
+    }
+}
+
+/// One attribute of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribute {
+    /// Path within the settings, such as `health.interval_seconds`.
+    pub name: String,
+    /// The value found; `None` where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<Value>,
+    /// The value wanted; `None` where it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<Value>,
+}
+
+/// The attributes in which two settings differ. Objects are followed key by key; lists are compared whole.
+pub fn diff(old: &impl Serialize, new: &impl Serialize) -> Vec<Attribute> {
+    let mut found = Vec::new();
+    compare("", &json(old), &json(new), &mut found);
+    found
+}
+
+/// Settings are plain data, so that this cannot fail; a value that could not be written would compare as null.
+fn json(settings: &impl Serialize) -> Value {
+    serde_json::to_value(settings).unwrap_or_default()
+}
+
+fn compare(name: &str, old: &Value, new: &Value, found: &mut Vec<Attribute>) {
+    let empty = serde_json::Map::new();
+    match (old, new) {
+        (old, new) if old == new => {}
+        (Value::Object(_) | Value::Null, Value::Object(_)) | (Value::Object(_), Value::Null) => {
+            let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
+            let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            for key in keys {
+                let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                compare(&path, old.get(key).unwrap_or(&Value::Null), new.get(key).unwrap_or(&Value::Null), found);
+            }
+        }
+        (old, new) => {
+            let some = |value: &Value| (!value.is_null()).then(|| value.clone());
+            found.push(Attribute { name: name.into(), old: some(old), new: some(new) });
+        }
+    }
+}
+
+/// A resource that was observed: its id or ARN, and its settings in the planner's own terms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found<S> {
+    /// AWS's id or ARN, whatever the API asks for to change it.
+    pub id: String,
+    /// What it is set to.
+    pub settings: S,
+}
+
+/// Why no plan can be made: what skydeck refuses before touching anything.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A name that the platform needs belongs to somebody else.
+    #[error(
+        "{kind} {name} exists and does not carry this platform's tags: it is somebody else's, and skydeck leaves it alone. {advice}"
+    )]
+    Taken {
+        /// AWS's word for the resource.
+        kind: String,
+        /// The name that is taken.
+        name: String,
+        /// What to change.
+        advice: String,
+    },
+    /// The platform cannot work as it is described.
+    #[error("{what}. {advice}")]
+    Impossible {
+        /// What is wrong, with resource and number.
+        what: String,
+        /// What to change.
+        advice: String,
+    },
+    /// An earlier layer has not handed on what this one needs.
+    #[error("{layer} has not said {what}; it must run before this layer")]
+    MissingFact {
+        /// The layer that should have said it.
+        layer: String,
+        /// What is missing.
+        what: String,
+    },
+}

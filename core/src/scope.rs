@@ -1,0 +1,113 @@
+//! What a layer works in: the platform, the account it lives in, and what earlier layers found; and the names and
+//! tags that follow from it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::facts::Facts;
+use crate::spec::Platform;
+
+/// Tag that names the platform; with [`TAG_ENVIRONMENT`] the mark of ownership.
+pub const TAG_PLATFORM: &str = "skydeck:platform";
+/// Tag that names the environment.
+pub const TAG_ENVIRONMENT: &str = "skydeck:environment";
+/// Tag that says which resource of the platform this is, such as `subnet/ap-south-1a`.
+pub const TAG_RESOURCE: &str = "skydeck:resource";
+
+/// Tags of one resource.
+pub type Tags = BTreeMap<String, String>;
+
+/// Everything a planner knows besides the observed world.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// The platform as its file says.
+    pub platform: Platform,
+    /// The AWS account's twelve digits.
+    pub account: String,
+    /// The partition: `aws`, `aws-cn` or `aws-us-gov`.
+    pub partition: String,
+    /// Skydeck's own bucket, where the probe function's code lies.
+    pub home: String,
+    /// What earlier layers found or made.
+    pub facts: Facts,
+}
+
+impl Scope {
+    /// `<platform>-<environment>`: the prefix of every name and the folder in skydeck's bucket.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        format!("{}-{}", self.platform.name, self.platform.environment)
+    }
+
+    /// The deterministic name of a thing, such as `skyfox-devprod-vpc`.
+    #[must_use]
+    pub fn name(&self, thing: &str) -> String {
+        format!("{}-{thing}", self.prefix())
+    }
+
+    /// The name of a thing that is replaced when `settings` change: at most `limit` characters, ending in 6 hex
+    /// digits of a hash of the settings.
+    #[must_use]
+    pub fn versioned_name(&self, thing: &str, settings: &impl Serialize, limit: usize) -> String {
+        let text = serde_json::to_string(settings).unwrap_or_default();
+        let hash = hex::encode(Sha256::digest(text.as_bytes()));
+        let mut name = self.name(thing);
+        name.truncate(limit - 7);
+        format!("{}-{}", name.trim_end_matches('-'), &hash[..6])
+    }
+
+    /// The tags that mark a resource as this platform's; two of them are what ownership is read from.
+    #[must_use]
+    pub fn ownership(&self) -> Tags {
+        Tags::from([
+            (TAG_PLATFORM.into(), self.platform.name.clone()),
+            (TAG_ENVIRONMENT.into(), self.platform.environment.clone()),
+        ])
+    }
+
+    /// All tags of a resource: `resource` says which one it is, `name` is its name, `service` the service it serves.
+    #[must_use]
+    pub fn tags(&self, resource: &str, name: &str, service: Option<&str>) -> Tags {
+        let mut tags = self.platform.tags.clone();
+        tags.extend(self.ownership());
+        tags.insert(TAG_RESOURCE.into(), resource.into());
+        tags.insert("Name".into(), name.into());
+        tags.insert("Project".into(), self.platform.name.clone());
+        tags.insert("Environment".into(), self.platform.environment.clone());
+        if let Some(service) = service {
+            tags.insert("Service".into(), service.into());
+        }
+        tags
+    }
+
+    /// Whether tags found on a resource mark it as this platform's.
+    #[must_use]
+    pub fn owns(&self, tags: &Tags) -> bool {
+        self.ownership().iter().all(|(key, value)| tags.get(key) == Some(value))
+    }
+
+    /// An ARN of this account and region.
+    #[must_use]
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.platform.region, self.account)
+    }
+
+    /// The ARN of an IAM role or instance profile of this account: `kind` is `role` or `instance-profile`.
+    #[must_use]
+    pub fn iam_arn(&self, kind: &str, name: &str) -> String {
+        format!("arn:{}:iam::{}:{kind}/{name}", self.partition, self.account)
+    }
+
+    /// The name of a bucket of the platform, with the suffix that the file may give.
+    ///
+    /// A key that the file does not have names the bucket that it would have: references are checked on reading.
+    #[must_use]
+    pub fn bucket_name(&self, key: &str) -> String {
+        match self.platform.buckets.get(key).and_then(|bucket| bucket.suffix.as_deref()) {
+            Some(suffix) => format!("{}-{suffix}", self.name(key)),
+            None => self.name(key),
+        }
+    }
+}
