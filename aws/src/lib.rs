@@ -1,1 +1,12 @@
-//! Stub.
+//! The SDK side of skydeck: how each layer's world is observed, and how each planned change is carried out.
+//!
+//! The way of the data: [`client::Clients`] are made once, at a function's start. [`layer::converge`] observes a
+//! layer, asks `skydeck-core` for the plan, lets [`execute`] carry it out, and observes again.
+
+pub mod client;
+pub mod error;
+pub mod execute;
+pub mod layer;
+
+pub use client::Clients;
+pub use error::{Error, Result};

@@ -1,1 +1,6 @@
 //! One module per layer: its settings, its observed world, its changes, and the pure planner.
+//!
+//! Every layer module has the same four things: `World` (what was observed), `Change` (one variant per AWS write),
+//! `plan` (desired against observed), `teardown` (everything of ours, in the order that AWS allows) and `facts`.
+
+pub mod network;

@@ -1,0 +1,171 @@
+//! What can go wrong, told as verb, resource, code and advice; and the names by which the state machine knows it.
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use skydeck_core::plan::Refusal;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a layer did not get done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Nothing is wrong: AWS is still at it. The state machine retries.
+    #[error("still waiting for {0}")]
+    NotYet(String),
+    /// AWS refused a call.
+    #[error("{verb} {resource}: {code}: {message}{}", advice(code))]
+    Aws {
+        /// What was tried, such as `create VPC`.
+        verb: String,
+        /// The resource's name.
+        resource: String,
+        /// AWS's error code.
+        code: String,
+        /// AWS's message.
+        message: String,
+    },
+    /// The planner refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Several changes of one layer failed; the first decides the error's name.
+    #[error("{first} (and {} more: {})", rest.len(), list(rest))]
+    Several {
+        /// The first failure.
+        first: Box<Error>,
+        /// The others.
+        rest: Vec<Error>,
+    },
+    /// Skydeck's own records are not what they should be.
+    #[error("{0}")]
+    Broken(String),
+}
+
+fn list(errors: &[Error]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Error {
+    /// The name by which the state machine's Retry and Catch know the error. These names are a contract.
+    #[must_use]
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Error::NotYet(_) => "NotYet",
+            Error::Aws { code, .. } if is_throttling(code) => "Throttled",
+            Error::Aws { code, .. } if is_denial(code) => "AccessDenied",
+            Error::Aws { .. } => "AwsError",
+            Error::Refused(Refusal::Taken { .. }) => "Taken",
+            Error::Refused(_) => "Refused",
+            Error::Several { first, .. } => first.error_type(),
+            Error::Broken(_) => "Broken",
+        }
+    }
+
+    /// AWS's error code, where AWS answered.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Error::Aws { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// One error out of many. What only waits gives way to what is really wrong.
+    #[must_use]
+    pub fn join(mut errors: Vec<Error>) -> Option<Error> {
+        errors.sort_by_key(|error| matches!(error, Error::NotYet(_)));
+        let mut errors = errors.into_iter();
+        let first = errors.next()?;
+        let rest: Vec<Error> = errors.filter(|error| !matches!(error, Error::NotYet(_))).collect();
+        Some(if rest.is_empty() { first } else { Error::Several { first: Box::new(first), rest } })
+    }
+}
+
+/// What stands in an answer's place where none came.
+const NO_ANSWER: &str = "NoAnswer";
+
+fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestLimitExceeded" | "TooManyRequestsException" | "SlowDown"
+    ) || code == NO_ANSWER
+}
+
+fn is_denial(code: &str) -> bool {
+    matches!(code, "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" | "403")
+}
+
+/// What a person can do about a code; empty where the message says it all.
+fn advice(code: &str) -> &'static str {
+    match code {
+        code if is_denial(code) => {
+            ". The function's role lacks this permission, or a boundary or service control policy denies it"
+        }
+        NO_ANSWER => ". No answer came from AWS; the next attempt finds out whether the call had its effect",
+        code if is_throttling(code) => ". AWS asked to slow down",
+        "BucketAlreadyExists" => {
+            ". Another account owns a bucket of this name; set `suffix` for the bucket in the platform file"
+        }
+        "VpcLimitExceeded" | "LimitExceeded" | "LimitExceededException" | "ServiceQuotaExceededException" => {
+            ". A quota of the account is used up; raise it in Service Quotas, or remove what is unused"
+        }
+        _ => "",
+    }
+}
+
+/// Tells an SDK error as a person needs it.
+pub trait Explain<T> {
+    /// Says what was tried (`create VPC`) and on which resource.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] where the call failed.
+    fn during(self, verb: &str, resource: &str) -> Result<T>;
+
+    /// Like [`Explain::during`], but an error with one of these codes means that there is no such thing.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] where the call failed with another code.
+    fn find(self, codes: &[&str], verb: &str, resource: &str) -> Result<Option<T>>;
+}
+
+impl<T, E, R> Explain<T> for std::result::Result<T, SdkError<E, R>>
+where
+    E: ProvideErrorMetadata,
+{
+    fn during(self, verb: &str, resource: &str) -> Result<T> {
+        self.map_err(|error| explain(&error, verb, resource))
+    }
+
+    fn find(self, codes: &[&str], verb: &str, resource: &str) -> Result<Option<T>> {
+        match self.during(verb, resource) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.code().is_some_and(|code| codes.contains(&code)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn explain<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, verb: &str, resource: &str) -> Error {
+    let (code, message) = match error {
+        SdkError::ServiceError(service) => (
+            service.err().code().unwrap_or("Unknown").to_owned(),
+            service.err().message().unwrap_or("AWS gave no message").trim_end_matches('.').to_owned(),
+        ),
+        SdkError::ConstructionFailure(_) => ("BadRequest".to_owned(), "the request could not be built".to_owned()),
+        SdkError::TimeoutError(_) => (NO_ANSWER.to_owned(), "the call timed out".to_owned()),
+        _ => (NO_ANSWER.to_owned(), "the connection failed".to_owned()),
+    };
+    Error::Aws { verb: verb.to_owned(), resource: resource.to_owned(), code, message }
+}
+
+/// Takes "it is already so" for done. Each use says in a comment which race it is.
+///
+/// # Errors
+/// Every error with another code.
+pub fn tolerate<T>(result: Result<T>, codes: &[&str]) -> Result<Option<T>> {
+    match result {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.code().is_some_and(|code| codes.contains(&code)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,74 @@
+//! The one executor of all layers: carries out a plan without choices, as concurrently as its dependencies allow.
+
+use std::collections::BTreeMap;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use skydeck_core::plan::{Plan, Ref, StepId};
+
+use crate::error::{Error, Result};
+
+/// How many calls are under way at once. EC2 lets an account burst some 50 writes, and other tools share that
+/// (<https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>).
+const AT_ONCE: usize = 24;
+
+/// Ids and ARNs that finished steps have made.
+#[derive(Debug, Clone, Default)]
+pub struct Made(BTreeMap<StepId, String>);
+
+impl Made {
+    /// The id or ARN behind a reference.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] where the step made nothing: a fault of the planner.
+    pub fn id<'a>(&'a self, reference: &'a Ref) -> Result<&'a str> {
+        match reference {
+            Ref::Known(id) => Ok(id),
+            Ref::Made(step) => self
+                .0
+                .get(step)
+                .map(String::as_str)
+                .ok_or_else(|| Error::Broken(format!("step {} of the plan made no id", step.0))),
+        }
+    }
+}
+
+/// What came of a plan.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Steps that were carried out, in the order in which they finished.
+    pub done: Vec<StepId>,
+    /// What went wrong, if anything.
+    pub error: Option<Error>,
+}
+
+/// Carries out a plan. `apply` does one change and returns the id or ARN that it made, if any.
+///
+/// Where a step fails, what depends on it is not tried; everything else still is, so that the next run has less to do.
+pub async fn execute<C>(plan: &Plan<C>, apply: impl AsyncFn(&C, &Made) -> Result<Option<String>>) -> Outcome {
+    let mut made = Made::default();
+    let mut done = Vec::new();
+    let mut errors = Vec::new();
+    let mut waiting: Vec<usize> = (0..plan.steps.len()).collect();
+    let mut running = FuturesUnordered::new();
+    loop {
+        waiting.retain(|&index| {
+            let step = &plan.steps[index];
+            let ready = running.len() < AT_ONCE && step.after.iter().all(|id| done.contains(id));
+            if ready {
+                let (made, apply) = (made.clone(), &apply);
+                running.push(async move { (StepId(index), apply(&step.change, &made).await) });
+            }
+            !ready
+        });
+        match running.next().await {
+            Some((id, Ok(result))) => {
+                done.push(id);
+                if let Some(result) = result {
+                    made.0.insert(id, result);
+                }
+            }
+            Some((_, Err(error))) => errors.push(error),
+            None => return Outcome { done, error: Error::join(errors) },
+        }
+    }
+}
