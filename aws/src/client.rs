@@ -124,11 +124,7 @@ struct CountingClient {
 }
 
 impl HttpClient for CountingClient {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
         SharedHttpConnector::new(CountingConnector { inner, calls: self.calls.clone() })
     }

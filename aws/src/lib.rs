@@ -7,6 +7,7 @@ pub mod client;
 pub mod error;
 pub mod execute;
 pub mod layer;
+mod tag;
 
 pub use client::Clients;
 pub use error::{Error, Result};

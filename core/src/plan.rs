@@ -45,18 +45,21 @@ pub struct Step<C> {
     pub after: Vec<StepId>,
 }
 
-/// All that a layer has to do. Empty means: converged.
+/// All that a layer has to do now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan<C> {
     /// The steps, by [`StepId`].
     pub steps: Vec<Step<C>>,
     /// What a person should know although nothing changes for it, such as a newer AMI.
     pub notes: Vec<String>,
+    /// What AWS has to finish before the rest can be planned, such as instances that terminate. With a wait in it, a
+    /// plan without steps is not converged.
+    pub waits: Vec<String>,
 }
 
 impl<C> Default for Plan<C> {
     fn default() -> Self {
-        Plan { steps: Vec::new(), notes: Vec::new() }
+        Plan { steps: Vec::new(), notes: Vec::new(), waits: Vec::new() }
     }
 }
 

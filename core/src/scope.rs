@@ -111,3 +111,9 @@ impl Scope {
         }
     }
 }
+
+/// The tags of `wanted` that `found` lacks or has with another value. Tags that others have added are theirs.
+#[must_use]
+pub fn missing_tags(found: &Tags, wanted: &Tags) -> Tags {
+    wanted.iter().filter(|(key, value)| found.get(*key) != Some(value)).map(|(k, v)| (k.clone(), v.clone())).collect()
+}

@@ -4,35 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::facts::NetworkFacts;
-use crate::plan::{Describe, Description, Found, Plan, Ref, Refusal};
-use crate::scope::{Scope, Tags};
-use crate::spec::Scheme;
+use crate::plan::{Describe, Description, Found, Ref};
+use crate::scope::Tags;
 
-/// The ports that Linux gives a container whose host port is 0
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html>).
-const EPHEMERAL: (u16, u16) = (32768, 65535);
+mod desired;
+mod plan;
+
+pub use desired::{alb_group, facts};
+pub use plan::{plan, teardown};
+
 /// Anywhere, in IPv4.
-const ANYWHERE: &str = "0.0.0.0/0";
+pub const ANYWHERE: &str = "0.0.0.0/0";
 
 /// What was observed of the network: only what carries the platform's tags, and the region's zones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct World {
     /// Names of the region's availability zones, sorted; local and wavelength zones are not among them.
     pub zones: Vec<String>,
-    /// VPCs of ours, oldest first: more than one after a creation whose answer was lost.
+    /// VPCs of ours, the one in use first: there is more than one after a creation whose answer was lost.
     pub vpcs: Vec<Found<Vpc>>,
-    /// Internet gateways of ours, with the VPC each is attached to; the attached one first.
+    /// Internet gateways of ours, the attached one first.
     pub gateways: Vec<Found<Gateway>>,
-    /// Route tables of ours.
+    /// Route tables of ours in the VPC in use.
     pub route_tables: Vec<Found<RouteTable>>,
     /// Subnets of ours, by zone.
     pub subnets: BTreeMap<String, Found<Subnet>>,
     /// Security groups of ours, by name.
     pub groups: BTreeMap<String, Found<Group>>,
-    /// Network interfaces that still lie in our VPC, as a person would name them.
-    pub interfaces: Vec<String>,
 }
 
 /// Settings of the VPC.
@@ -121,18 +121,19 @@ pub enum Source {
 #[expect(missing_docs, reason = "a variant is named after the API call, its fields after the call's parameters")]
 pub enum Change {
     CreateVpc { settings: Vpc },
-    SetVpcDns { vpc: Ref, old: Option<Vpc>, settings: Vpc },
+    SetVpcDns { vpc: Ref, name: String, hostnames: bool, support: bool },
     CreateGateway { tags: Tags },
     AttachGateway { gateway: Ref, vpc: Ref, name: String },
     CreateRouteTable { vpc: Ref, tags: Tags },
-    SetDefaultRoute { table: Ref, gateway: Ref, replace: bool, name: String },
+    SetDefaultRoute { table: Ref, gateway: Ref, old: Option<String>, name: String },
     CreateSubnet { vpc: Ref, zone: String, settings: Subnet },
     SetPublicIp { subnet: Ref, name: String },
     Associate { table: Ref, subnet: Ref, name: String },
     CreateGroup { vpc: Ref, name: String, settings: Group },
-    Allow { group: Ref, name: String, rules: Vec<(Ingress, Option<Ref>)> },
-    Revoke { group: Ref, name: String, rules: Vec<Ingress> },
-    SetTags { id: Ref, kind: String, name: String, old: Tags, new: Tags },
+    AllowIn { group: Ref, name: String, rules: Vec<(Ingress, Option<Ref>)> },
+    AllowOut { group: Ref, name: String },
+    RevokeIn { group: String, name: String, rules: Vec<(Ingress, Option<Ref>)> },
+    SetTags { id: String, kind: String, name: String, old: Tags, new: Tags },
     DeleteGroup { id: String, name: String },
     Disassociate { association: String, name: String },
     DeleteSubnet { id: String, name: String },
@@ -140,4 +141,50 @@ pub enum Change {
     DetachGateway { id: String, vpc: String, name: String },
     DeleteGateway { id: String, name: String },
     DeleteVpc { id: String, name: String },
+}
+
+impl Describe for Change {
+    fn describe(&self) -> Description {
+        let set = |kind: &str, name: &String, key: &str, old: Value, new: Value| {
+            Description::update(kind, name, &json!({ key: old }), &json!({ key: new }))
+        };
+        match self {
+            Change::CreateVpc { settings } => Description::create("VPC", &settings.tags["Name"], settings),
+            Change::SetVpcDns { name, hostnames, support, .. } => Description::update(
+                "VPC",
+                name,
+                &json!({}),
+                &json!({ "dns_hostnames": hostnames, "dns_support": support }),
+            ),
+            Change::CreateGateway { tags } => Description::create("internet gateway", &tags["Name"], tags),
+            Change::AttachGateway { name, .. } => set("internet gateway", name, "attached", json!(false), json!(true)),
+            Change::CreateRouteTable { tags, .. } => Description::create("route table", &tags["Name"], tags),
+            Change::SetDefaultRoute { old, name, .. } => {
+                set("route table", name, ANYWHERE, json!(old), json!("internet gateway"))
+            }
+            Change::CreateSubnet { settings, .. } => Description::create("subnet", &settings.tags["Name"], settings),
+            Change::SetPublicIp { name, .. } => set("subnet", name, "public_ip_on_launch", json!(false), json!(true)),
+            Change::Associate { name, .. } => set("subnet", name, "route_table", Value::Null, json!("public")),
+            Change::CreateGroup { name, settings, .. } => Description::create("security group", name, settings),
+            Change::AllowIn { name, rules, .. } => {
+                let rules: Vec<&Ingress> = rules.iter().map(|(rule, _)| rule).collect();
+                set("security group", name, "ingress", Value::Null, json!(rules))
+            }
+            Change::AllowOut { name, .. } => set("security group", name, "egress_all", json!(false), json!(true)),
+            Change::RevokeIn { name, rules, .. } => {
+                let rules: Vec<&Ingress> = rules.iter().map(|(rule, _)| rule).collect();
+                set("security group", name, "ingress", json!(rules), Value::Null)
+            }
+            Change::SetTags { kind, name, old, new, .. } => {
+                Description::update(kind, name, &json!({ "tags": old }), &json!({ "tags": new }))
+            }
+            Change::DeleteGroup { name, .. } => Description::delete("security group", name),
+            Change::Disassociate { name, .. } => set("subnet", name, "route_table", json!("public"), Value::Null),
+            Change::DeleteSubnet { name, .. } => Description::delete("subnet", name),
+            Change::DeleteRouteTable { name, .. } => Description::delete("route table", name),
+            Change::DetachGateway { name, .. } => set("internet gateway", name, "attached", json!(true), json!(false)),
+            Change::DeleteGateway { name, .. } => Description::delete("internet gateway", name),
+            Change::DeleteVpc { name, .. } => Description::delete("VPC", name),
+        }
+    }
 }

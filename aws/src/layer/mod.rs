@@ -1,0 +1,106 @@
+//! Observe, plan, apply, observe: the one way in which every layer converges.
+
+use std::time::Instant;
+
+use skydeck_core::facts::Facts;
+use skydeck_core::plan::{Describe, Description, Plan, Refusal};
+use skydeck_core::run::{Layer, LayerReport, Mode};
+use skydeck_core::scope::Scope;
+
+use crate::client::Clients;
+use crate::error::{Error, Result};
+use crate::execute::{Made, execute};
+
+pub mod network;
+
+/// What a layer of the platform can do. The planner is `skydeck-core`'s; the rest calls AWS.
+pub trait Work {
+    /// Which layer this is.
+    const LAYER: Layer;
+    /// The IAM actions that observing and changing need: all that the layer's role gets.
+    const ACTIONS: &'static [&'static str];
+    /// What was observed.
+    type World;
+    /// One write.
+    type Change: Describe;
+
+    /// Reads the layer's world, in bulk.
+    fn observe(clients: &Clients, scope: &Scope) -> impl Future<Output = Result<Self::World>>;
+
+    /// What has to change for the world to be what the platform file says.
+    ///
+    /// # Errors
+    /// Where skydeck refuses before touching anything.
+    fn plan(scope: &Scope, world: &Self::World) -> Result<Plan<Self::Change>, Refusal>;
+
+    /// What has to change for nothing of ours to be left.
+    fn teardown(scope: &Scope, world: &Self::World) -> Plan<Self::Change>;
+
+    /// What later layers need to know, under this layer's own key.
+    fn facts(scope: &Scope, world: &Self::World) -> Facts;
+
+    /// Carries out one change; returns the id or ARN that it made, if any.
+    fn apply(
+        clients: &Clients,
+        scope: &Scope,
+        change: &Self::Change,
+        made: &Made,
+    ) -> impl Future<Output = Result<Option<String>>>;
+}
+
+/// What one attempt at a layer came to.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The layer's facts, under its own key.
+    pub facts: Facts,
+    /// The changes that were carried out; in mode `plan`, those that would be.
+    pub changes: Vec<Description>,
+    /// Counts and times of this attempt.
+    pub report: LayerReport,
+    /// Why the layer is not done.
+    pub error: Option<Error>,
+}
+
+/// One attempt at a layer. What was done before a failure is told with it.
+pub async fn converge<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Attempt {
+    let (started, calls) = (Instant::now(), clients.calls());
+    let mut attempt = attempt::<W>(clients, scope, mode).await.unwrap_or_else(|error| Attempt {
+        facts: Facts::default(),
+        changes: Vec::new(),
+        report: LayerReport::count(W::LAYER, &[]),
+        error: Some(error),
+    });
+    attempt.report.calls = clients.calls() - calls;
+    attempt.report.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    attempt
+}
+
+async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Result<Attempt> {
+    let want = |world: &W::World| match mode {
+        Mode::Plan | Mode::Apply => W::plan(scope, world),
+        Mode::Destroy => Ok(W::teardown(scope, world)),
+    };
+    let mut world = W::observe(clients, scope).await?;
+    let plan = want(&world)?;
+    let descriptions = plan.describe();
+    let (changes, mut error) = if mode == Mode::Plan {
+        (descriptions, None)
+    } else {
+        let outcome = execute(&plan, async |change, made| W::apply(clients, scope, change, made).await).await;
+        (outcome.done.iter().map(|id| descriptions[id.0].clone()).collect(), outcome.error)
+    };
+    if mode != Mode::Plan && error.is_none() && !(plan.is_empty() && plan.waits.is_empty()) {
+        world = W::observe(clients, scope).await?;
+        error = unfinished(&want(&world)?);
+    }
+    let mut report = LayerReport::count(W::LAYER, &changes);
+    report.notes.clone_from(&plan.notes);
+    Ok(Attempt { facts: W::facts(scope, &world), changes, report, error })
+}
+
+/// What is still open after a plan was carried out: AWS is at work, or does not show yet what it has done.
+fn unfinished<C: Describe>(next: &Plan<C>) -> Option<Error> {
+    let mut open = next.waits.clone();
+    open.extend(next.describe().iter().map(ToString::to_string));
+    (!open.is_empty()).then(|| Error::NotYet(open.join(", ")))
+}

@@ -1,0 +1,233 @@
+//! Reads the network: one call per kind of resource, by the tags of ownership.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{Filter, IpPermission, SecurityGroup, VpcAttributeName};
+use futures::try_join;
+use skydeck_core::layer::network::{ANYWHERE, Gateway, Group, Ingress, RouteTable, Source, Subnet, Vpc, World};
+use skydeck_core::plan::Found;
+use skydeck_core::scope::Scope;
+
+use crate::client::Clients;
+use crate::error::{Error, Explain, Result};
+use crate::tag::from_ec2;
+
+pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
+    let ec2 = &clients.ec2;
+    let ours: &Vec<Filter> =
+        &scope.ownership().iter().map(|(key, value)| filter(&format!("tag:{key}"), value)).collect();
+    let (zones, mut vpcs, mut gateways, tables, subnets, groups) = try_join!(
+        zones(ec2),
+        vpcs(ec2, ours),
+        gateways(ec2, ours),
+        route_tables(ec2, ours),
+        subnets(ec2, ours),
+        groups(ec2, ours),
+    )?;
+    // The VPC in use is the one that holds our subnets or our gateway; among equals the lowest id, so that every run
+    // chooses the same.
+    let used = |id: &str| {
+        subnets.iter().any(|(vpc, _, _)| vpc == id)
+            || gateways.iter().any(|gateway: &Found<Gateway>| gateway.settings.vpc.as_deref() == Some(id))
+    };
+    vpcs.sort_by_key(|vpc| (!used(&vpc.id), vpc.id.clone()));
+    gateways.sort_by_key(|gateway| (gateway.settings.vpc.is_none(), gateway.id.clone()));
+    let current = vpcs.first().map(|vpc| vpc.id.clone()).unwrap_or_default();
+    let mut route_tables: Vec<Found<RouteTable>> =
+        tables.into_iter().filter(|(vpc, _)| *vpc == current).map(|(_, table)| table).collect();
+    route_tables.sort_by_key(|table| (table.settings.subnets.is_empty(), table.id.clone()));
+    Ok(World {
+        zones,
+        vpcs,
+        gateways,
+        route_tables,
+        subnets: subnets
+            .into_iter()
+            .filter(|(vpc, _, _)| *vpc == current)
+            .map(|(_, zone, subnet)| (zone, subnet))
+            .collect(),
+        groups: named(groups.iter().filter(|group| group.vpc_id() == Some(current.as_str()))),
+    })
+}
+
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build()
+}
+
+async fn zones(ec2: &Client) -> Result<Vec<String>> {
+    let answer = ec2
+        .describe_availability_zones()
+        .filters(filter("zone-type", "availability-zone"))
+        .filters(filter("state", "available"))
+        .send()
+        .await
+        .during("list", "availability zones")?;
+    let mut zones: Vec<String> =
+        answer.availability_zones().iter().filter_map(|zone| zone.zone_name()).map(Into::into).collect();
+    zones.sort();
+    Ok(zones)
+}
+
+async fn vpcs(ec2: &Client, ours: &[Filter]) -> Result<Vec<Found<Vpc>>> {
+    let found: Vec<aws_sdk_ec2::types::Vpc> = ec2
+        .describe_vpcs()
+        .set_filters(Some(ours.to_vec()))
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .during("list", "VPCs")?;
+    let mut vpcs = Vec::new();
+    for vpc in found {
+        let id = vpc.vpc_id().unwrap_or_default().to_owned();
+        let (dns_hostnames, dns_support) = try_join!(
+            attribute(ec2, &id, VpcAttributeName::EnableDnsHostnames),
+            attribute(ec2, &id, VpcAttributeName::EnableDnsSupport),
+        )?;
+        let settings =
+            Vpc { cidr: block(vpc.cidr_block(), &id)?, dns_hostnames, dns_support, tags: from_ec2(vpc.tags()) };
+        vpcs.push(Found { id, settings });
+    }
+    Ok(vpcs)
+}
+
+async fn attribute(ec2: &Client, vpc: &str, name: VpcAttributeName) -> Result<bool> {
+    let answer = ec2.describe_vpc_attribute().vpc_id(vpc).attribute(name).send().await.during("describe VPC", vpc)?;
+    let value = answer.enable_dns_hostnames().or(answer.enable_dns_support());
+    Ok(value.and_then(|value| value.value()).unwrap_or_default())
+}
+
+fn block<T: std::str::FromStr>(cidr: Option<&str>, id: &str) -> Result<T> {
+    let cidr = cidr.unwrap_or_default();
+    cidr.parse().map_err(|_| Error::Broken(format!("AWS gives {id} the CIDR block `{cidr}`, which is none")))
+}
+
+async fn gateways(ec2: &Client, ours: &[Filter]) -> Result<Vec<Found<Gateway>>> {
+    let found: Vec<aws_sdk_ec2::types::InternetGateway> = ec2
+        .describe_internet_gateways()
+        .set_filters(Some(ours.to_vec()))
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .during("list", "internet gateways")?;
+    Ok(found
+        .iter()
+        .map(|gateway| Found {
+            id: gateway.internet_gateway_id().unwrap_or_default().to_owned(),
+            settings: Gateway {
+                vpc: gateway.attachments().iter().find_map(|attachment| attachment.vpc_id()).map(Into::into),
+                tags: from_ec2(gateway.tags()),
+            },
+        })
+        .collect())
+}
+
+/// Route tables, each with the VPC that it lies in.
+async fn route_tables(ec2: &Client, ours: &[Filter]) -> Result<Vec<(String, Found<RouteTable>)>> {
+    let found: Vec<aws_sdk_ec2::types::RouteTable> = ec2
+        .describe_route_tables()
+        .set_filters(Some(ours.to_vec()))
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .during("list", "route tables")?;
+    Ok(found
+        .iter()
+        .map(|table| {
+            let default = table.routes().iter().find(|route| route.destination_cidr_block() == Some(ANYWHERE));
+            let subnets = table.associations().iter().filter_map(|association| {
+                Some((association.subnet_id()?.to_owned(), association.route_table_association_id()?.to_owned()))
+            });
+            let settings = RouteTable {
+                default_route: default.and_then(|route| route.gateway_id()).map(Into::into),
+                subnets: subnets.collect(),
+                tags: from_ec2(table.tags()),
+            };
+            let id = table.route_table_id().unwrap_or_default().to_owned();
+            (table.vpc_id().unwrap_or_default().to_owned(), Found { id, settings })
+        })
+        .collect())
+}
+
+/// Subnets, each with its VPC and its zone.
+async fn subnets(ec2: &Client, ours: &[Filter]) -> Result<Vec<(String, String, Found<Subnet>)>> {
+    let found: Vec<aws_sdk_ec2::types::Subnet> = ec2
+        .describe_subnets()
+        .set_filters(Some(ours.to_vec()))
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .during("list", "subnets")?;
+    found
+        .iter()
+        .map(|subnet| {
+            let id = subnet.subnet_id().unwrap_or_default().to_owned();
+            let settings = Subnet {
+                cidr: block(subnet.cidr_block(), &id)?,
+                public_ip_on_launch: subnet.map_public_ip_on_launch().unwrap_or_default(),
+                tags: from_ec2(subnet.tags()),
+            };
+            let zone = subnet.availability_zone().unwrap_or_default().to_owned();
+            Ok((subnet.vpc_id().unwrap_or_default().to_owned(), zone, Found { id, settings }))
+        })
+        .collect()
+}
+
+async fn groups(ec2: &Client, ours: &[Filter]) -> Result<Vec<SecurityGroup>> {
+    ec2.describe_security_groups()
+        .set_filters(Some(ours.to_vec()))
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .during("list", "security groups")
+}
+
+/// Groups by name, the ids in their rules turned into names where they are ours.
+fn named<'a>(groups: impl Iterator<Item = &'a SecurityGroup> + Clone) -> BTreeMap<String, Found<Group>> {
+    let names: BTreeMap<&str, &str> =
+        groups.clone().filter_map(|group| Some((group.group_id()?, group.group_name()?))).collect();
+    groups
+        .map(|group| {
+            let settings = Group {
+                description: group.description().unwrap_or_default().to_owned(),
+                ingress: group.ip_permissions().iter().flat_map(|rule| ingress(rule, &names)).collect(),
+                egress_all: group.ip_permissions_egress().iter().any(|rule| {
+                    rule.ip_protocol() == Some("-1")
+                        && rule.ip_ranges().iter().any(|range| range.cidr_ip() == Some(ANYWHERE))
+                }),
+                tags: from_ec2(group.tags()),
+            };
+            let id = group.group_id().unwrap_or_default().to_owned();
+            (group.group_name().unwrap_or_default().to_owned(), Found { id, settings })
+        })
+        .collect()
+}
+
+fn ingress(rule: &IpPermission, names: &BTreeMap<&str, &str>) -> BTreeSet<Ingress> {
+    let port = |port: Option<i32>| port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
+    let (from, to) = (port(rule.from_port()), port(rule.to_port()));
+    let tcp = rule.ip_protocol() == Some("tcp");
+    let cidrs = rule.ip_ranges().iter().filter_map(|range| range.cidr_ip()).map(|cidr| Source::Cidr(cidr.into()));
+    let groups = rule
+        .user_id_group_pairs()
+        .iter()
+        .filter_map(|pair| pair.group_id())
+        .map(|id| Source::Group((*names.get(id).unwrap_or(&id)).into()));
+    let named = cidrs.chain(groups).map(|source| match source {
+        source if tcp => source,
+        Source::Cidr(from) | Source::Group(from) | Source::Other(from) => {
+            Source::Other(format!("{} from {from}", rule.ip_protocol().unwrap_or_default()))
+        }
+    });
+    named.map(|source| Ingress { from, to, source }).collect()
+}

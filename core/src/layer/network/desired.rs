@@ -1,0 +1,116 @@
+//! What the network should be, by the platform file alone; and what it hands on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+
+use super::{ANYWHERE, Group, Ingress, Source, Subnet, Vpc, World};
+use crate::facts::{Facts, NetworkFacts};
+use crate::plan::Refusal;
+use crate::scope::Scope;
+use crate::spec::Scheme;
+
+/// The ports that Linux gives a container whose host port is 0
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html>).
+const EPHEMERAL: (u16, u16) = (32768, 65535);
+
+/// Key of a load balancer's security group: `alb-<key>`.
+#[must_use]
+pub fn alb_group(load_balancer: &str) -> String {
+    format!("alb-{load_balancer}")
+}
+
+/// The VPC.
+pub(super) fn vpc(scope: &Scope) -> Vpc {
+    Vpc {
+        cidr: scope.platform.network.cidr,
+        dns_hostnames: true,
+        dns_support: true,
+        tags: scope.tags("vpc", &scope.name("vpc"), None),
+    }
+}
+
+/// One subnet in each of the first zones. A subnet's block depends on its zone's place only, so that a zone more
+/// moves no other subnet.
+pub(super) fn subnets(scope: &Scope, zones: &[String]) -> Result<BTreeMap<String, Subnet>, Refusal> {
+    let network = &scope.platform.network;
+    let wanted = usize::from(network.zones);
+    if zones.len() < wanted {
+        return Err(Refusal::Impossible {
+            what: format!(
+                "the platform file asks for {wanted} availability zones, and {} has {}",
+                scope.platform.region,
+                zones.len()
+            ),
+            advice: format!("Set network.zones to at most {}", zones.len()),
+        });
+    }
+    let blocks: Vec<Ipv4Net> =
+        network.cidr.subnets(subnet_prefix(network.cidr)).into_iter().flatten().take(wanted).collect();
+    if blocks.len() < wanted {
+        return Err(Refusal::Impossible {
+            what: format!("network.cidr {} has no room for {wanted} subnets", network.cidr),
+            advice: "Give the VPC a larger block".into(),
+        });
+    }
+    Ok(zones
+        .iter()
+        .zip(blocks)
+        .map(|(zone, cidr)| {
+            let tags = scope.tags(&format!("subnet/{zone}"), &scope.name(&format!("public-{zone}")), None);
+            (zone.clone(), Subnet { cidr, public_ip_on_launch: true, tags })
+        })
+        .collect())
+}
+
+/// A 256th of the VPC, but never smaller than /28, AWS's smallest subnet
+/// (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>).
+fn subnet_prefix(vpc: Ipv4Net) -> u8 {
+    (vpc.prefix_len() + 8).min(28)
+}
+
+/// Security groups by key: one per load balancer, one of the instances, one of the probe function where there is an
+/// internal load balancer to ask.
+pub(super) fn groups(scope: &Scope) -> BTreeMap<String, Group> {
+    let balancers = &scope.platform.load_balancers;
+    let mut groups = BTreeMap::new();
+    let instances = scope.name("instances");
+    for (key, balancer) in balancers {
+        let callers = match balancer.scheme {
+            Scheme::InternetFacing => vec![Source::Cidr(ANYWHERE.into())],
+            // In bridge mode it is the instance that calls, so its group is the one to admit.
+            Scheme::Internal => vec![Source::Group(instances.clone()), Source::Group(scope.name("probe"))],
+        };
+        let ingress = callers.into_iter().map(|source| Ingress { from: 80, to: 80, source }).collect();
+        groups.insert(alb_group(key), group(scope, &alb_group(key), &format!("Load balancer {key}"), ingress));
+    }
+    let from_balancers = balancers
+        .keys()
+        .map(|key| Ingress { from: EPHEMERAL.0, to: EPHEMERAL.1, source: Source::Group(scope.name(&alb_group(key))) })
+        .collect();
+    groups.insert("instances".into(), group(scope, "instances", "Container instances", from_balancers));
+    if balancers.values().any(|balancer| balancer.scheme == Scheme::Internal) {
+        groups.insert("probe".into(), group(scope, "probe", "Probe function", BTreeSet::new()));
+    }
+    groups
+}
+
+fn group(scope: &Scope, key: &str, description: &str, ingress: BTreeSet<Ingress>) -> Group {
+    let tags = scope.tags(&format!("security-group/{key}"), &scope.name(key), None);
+    Group { description: format!("{description} of {}", scope.prefix()), ingress, egress_all: true, tags }
+}
+
+/// Ids of what was observed.
+#[must_use]
+pub fn facts(scope: &Scope, world: &World) -> Facts {
+    let Some(vpc) = world.vpcs.first() else { return Facts::default() };
+    let ids = |key: &String| Some((key.clone(), world.groups.get(&scope.name(key))?.id.clone()));
+    Facts {
+        network: Some(NetworkFacts {
+            vpc_id: vpc.id.clone(),
+            subnet_ids: world.subnets.iter().map(|(zone, subnet)| (zone.clone(), subnet.id.clone())).collect(),
+            security_group_ids: groups(scope).keys().filter_map(ids).collect(),
+        }),
+        ..Facts::default()
+    }
+}

@@ -1,0 +1,234 @@
+//! The planner of the network.
+
+use std::collections::BTreeMap;
+
+use super::{Change, Gateway, Group, Ingress, Source, Vpc, World, desired};
+use crate::plan::{Found, Plan, Ref, Refusal};
+use crate::scope::{Scope, Tags, missing_tags};
+
+/// What has to change for the network to be what the platform file says.
+///
+/// # Errors
+/// Where the region has too few zones, or the VPC's block is another one, which AWS cannot change.
+pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
+    let mut plan = Plan::default();
+    let subnets = desired::subnets(scope, &world.zones)?;
+    let vpc = plan_vpc(scope, world, &mut plan)?;
+    let table = plan_routes(scope, world, &mut plan, &vpc);
+    for (zone, settings) in subnets {
+        let name = settings.tags["Name"].clone();
+        let subnet = match world.subnets.get(&zone) {
+            None => {
+                let made = plan.add(Change::CreateSubnet { vpc: vpc.clone(), zone, settings }, &[&vpc]);
+                plan.add(Change::SetPublicIp { subnet: made.clone(), name: name.clone() }, &[&made]);
+                made
+            }
+            Some(found) => {
+                let id = Ref::from(found.id.as_str());
+                if found.settings.cidr != settings.cidr {
+                    return Err(fixed("subnet", &name, "CIDR block", &found.settings.cidr, &settings.cidr));
+                }
+                if !found.settings.public_ip_on_launch {
+                    plan.add(Change::SetPublicIp { subnet: id.clone(), name: name.clone() }, &[]);
+                }
+                retag(&mut plan, "subnet", &found.id, &found.settings.tags, &settings.tags);
+                id
+            }
+        };
+        let associated = world.route_tables.first().is_some_and(|table| {
+            subnet.step().is_none() && table.settings.subnets.keys().any(|id| Ref::from(id.as_str()) == subnet)
+        });
+        if !associated {
+            plan.add(Change::Associate { table: table.clone(), subnet: subnet.clone(), name }, &[&table, &subnet]);
+        }
+    }
+    plan_groups(scope, world, &mut plan, &vpc);
+    reap(scope, world, &mut plan);
+    Ok(plan)
+}
+
+fn fixed(kind: &str, name: &str, what: &str, old: &impl ToString, new: &impl ToString) -> Refusal {
+    Refusal::Impossible {
+        what: format!(
+            "{kind} {name} has the {what} {}, and AWS cannot change it to {}",
+            old.to_string(),
+            new.to_string()
+        ),
+        advice: "Put the old value back into the platform file, or destroy the platform first".into(),
+    }
+}
+
+fn retag(plan: &mut Plan<Change>, kind: &str, id: &str, found: &Tags, wanted: &Tags) {
+    let new = missing_tags(found, wanted);
+    if !new.is_empty() {
+        let old = found.iter().filter(|(key, _)| new.contains_key(*key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let change = Change::SetTags { id: id.into(), kind: kind.into(), name: wanted["Name"].clone(), old, new };
+        plan.add(change, &[]);
+    }
+}
+
+fn plan_vpc(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Result<Ref, Refusal> {
+    let wanted = desired::vpc(scope);
+    let name = wanted.tags["Name"].clone();
+    let Vpc { cidr, dns_hostnames: hostnames, dns_support: support, .. } = wanted;
+    let Some(found) = world.vpcs.first() else {
+        let vpc = plan.add(Change::CreateVpc { settings: wanted }, &[]);
+        plan.add(Change::SetVpcDns { vpc: vpc.clone(), name, hostnames, support }, &[&vpc]);
+        return Ok(vpc);
+    };
+    if found.settings.cidr != cidr {
+        return Err(fixed("VPC", &name, "CIDR block", &found.settings.cidr, &cidr));
+    }
+    let vpc = Ref::from(found.id.as_str());
+    if (found.settings.dns_hostnames, found.settings.dns_support) != (hostnames, support) {
+        plan.add(Change::SetVpcDns { vpc: vpc.clone(), name, hostnames, support }, &[]);
+    }
+    retag(plan, "VPC", &found.id, &found.settings.tags, &wanted.tags);
+    Ok(vpc)
+}
+
+/// The internet gateway, and the route table whose default route goes to it. Returns the route table.
+fn plan_routes(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref) -> Ref {
+    let tags = scope.tags("internet-gateway", &scope.name("igw"), None);
+    let name = tags["Name"].clone();
+    let found = world.gateways.first();
+    let gateway = match found {
+        None => plan.add(Change::CreateGateway { tags }, &[]),
+        Some(found) => {
+            retag(plan, "internet gateway", &found.id, &found.settings.tags, &tags);
+            Ref::from(found.id.as_str())
+        }
+    };
+    let attached = found.is_some_and(|found| found.settings.vpc.is_some());
+    let ready = if attached {
+        gateway.clone()
+    } else {
+        plan.add(Change::AttachGateway { gateway: gateway.clone(), vpc: vpc.clone(), name }, &[&gateway, vpc])
+    };
+    let tags = scope.tags("route-table/public", &scope.name("public"), None);
+    let name = tags["Name"].clone();
+    let found = world.route_tables.first();
+    let table = match found {
+        None => plan.add(Change::CreateRouteTable { vpc: vpc.clone(), tags }, &[vpc]),
+        Some(found) => {
+            retag(plan, "route table", &found.id, &found.settings.tags, &tags);
+            Ref::from(found.id.as_str())
+        }
+    };
+    let old = found.and_then(|found| found.settings.default_route.clone());
+    if old.as_deref().map(Ref::from).as_ref() != Some(&gateway) {
+        plan.add(Change::SetDefaultRoute { table: table.clone(), gateway, old, name }, &[&table, &ready]);
+    }
+    table
+}
+
+fn plan_groups(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref) {
+    let wanted: Vec<(String, Group)> =
+        desired::groups(scope).into_values().map(|group| (group.tags["Name"].clone(), group)).collect();
+    let mut ids: BTreeMap<String, Ref> = BTreeMap::new();
+    // All groups first: rules name other groups.
+    for (name, settings) in &wanted {
+        let id = match world.groups.get(name) {
+            Some(found) => Ref::from(found.id.as_str()),
+            None => plan
+                .add(Change::CreateGroup { vpc: vpc.clone(), name: name.clone(), settings: settings.clone() }, &[vpc]),
+        };
+        ids.insert(name.clone(), id);
+    }
+    for (name, settings) in wanted {
+        let group = ids[&name].clone();
+        let found = world.groups.get(&name);
+        let rule = |rule: &Ingress| match &rule.source {
+            Source::Group(source) => (rule.clone(), ids.get(source).cloned()),
+            Source::Cidr(_) | Source::Other(_) => (rule.clone(), None),
+        };
+        let has = |ingress: &&Ingress| found.is_some_and(|found| found.settings.ingress.contains(*ingress));
+        let rules: Vec<_> = settings.ingress.iter().filter(|ingress| !has(ingress)).map(rule).collect();
+        if !rules.is_empty() {
+            let mut after: Vec<&Ref> = rules.iter().filter_map(|(_, source)| source.as_ref()).collect();
+            after.push(&group);
+            let change = Change::AllowIn { group: group.clone(), name: name.clone(), rules: rules.clone() };
+            plan.add(change, &after);
+        }
+        if let Some(found) = found {
+            retag(plan, "security group", &found.id, &found.settings.tags, &settings.tags);
+            if !found.settings.egress_all {
+                plan.add(Change::AllowOut { group, name: name.clone() }, &[]);
+            }
+            let extra: Vec<_> = found.settings.ingress.difference(&settings.ingress).map(rule).collect();
+            if !extra.is_empty() {
+                plan.add(Change::RevokeIn { group: found.id.clone(), name, rules: extra }, &[]);
+            }
+        }
+    }
+}
+
+/// Deletes what a lost answer made twice. AWS refuses where something is in use after all.
+fn reap(scope: &Scope, world: &World, plan: &mut Plan<Change>) {
+    for spare in world.vpcs.iter().skip(1) {
+        plan.add(Change::DeleteVpc { id: spare.id.clone(), name: scope.name("vpc") }, &[]);
+    }
+    for spare in world.gateways.iter().skip(1) {
+        plan_gateway_away(scope, plan, spare);
+    }
+    for spare in world.route_tables.iter().skip(1) {
+        plan.add(Change::DeleteRouteTable { id: spare.id.clone(), name: scope.name("public") }, &[]);
+    }
+}
+
+/// Everything of ours, in the order that AWS allows: rules between groups, groups, associations, subnets, routes,
+/// gateway, VPC. What still uses one of them makes AWS refuse its deletion, and the layer waits.
+#[must_use]
+pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
+    let mut plan = Plan::default();
+    let mut gone = Vec::new();
+    let revoked: Vec<Ref> = world
+        .groups
+        .iter()
+        .filter(|(_, found)| found.settings.ingress.iter().any(|rule| matches!(rule.source, Source::Group(_))))
+        .map(|(name, found)| {
+            let rules = found.settings.ingress.iter().filter_map(|rule| match &rule.source {
+                Source::Group(source) => {
+                    let id = world.groups.get(source).map_or(source, |found| &found.id);
+                    Some((rule.clone(), Some(Ref::Known(id.clone()))))
+                }
+                Source::Cidr(_) | Source::Other(_) => None,
+            });
+            let change = Change::RevokeIn { group: found.id.clone(), name: name.clone(), rules: rules.collect() };
+            plan.add(change, &[])
+        })
+        .collect();
+    for (name, found) in &world.groups {
+        let change = Change::DeleteGroup { id: found.id.clone(), name: name.clone() };
+        gone.push(plan.add(change, &revoked.iter().collect::<Vec<_>>()));
+    }
+    let mut freed = Vec::new();
+    for association in world.route_tables.iter().flat_map(|table| table.settings.subnets.values()) {
+        let change = Change::Disassociate { association: association.clone(), name: scope.name("public") };
+        freed.push(plan.add(change, &[]));
+    }
+    for found in world.subnets.values() {
+        let change = Change::DeleteSubnet { id: found.id.clone(), name: found.settings.tags["Name"].clone() };
+        gone.push(plan.add(change, &freed.iter().collect::<Vec<_>>()));
+    }
+    for table in &world.route_tables {
+        let change = Change::DeleteRouteTable { id: table.id.clone(), name: scope.name("public") };
+        gone.push(plan.add(change, &freed.iter().collect::<Vec<_>>()));
+    }
+    for gateway in &world.gateways {
+        gone.push(plan_gateway_away(scope, &mut plan, gateway));
+    }
+    for vpc in &world.vpcs {
+        let change = Change::DeleteVpc { id: vpc.id.clone(), name: scope.name("vpc") };
+        plan.add(change, &gone.iter().collect::<Vec<_>>());
+    }
+    plan
+}
+
+fn plan_gateway_away(scope: &Scope, plan: &mut Plan<Change>, gateway: &Found<Gateway>) -> Ref {
+    let name = scope.name("igw");
+    let detached = gateway.settings.vpc.as_ref().map(|vpc| {
+        plan.add(Change::DetachGateway { id: gateway.id.clone(), vpc: vpc.clone(), name: name.clone() }, &[])
+    });
+    plan.add(Change::DeleteGateway { id: gateway.id.clone(), name }, &detached.iter().collect::<Vec<_>>())
+}
