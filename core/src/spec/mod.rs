@@ -139,7 +139,7 @@ impl Drafts {
             name: or_blank(self.head.name),
             environment: or_blank(self.head.environment),
             region: or_blank(self.head.region),
-            tags: self.head.tags.into_iter().map(|(key, value)| (key.value, value.value)).collect(),
+            tags: self.head.tags.into_iter().map(|(key, value)| (key.value, or_blank(value))).collect(),
             network: self.network,
             registry: self.registry,
             cluster: self.cluster,
