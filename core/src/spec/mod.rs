@@ -215,7 +215,10 @@ fn secret_key(file: &File<'_>, names: &Names, variable: &str, draft: &Draft) -> 
     file.tell(
         Problem::new(Code::MisplacedReference, format!("the secret `{variable}` is not filled from a secret"))
             .at(draft.span.clone(), "not a reference to a secret")
-            .help(format!("write \"${{secrets.{example}}}\"; what is not secret belongs into `environment`")),
+            .help(format!(
+                "write \"${{secrets.{example}}}\" and give its value by `skydeck secret set {example}`; \
+                 what is not secret belongs into `environment`"
+            )),
     );
     None
 }

@@ -46,6 +46,60 @@ fn tags(count: usize) -> String {
 }
 
 #[test]
+fn every_number_has_its_limits() {
+    let limits = [
+        ("network.zones", 2, 6),
+        ("registry.keep-images", 1, 100_000),
+        ("registry.expire-untagged-days", 1, 3_650),
+        ("cluster.log-retention-days", 1, 3_653),
+        ("cluster.instances.min", 1, 5_000),
+        ("cluster.instances.max", 1, 5_000),
+        ("cluster.instances.grace-seconds", 0, 7_200),
+        ("services.web.port", 1, 65_535),
+        ("services.web.cpu", 2, 196_608),
+        ("services.web.memory", 6, 4_194_304),
+        ("services.web.desired", 1, 5_000),
+        ("services.web.maximum-percent", 101, 200),
+        ("services.web.minimum-healthy-percent", 0, 100),
+        ("services.web.grace-seconds", 0, 7_200),
+        ("services.web.deregistration-delay-seconds", 0, 3_600),
+        ("services.web.health.interval-seconds", 6, 300),
+        ("services.web.health.timeout-seconds", 2, 29),
+        ("services.web.health.healthy-threshold", 2, 10),
+        ("services.web.health.unhealthy-threshold", 2, 10),
+        ("services.web.health.start-seconds", 0, 300),
+    ];
+    let others = [
+        ("platform", "{ name = 'a', environment = 'b', region = 'eu-west-1' }"),
+        ("load-balancers.a.scheme", "'internal'"),
+        ("services.web.port", "8080"),
+        ("services.web.desired", "100"),
+    ];
+    for (key, least, most) in limits {
+        let read = |number: i64| {
+            let others = others.iter().filter(|(other, _)| *other != key);
+            let others: String = others.map(|(other, value)| format!("{other} = {value}\n")).collect();
+            let read = skydeck_core::spec::parse("platform.toml", &format!("{others}{key} = {number}"));
+            read.map(drop).map_err(|problems| problems.to_string())
+        };
+        for number in [least, most] {
+            assert_eq!(read(number), Ok(()), "{key} = {number}");
+        }
+        for number in [least - 1, most + 1] {
+            assert!(read(number).is_err(), "{key} = {number}");
+        }
+    }
+}
+
+#[test]
+fn a_key_with_line_breaks_is_told_in_one_line() {
+    let file = minimal().with("port = 8080", "port = 8080\n\"a\\nb\\u001b[31m\" = 1");
+    let problems = skydeck_core::spec::parse("platform.toml", &file.0).unwrap_err();
+    assert_eq!(problems.to_string().lines().count(), 1, "{problems}");
+    assert!(!problems.to_string().contains('\u{1b}'), "{problems}");
+}
+
+#[test]
 fn as_many_tags_as_a_resource_takes_are_fine() {
     skydeck_core::spec::parse("platform.toml", &minimal().and(&tags(42)).0).unwrap();
 }
