@@ -1,7 +1,7 @@
 //! The platform file: its model, how it is read, and what is checked.
 //!
-//! [`parse`] reads in three passes: every table by itself ([`platform`], [`storage`], [`service`]); then what has to
-//! fit together ([`names`], [`compare`]); then references ([`template`], [`variables`]). A pass tells what is wrong and
+//! [`parse`] reads in three passes: every table by itself (`platform`, `storage`, `service`); then what has to
+//! fit together (`names`, `compare`); then references (`template`, `variables`). A pass tells what is wrong and
 //! goes on, so that all problems of a file are told at once.
 
 mod compare;

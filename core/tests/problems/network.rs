@@ -15,6 +15,7 @@ golden! {
     a_block_too_small_for_its_zones_is_told_with_the_size_needed: block("10.0.0.0/26", 3);
     a_block_too_small_for_the_default_zones_is_told: minimal().and("[network]\ncidr = \"10.0.0.0/28\"");
     the_block_that_docker_uses_is_told: block("172.17.0.0/20", 2);
+    a_block_that_docker_uses_part_of_is_told: block("172.17.128.0/24", 2);
     a_single_zone_is_told: block("10.0.0.0/16", 1);
 }
 

@@ -10,6 +10,7 @@ golden! {
     an_unknown_table_is_told: minimal().and("[bucket.images]");
     a_key_with_underscores_is_told_with_hyphens: minimal().and("[cluster]\nlog_retention_days = 7");
     a_missing_key_is_told_with_an_example: minimal().with("name = \"hello\"\n", "");
+    a_missing_port_is_told: minimal().with("port = 8080\n", "");
     a_missing_table_is_told_by_its_keys: File("[load-balancers.a]\nscheme = \"internal\"\n[services.a]\nport = 1".into());
     a_file_without_services_is_told: File(minimal().0.split("[services").next().unwrap().into());
     a_table_of_services_without_one_is_told: File(format!("{}[services]", minimal().0.split("[services").next().unwrap()));
