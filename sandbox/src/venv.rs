@@ -101,7 +101,7 @@ impl Venv {
         run(Command::new("python3").args(["-m", "venv"]).arg(&self.root), "python3 -m venv").await?;
         let list = self.root.join("requirements.txt");
         std::fs::write(&list, requirements).map_err(Error::file(&list))?;
-        let count = requirements.lines().filter(|line| line.contains("==")  && !line.starts_with('#')).count();
+        let count = requirements.lines().filter(|line| line.contains("==") && !line.starts_with('#')).count();
         progress(&format!("installing {count} Python packages, each checked by its hash"));
         let mut pip = Command::new(self.python());
         pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
