@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
-use aws_sdk_ec2::primitives::ByteStream;
+use aws_sdk_s3::primitives::ByteStream;
 use skydeck_sandbox::{Call, FOREIGN_ACCOUNT, Fault, FaultKind, Sandbox};
 
 fn last(sandbox: &Sandbox) -> Call {
@@ -22,19 +22,19 @@ async fn calls_are_named_recorded_and_delayed() {
     let s3 = aws_sdk_s3::Client::new(&config);
     let location = aws_sdk_s3::types::BucketLocationConstraint::ApSouth1;
     let location = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(location).build();
-    s3.create_bucket().bucket("b").create_bucket_configuration(location).send().await.unwrap();
+    s3.create_bucket().bucket("bkt").create_bucket_configuration(location).send().await.unwrap();
     let body = ByteStream::from_static(b"hello");
-    s3.put_object().bucket("b").key("k/e y").body(body).if_none_match("*").send().await.unwrap();
+    s3.put_object().bucket("bkt").key("k/e y").body(body).if_none_match("*").send().await.unwrap();
     let put = last(&sandbox);
-    assert_eq!((&*put.service, &*put.action, put.resource.as_deref()), ("s3", "PutObject", Some("b/k/e y")));
+    assert_eq!((&*put.service, &*put.action, put.resource.as_deref()), ("s3", "PutObject", Some("bkt/k/e y")));
     assert_eq!((&*put.caller, put.write, put.status), ("skydeck-test", true, Some(200)));
-    let again = s3.put_object().bucket("b").key("k/e y").body(ByteStream::from_static(b"x")).if_none_match("*");
+    let again = s3.put_object().bucket("bkt").key("k/e y").body(ByteStream::from_static(b"x")).if_none_match("*");
     assert_eq!(again.send().await.unwrap_err().code(), Some("PreconditionFailed"));
     assert_eq!(last(&sandbox).error.as_deref(), Some("PreconditionFailed"));
-    let read = s3.get_object().bucket("b").key("k/e y").send().await.unwrap();
+    let read = s3.get_object().bucket("bkt").key("k/e y").send().await.unwrap();
     assert_eq!(read.body.collect().await.unwrap().into_bytes().as_ref(), b"hello");
     assert!(!last(&sandbox).write);
-    s3.head_object().bucket("b").key("k/e y").send().await.unwrap();
+    s3.head_object().bucket("bkt").key("k/e y").send().await.unwrap();
     assert_eq!(last(&sandbox).action, "HeadObject");
 
     sandbox.set_latency(Duration::from_millis(50));
@@ -143,9 +143,10 @@ async fn the_emulator_has_the_facts_that_the_platform_needs() {
         "AmazonSSMManagedInstanceCore",
     ] {
         let arn = format!("arn:aws:iam::aws:policy/{policy}");
+        iam.get_policy().policy_arn(&arn).send().await.unwrap();
         iam.attach_role_policy().role_name("r").policy_arn(&arn).send().await.unwrap();
     }
-    let unknown = iam.attach_role_policy().role_name("r").policy_arn("arn:aws:iam::aws:policy/AmazonEC2Typo");
+    let unknown = iam.get_policy().policy_arn("arn:aws:iam::aws:policy/AmazonEC2Typo");
     assert_eq!(unknown.send().await.unwrap_err().code(), Some("NoSuchEntity"));
 }
 
@@ -196,7 +197,7 @@ async fn accounts_see_nothing_of_each_other() {
     let location = aws_sdk_s3::types::BucketLocationConstraint::ApSouth1;
     let location = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(location).build();
     let create = |config| {
-        aws_sdk_s3::Client::new(config).create_bucket().bucket("b").create_bucket_configuration(location.clone()).send()
+        aws_sdk_s3::Client::new(config).create_bucket().bucket("bkt").create_bucket_configuration(location.clone()).send()
     };
     create(&foreign).await.unwrap();
     assert_eq!(create(&own).await.unwrap_err().code(), Some("BucketAlreadyExists"));
