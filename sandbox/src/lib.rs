@@ -128,7 +128,10 @@ impl Sandbox {
         let root = options.venv.clone().unwrap_or_else(|| options.dir.join("venv"));
         let venv = venv::Venv::make(&root, venv::MINISTACK, progress).await?;
         let dir = std::path::absolute(&options.dir).map_err(Error::file(&options.dir))?;
-        let run = tempfile::Builder::new().prefix("run-").tempdir_in(&dir).map_err(Error::file(&dir))?;
+        let run = tempfile::Builder::new()
+            .prefix(&format!("run-{}-", std::process::id()))
+            .tempdir_in(&dir)
+            .map_err(Error::file(&dir))?;
         let (listener, address) = gateway::bind(options.port).await?;
         let endpoint = format!("http://{address}");
         let clock = Clock::new(options.speed);

@@ -197,7 +197,11 @@ async fn accounts_see_nothing_of_each_other() {
     let location = aws_sdk_s3::types::BucketLocationConstraint::ApSouth1;
     let location = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(location).build();
     let create = |config| {
-        aws_sdk_s3::Client::new(config).create_bucket().bucket("bkt").create_bucket_configuration(location.clone()).send()
+        aws_sdk_s3::Client::new(config)
+            .create_bucket()
+            .bucket("bkt")
+            .create_bucket_configuration(location.clone())
+            .send()
     };
     create(&foreign).await.unwrap();
     assert_eq!(create(&own).await.unwrap_err().code(), Some("BucketAlreadyExists"));
