@@ -15,6 +15,33 @@ def end_with_parent():
 
 threading.Thread(target=end_with_parent, daemon=True).start()
 
+def amend_service_linked_roles(iam):
+    """Gives these roles their names on AWS, which are not the service's name with a capital letter."""
+    names = {
+        "autoscaling.amazonaws.com": "AWSServiceRoleForAutoScaling",
+        "ecs.amazonaws.com": "AWSServiceRoleForECS",
+        "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing",
+    }
+    create = iam._IAM_HANDLERS["CreateServiceLinkedRole"]
+
+    def amended(params):
+        service = iam._p(params, "AWSServiceName")
+        name = names.get(service)
+        if name is None:
+            return create(params)
+        if name in iam._roles:
+            message = f"Service role name {name} has been taken in this account, please try a different suffix."
+            return iam._error(400, "InvalidInput", message, ns="iam")
+        status, headers, body = create(params)
+        given = f"AWSServiceRoleFor{service.split('.')[0].capitalize()}"
+        role = iam._roles.pop(given)
+        role.update(RoleName=name, Arn=role["Arn"].replace(given, name))
+        iam._roles[name] = role
+        return status, headers, body.replace(given.encode(), name.encode())
+
+    iam._IAM_HANDLERS["CreateServiceLinkedRole"] = amended
+
+
 if sys.argv[1] == "moto":
     from moto.server import main
 
@@ -29,6 +56,7 @@ else:
     for name, document in facts["policies"].items():
         arn = iam._AWS_MANAGED_POLICY_PREFIX + name
         iam._aws_managed_policies.setdefault(arn, iam._make_aws_managed_record(name, json.dumps(document)))
+    amend_service_linked_roles(iam)
     # app.main() reads its own arguments.
     sys.argv = ["ministack"]
     app.main()

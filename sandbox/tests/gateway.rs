@@ -146,6 +146,11 @@ async fn the_emulator_has_the_facts_that_the_platform_needs() {
         iam.get_policy().policy_arn(&arn).send().await.unwrap();
         iam.attach_role_policy().role_name("r").policy_arn(&arn).send().await.unwrap();
     }
+    let role = || iam.create_service_linked_role().aws_service_name("ecs.amazonaws.com").send();
+    assert_eq!(role().await.unwrap().role().unwrap().role_name(), "AWSServiceRoleForECS");
+    assert_eq!(role().await.unwrap_err().code(), Some("InvalidInput"));
+    let found = iam.get_role().role_name("AWSServiceRoleForECS").send().await.unwrap();
+    assert_eq!(found.role().unwrap().path(), "/aws-service-role/ecs.amazonaws.com/");
     let unknown = iam.get_policy().policy_arn("arn:aws:iam::aws:policy/AmazonEC2Typo");
     assert_eq!(unknown.send().await.unwrap_err().code(), Some("NoSuchEntity"));
 }

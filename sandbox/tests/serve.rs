@@ -79,3 +79,14 @@ async fn moto_answers() {
     let vpcs = aws_sdk_ec2::Client::new(&config).describe_vpcs().send().await.unwrap();
     assert!(!vpcs.vpcs().is_empty());
 }
+
+#[tokio::test]
+async fn an_environment_is_the_same_by_another_way() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("a")).unwrap();
+    let told = Mutex::new(0);
+    let count = |text: &str| *told.lock().unwrap() += i32::from(text == "making a Python environment");
+    Venv::make(&dir.path().join("venv"), "", &count).await.unwrap();
+    Venv::make(&dir.path().join("a/../venv"), "", &count).await.unwrap();
+    assert_eq!(*told.lock().unwrap(), 1);
+}
