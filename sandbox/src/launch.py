@@ -42,13 +42,40 @@ def amend_service_linked_roles(iam):
     iam._IAM_HANDLERS["CreateServiceLinkedRole"] = amended
 
 
+def tell_states_of_branches(sfn):
+    """Puts the states inside a Parallel or Map into the execution's history, as AWS does, where the emulator leaves them out."""
+    thread = threading.local()
+    run_branch, run_task = sfn._run_sub_machine, sfn._execute_task
+
+    def branch(*arguments):
+        # Each branch has a thread of its own.
+        thread.in_branch = True
+        try:
+            return run_branch(*arguments)
+        finally:
+            thread.in_branch = False
+
+    def task(state, given, execution, context):
+        if not getattr(thread, "in_branch", False):
+            return run_task(state, given, execution, context)
+        name = context["State"]["Name"]
+        entered = {"name": name, "input": json.dumps(given)}
+        sfn._add_event(execution, "TaskStateEntered", {"stateEnteredEventDetails": entered})
+        result = run_task(state, given, execution, context)
+        exited = {"name": name, "output": json.dumps(result[0])}
+        sfn._add_event(execution, "TaskStateExited", {"stateExitedEventDetails": exited})
+        return result
+
+    sfn._run_sub_machine, sfn._execute_task = branch, task
+
+
 if sys.argv[1] == "moto":
     from moto.server import main
 
     main(["-H", "127.0.0.1", "-p", sys.argv[2]])
 else:
     from ministack import app
-    from ministack.services import iam, ssm
+    from ministack.services import iam, ssm, stepfunctions
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
@@ -57,6 +84,7 @@ else:
         arn = iam._AWS_MANAGED_POLICY_PREFIX + name
         iam._aws_managed_policies.setdefault(arn, iam._make_aws_managed_record(name, json.dumps(document)))
     amend_service_linked_roles(iam)
+    tell_states_of_branches(stepfunctions)
     # app.main() reads its own arguments.
     sys.argv = ["ministack"]
     app.main()
