@@ -201,8 +201,7 @@ mod tests {
 
     #[test]
     fn the_names_that_the_state_machine_knows_errors_by_are_these() {
-        let taken =
-            Refusal::Taken { kind: "bucket".to_owned(), name: "b".to_owned(), advice: "Rename it".to_owned() };
+        let taken = Refusal::Taken { kind: "bucket".to_owned(), name: "b".to_owned(), advice: "Rename it".to_owned() };
         let impossible = Refusal::Impossible { what: "no room".to_owned(), advice: "Make some".to_owned() };
         let locked = Error::Locked { platform: "p".to_owned(), holder: "h".to_owned() };
         let names = [
@@ -227,6 +226,9 @@ mod tests {
     #[test]
     fn an_error_of_aws_is_told_as_verb_resource_code_and_advice() {
         let told = aws("UnauthorizedOperation").to_string();
-        assert!(told.starts_with("create VPC skyfox-devprod-vpc: UnauthorizedOperation: no. The function's role"), "{told}");
+        assert!(
+            told.starts_with("create VPC skyfox-devprod-vpc: UnauthorizedOperation: no. The function's role"),
+            "{told}"
+        );
     }
 }
