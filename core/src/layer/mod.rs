@@ -4,3 +4,8 @@
 //! `plan` (desired against observed), `teardown` (everything of ours, in the order that AWS allows) and `facts`.
 
 pub mod network;
+
+pub mod identity;
+
+#[cfg(test)]
+pub(crate) mod fixtures;
