@@ -29,3 +29,4 @@ macro_rules! service_tags {
 
 service_tags!(optional to_ec2, from_ec2, aws_sdk_ec2::types::Tag);
 service_tags!(required to_iam, from_iam, aws_sdk_iam::types::Tag);
+service_tags!(required to_ecr, from_ecr, aws_sdk_ecr::types::Tag);

@@ -6,6 +6,7 @@
 pub mod network;
 
 pub mod identity;
+pub mod registry;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
