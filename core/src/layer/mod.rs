@@ -7,6 +7,7 @@ pub mod network;
 
 pub mod identity;
 pub mod registry;
+pub mod storage;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
