@@ -7,6 +7,7 @@ pub mod network;
 
 pub mod identity;
 pub mod registry;
+pub mod secrets;
 pub mod storage;
 
 #[cfg(test)]
