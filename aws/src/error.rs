@@ -188,6 +188,18 @@ pub fn tolerate<T>(result: Result<T>, codes: &[&str]) -> Result<Option<T>> {
     }
 }
 
+/// Takes "it exists already" for "look again". Either an answer was lost and this is a retry, or somebody else was
+/// faster since the world was observed: the next attempt observes whose it is, before anything is built on it.
+///
+/// # Errors
+/// [`Error::NotYet`] for these codes, and every error with another code.
+pub fn look_again<T>(result: Result<T>, codes: &[&str]) -> Result<T> {
+    match result {
+        Err(error) if error.code().is_some_and(|code| codes.contains(&code)) => Err(Error::NotYet(error.to_string())),
+        result => result,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use skydeck_core::plan::Refusal;

@@ -13,6 +13,11 @@ use crate::execute::{Made, execute};
 
 pub mod network;
 
+pub mod identity;
+pub mod registry;
+pub mod secrets;
+pub mod storage;
+
 /// What a layer of the platform can do. The planner is `skydeck-core`'s; the rest calls AWS.
 pub trait Work {
     /// Which layer this is.

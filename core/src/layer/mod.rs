@@ -4,3 +4,11 @@
 //! `plan` (desired against observed), `teardown` (everything of ours, in the order that AWS allows) and `facts`.
 
 pub mod network;
+
+pub mod identity;
+pub mod registry;
+pub mod secrets;
+pub mod storage;
+
+#[cfg(test)]
+pub(crate) mod fixtures;
