@@ -7,6 +7,8 @@ pub mod client;
 pub mod error;
 pub mod execute;
 pub mod layer;
+mod logs;
+mod number;
 mod tag;
 
 pub use client::Clients;

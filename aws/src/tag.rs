@@ -28,3 +28,5 @@ macro_rules! service_tags {
 }
 
 service_tags!(optional to_ec2, from_ec2, aws_sdk_ec2::types::Tag);
+service_tags!(optional to_elb, from_elb, aws_sdk_elasticloadbalancingv2::types::Tag);
+service_tags!(optional to_ecs, from_ecs, aws_sdk_ecs::types::Tag);

@@ -11,6 +11,7 @@ use crate::client::Clients;
 use crate::error::{Error, Result};
 use crate::execute::{Made, execute};
 
+pub mod balancer;
 pub mod network;
 
 /// What a layer of the platform can do. The planner is `skydeck-core`'s; the rest calls AWS.

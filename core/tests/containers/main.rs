@@ -1,0 +1,5 @@
+//! The planners of the load balancers, the cluster and the services, against worlds written out by hand from the
+//! reference's numbers.
+
+mod balancer;
+mod fixture;
