@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::execute::{Made, execute};
 
 pub mod balancer;
+pub mod cluster;
 pub mod network;
 
 /// What a layer of the platform can do. The planner is `skydeck-core`'s; the rest calls AWS.

@@ -4,4 +4,5 @@
 //! `plan` (desired against observed), `teardown` (everything of ours, in the order that AWS allows) and `facts`.
 
 pub mod balancer;
+pub mod cluster;
 pub mod network;

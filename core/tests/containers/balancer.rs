@@ -1,117 +1,13 @@
 //! Load balancers, target groups, rules, the probe function.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use skydeck_core::Scope;
 use skydeck_core::layer::balancer::{
-    Attributes, Balancer, Change, Code, Configuration, Fixed, HealthCheck, Listener, LoadBalancer, Probe, Rule, Target,
-    TargetGroup, World, facts, plan, target_group_name, teardown,
+    Balancer, Change, Code, HealthCheck, Rule, Target, TargetGroup, World, facts, plan, target_group_name, teardown,
 };
-use skydeck_core::logs::LogGroup;
 use skydeck_core::plan::{Found, Refusal};
 use skydeck_core::spec::{self, Scheme};
 
+use crate::balancer_world::{group_name, set, standing, target_group};
 use crate::fixture::{changed, foreign, lines, map, scope, tags};
-
-fn set<const N: usize>(items: [&str; N]) -> BTreeSet<String> {
-    items.map(ToOwned::to_owned).into()
-}
-
-fn group_name(scope: &Scope, service: &str) -> String {
-    target_group_name(scope, service, &scope.platform.services[service]).unwrap()
-}
-
-fn target_group(scope: &Scope, service: &str, port: u16, path: &str) -> (String, Found<TargetGroup>) {
-    let name = group_name(scope, service);
-    let settings = TargetGroup {
-        fixed: Fixed { port, protocol: "HTTP".into(), target_type: "instance".into(), vpc: "vpc-1".into() },
-        health: HealthCheck {
-            protocol: "HTTP".into(),
-            port: "traffic-port".into(),
-            path: path.into(),
-            matcher: "200".into(),
-            interval_seconds: 30,
-            timeout_seconds: 5,
-            healthy_threshold: 2,
-            unhealthy_threshold: 2,
-        },
-        deregistration_delay_seconds: 30,
-        tags: tags(&format!("target-group/{service}"), &name, Some(service)),
-    };
-    (name, Found { id: format!("arn:tg/{service}"), settings })
-}
-
-fn balancer(key: &str, scheme: Scheme, default: Target, service: Option<&str>) -> Balancer {
-    let name = format!("skyfox-devprod-{key}");
-    Balancer {
-        arn: format!("arn:lb/{key}"),
-        dns_name: format!("{key}-1.ap-south-1.elb.amazonaws.com"),
-        settings: LoadBalancer {
-            scheme,
-            vpc: "vpc-1".into(),
-            subnets: set(["subnet-a", "subnet-b"]),
-            groups: BTreeSet::from([format!("sg-{key}")]),
-            attributes: Attributes { http2: true, drop_invalid_headers: true },
-            tags: tags(&format!("load-balancer/{key}"), &name, None),
-        },
-        listener: Some(Found {
-            id: format!("arn:listener/{key}"),
-            settings: Listener { default, tags: tags(&format!("listener/{key}"), &format!("{name}-80"), service) },
-        }),
-        rules: Vec::new(),
-    }
-}
-
-/// The world as the reference describes it.
-fn standing(scope: &Scope) -> World {
-    let backend = Target::Group(group_name(scope, "backend"));
-    let mut internal = balancer("internal", Scheme::Internal, Target::NotFound, None);
-    internal.rules.push(Found {
-        id: "arn:rule/movie".into(),
-        settings: Rule {
-            priority: 200,
-            paths: set(["/movie-service*"]),
-            target: Target::Group(group_name(scope, "movie")),
-            tags: tags("rule/movie", "skyfox-devprod-movie", Some("movie")),
-        },
-    });
-    let code = Code { sha256: "hash".into(), architecture: "arm64".into() };
-    World {
-        load_balancers: BTreeMap::from([
-            ("skyfox-devprod-external".into(), balancer("external", Scheme::InternetFacing, backend, Some("backend"))),
-            ("skyfox-devprod-internal".into(), internal),
-        ]),
-        target_groups: BTreeMap::from([
-            target_group(scope, "backend", 8080, "/health"),
-            target_group(scope, "movie", 4567, "/mshealth"),
-        ]),
-        probe: Some(Found {
-            id: "arn:function/probe".into(),
-            settings: Probe {
-                code: code.clone(),
-                configuration: Configuration {
-                    runtime: "provided.al2023".into(),
-                    handler: "bootstrap".into(),
-                    role: "arn:role/probe".into(),
-                    memory_mib: 128,
-                    timeout_seconds: 30,
-                    subnets: set(["subnet-a", "subnet-b"]),
-                    groups: set(["sg-probe"]),
-                },
-                tags: tags("function/probe", "skydeck-skyfox-devprod-probe", None),
-            },
-        }),
-        probe_busy: false,
-        probe_code: Some(code),
-        probe_logs: Some(Found {
-            id: "arn:log/probe".into(),
-            settings: LogGroup {
-                retention_days: Some(7),
-                tags: tags("log-group/probe", "/aws/lambda/skydeck-skyfox-devprod-probe", None),
-            },
-        }),
-    }
-}
 
 fn nothing() -> World {
     World { probe_code: Some(Code { sha256: "hash".into(), architecture: "arm64".into() }), ..World::default() }
@@ -204,11 +100,7 @@ fn drifted_listeners_and_rules_are_set_right_in_place() {
     };
     assert_eq!(
         drift(default),
-        ["listener skyfox-devprod-external-80: default.other", "listener skyfox-devprod-external-80: default.group"]
-            .map(ToOwned::to_owned)
-            .into_iter()
-            .rev()
-            .collect::<Vec<_>>()
+        ["listener skyfox-devprod-external-80: default.group", "listener skyfox-devprod-external-80: default.other"]
     );
     let rule = |spoil: fn(&mut Rule)| drift(|world| spoil(&mut internal(world).rules[0].settings));
     assert_eq!(rule(|rule| rule.priority = 7), ["listener rules skyfox-devprod-internal: movie"]);

@@ -2,4 +2,6 @@
 //! reference's numbers.
 
 mod balancer;
+mod balancer_world;
+mod cluster;
 mod fixture;
