@@ -14,6 +14,7 @@ use crate::execute::{Made, execute};
 pub mod balancer;
 pub mod cluster;
 pub mod network;
+pub mod service;
 
 /// What a layer of the platform can do. The planner is `skydeck-core`'s; the rest calls AWS.
 pub trait Work {

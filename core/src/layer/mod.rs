@@ -6,3 +6,4 @@
 pub mod balancer;
 pub mod cluster;
 pub mod network;
+pub mod service;

@@ -5,3 +5,4 @@ mod balancer;
 mod balancer_world;
 mod cluster;
 mod fixture;
+mod service;
