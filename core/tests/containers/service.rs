@@ -125,6 +125,9 @@ fn container(world: &mut World) -> &mut Container {
     task(world).settings.container.as_mut().unwrap()
 }
 
+/// An attribute and how it gets wrong.
+type Spoilt = (&'static str, fn(&mut Settings));
+
 /// The definition that a plan registers.
 fn registered(plan: &Plan<Change>) -> Option<&Definition> {
     plan.steps.iter().find_map(|step| match &step.change {
@@ -166,7 +169,7 @@ fn what_runs_is_the_rollouts_and_no_drift() {
 
 #[test]
 fn drifted_settings_are_set_right_whether_tasks_run_or_not() {
-    let spoilt: [(&str, fn(&mut Settings)); 9] = [
+    let spoilt: [Spoilt; 9] = [
         ("maximum_percent", |settings| settings.maximum_percent = 150),
         ("minimum_healthy_percent", |settings| settings.minimum_healthy_percent = 50),
         ("circuit_breaker", |settings| settings.circuit_breaker = false),
