@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::plan::{Describe, Description, Found, Plan, Ref, Refusal};
-use crate::scope::{Scope, Tags, tag_change};
+use crate::scope::{Scope, Tags, retag};
 
 /// Settings of a log group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ pub fn plan_group<C: From<LogChange>>(
         let old = found.settings.retention_days;
         plan.add(LogChange::SetRetention { name: name.into(), old, new }.into(), &[]);
     }
-    if let Some((old, new)) = tag_change(&found.settings.tags, &tags) {
+    if let Some((old, new)) = retag(&found.settings.tags, &tags) {
         plan.add(LogChange::SetTags { arn: found.id.clone(), name: name.into(), old, new }.into(), &[]);
     }
     Ok(Ref::from(found.id.as_str()))

@@ -118,9 +118,10 @@ pub fn missing_tags(found: &Tags, wanted: &Tags) -> Tags {
     wanted.iter().filter(|(key, value)| found.get(*key) != Some(value)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
-/// What of the tags has to change for `wanted` to be there: the old and the new values, or nothing.
+/// What a tagging call has to change: the values found and those wanted, of the tags that differ. `None` where nothing
+/// does.
 #[must_use]
-pub fn tag_change(found: &Tags, wanted: &Tags) -> Option<(Tags, Tags)> {
+pub fn retag(found: &Tags, wanted: &Tags) -> Option<(Tags, Tags)> {
     let new = missing_tags(found, wanted);
     let old = found.iter().filter(|(key, _)| new.contains_key(*key)).map(|(k, v)| (k.clone(), v.clone())).collect();
     (!new.is_empty()).then_some((old, new))

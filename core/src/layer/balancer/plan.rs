@@ -7,7 +7,7 @@ use super::probe::plan_probe;
 use super::teardown::plan_balancer_away;
 use super::{Balancer, Change, LoadBalancer, Priority, Rule, Target, World};
 use crate::plan::{Found, Plan, Ref, Refusal};
-use crate::scope::{Scope, TAG_RESOURCE, Tags, tag_change};
+use crate::scope::{Scope, TAG_RESOURCE, Tags, retag};
 use crate::spec;
 
 /// Target groups by name, and the steps after which old ones are free.
@@ -44,8 +44,8 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
     Ok(plan)
 }
 
-fn retag(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wanted: &Tags) {
-    if let Some((old, new)) = tag_change(found, wanted) {
+fn plan_tags(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wanted: &Tags) {
+    if let Some((old, new)) = retag(found, wanted) {
         let name = wanted["Name"].clone();
         plan.add(Change::SetTags { arn: arn.into(), kind: kind.into(), name, old, new }, &[]);
     }
@@ -79,7 +79,7 @@ fn plan_target_groups(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> 
         if old != new {
             plan.add(Change::SetDelay { group: group.clone(), name: name.clone(), old: Some(old), new }, &[]);
         }
-        retag(plan, "target group", &found.id, &found.settings.tags, &wanted.tags);
+        plan_tags(plan, "target group", &found.id, &found.settings.tags, &wanted.tags);
         groups.insert(name, group);
     }
     Ok(groups)
@@ -123,7 +123,7 @@ fn plan_balancer(
         let (balancer, old) = (balancer.clone(), Some(has.attributes));
         plan.add(Change::SetAttributes { balancer, name: name.into(), old, new }, &[]);
     }
-    retag(plan, "load balancer", arn, &has.tags, &wanted.tags);
+    plan_tags(plan, "load balancer", arn, &has.tags, &wanted.tags);
     Ok(balancer)
 }
 
@@ -155,7 +155,7 @@ fn plan_listener(
     if !scope.owns(&found.settings.tags) {
         return Err(taken("listener", &name, "Remove the listener that somebody added to the load balancer"));
     }
-    retag(plan, "listener", &found.id, &found.settings.tags, &wanted.tags);
+    plan_tags(plan, "listener", &found.id, &found.settings.tags, &wanted.tags);
     if found.settings.default != wanted.default {
         let (arn, old, group) = (found.id.clone(), found.settings.default.clone(), group.clone());
         moved.push(plan.add(Change::SetDefault { arn, name, group, old, new: wanted.default }, &after));
@@ -211,7 +211,7 @@ fn plan_rules(
             plan.add(Change::CreateRule { listener, name, group: group.clone(), settings }, &after);
             continue;
         };
-        retag(plan, "listener rule", &found.id, &found.settings.tags, &settings.tags);
+        plan_tags(plan, "listener rule", &found.id, &found.settings.tags, &settings.tags);
         let has = &found.settings;
         if (&has.paths, &has.target) != (&settings.paths, &settings.target) {
             let (arn, old) = (found.id.clone(), has.clone());

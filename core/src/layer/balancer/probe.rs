@@ -9,7 +9,7 @@ use super::{Change, Configuration, Probe, World};
 use crate::facts::need;
 use crate::logs::plan_group;
 use crate::plan::{Plan, Refusal};
-use crate::scope::{Scope, tag_change};
+use crate::scope::{Scope, retag};
 
 /// Key of the probe's code in skydeck's own bucket.
 pub const PROBE_CODE_KEY: &str = "functions/probe.zip";
@@ -67,7 +67,7 @@ pub(super) fn plan_probe(scope: &Scope, world: &World, plan: &mut Plan<Change>) 
             advice: "Give the platform another name or environment, or remove that function".into(),
         });
     }
-    if let Some((old, new)) = tag_change(&found.settings.tags, &wanted.tags) {
+    if let Some((old, new)) = retag(&found.settings.tags, &wanted.tags) {
         plan.add(Change::TagProbe { arn: found.id.clone(), name: name.clone(), old, new }, &[]);
     }
     let same_configuration = found.settings.configuration == wanted.configuration;

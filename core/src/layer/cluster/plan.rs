@@ -6,7 +6,7 @@ use super::desired::{self, instances_name, log_group_name};
 use super::{Capacity, Change, Group, Provider, World};
 use crate::logs::plan_group as plan_logs;
 use crate::plan::{Plan, Ref, Refusal};
-use crate::scope::{Scope, Tags, tag_change};
+use crate::scope::{Scope, Tags, retag};
 
 /// What has to change for the cluster to be what the platform file says.
 ///
@@ -43,7 +43,7 @@ fn check_owner(scope: &Scope, kind: &str, name: &str, tags: &Tags) -> Result<(),
 }
 
 fn retag_ecs(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wanted: &Tags) {
-    if let Some((old, new)) = tag_change(found, wanted) {
+    if let Some((old, new)) = retag(found, wanted) {
         let (arn, kind, name) = (arn.into(), kind.into(), wanted["Name"].clone());
         plan.add(Change::TagEcs { arn, kind, name, old, new }, &[]);
     }
@@ -78,7 +78,7 @@ fn plan_template(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Resul
         return Ok((template, Ref::from("1")));
     };
     check_owner(scope, "launch template", &name, &found.tags)?;
-    if let Some((old, new)) = tag_change(&found.tags, &tags) {
+    if let Some((old, new)) = retag(&found.tags, &tags) {
         plan.add(Change::TagTemplate { id: found.id.clone(), name: name.clone(), old, new }, &[]);
     }
     // The parameter moves every few weeks. An image that moved with it would replace instances on a day that nobody
@@ -140,7 +140,7 @@ fn plan_group(
 fn plan_group_tags(plan: &mut Plan<Change>, name: &str, found: &Group, wanted: &Tags) {
     let mut has = found.tags.clone();
     has.retain(|key, _| found.propagated.contains(key));
-    if let Some((old, new)) = tag_change(&has, wanted) {
+    if let Some((old, new)) = retag(&has, wanted) {
         plan.add(Change::TagGroup { name: name.into(), old, new }, &[]);
     }
 }

@@ -4,7 +4,7 @@ use super::desired::{self, family};
 use super::teardown::{plan_family_away, plan_service_away};
 use super::{Change, Definition, Service, TaskSettings, World};
 use crate::plan::{Plan, Ref, Refusal};
-use crate::scope::{Scope, Tags, tag_change};
+use crate::scope::{Scope, Tags, retag};
 use crate::spec;
 
 /// What has to change for the services to be what the platform file says.
@@ -64,7 +64,7 @@ fn plan_service(
     if found.settings != settings {
         plan.add(Change::SetService { name: name.into(), old: found.settings.clone(), new: settings }, &[]);
     }
-    retag(plan, "service", &found.arn, &found.tags, &tags);
+    plan_tags(plan, "service", &found.arn, &found.tags, &tags);
     let same = world.definitions.get(&found.definition).is_some_and(|definition| definition.settings == wanted);
     if found.tasks > 0 {
         // One writer: what tasks run is changed by a rollout, which verifies it and can take it back.
@@ -88,13 +88,13 @@ fn plan_service(
     }
     if let Some(definition) = world.definitions.get(&found.definition).filter(|found| scope.owns(&found.tags)) {
         let tags = desired::definition_tags(scope, name);
-        retag(plan, "task definition", &found.definition, &definition.tags, &tags);
+        plan_tags(plan, "task definition", &found.definition, &definition.tags, &tags);
     }
     Ok(())
 }
 
-fn retag(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wanted: &Tags) {
-    if let Some((old, new)) = tag_change(found, wanted) {
+fn plan_tags(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wanted: &Tags) {
+    if let Some((old, new)) = retag(found, wanted) {
         let name = wanted["Name"].clone();
         plan.add(Change::SetTags { arn: arn.into(), kind: kind.into(), name, old, new }, &[]);
     }
