@@ -83,6 +83,12 @@ impl Error {
         }
     }
 
+    /// Whether AWS answered with this code and these words: some codes stand for many things.
+    #[must_use]
+    pub fn says(&self, wanted: &str, words: &str) -> bool {
+        matches!(self, Error::Aws { code, message, .. } if code == wanted && message.contains(words))
+    }
+
     /// One error out of many. What only waits gives way to what is really wrong.
     #[must_use]
     pub fn join(mut errors: Vec<Error>) -> Option<Error> {
@@ -186,6 +192,14 @@ pub fn tolerate<T>(result: Result<T>, codes: &[&str]) -> Result<Option<T>> {
         Err(error) if error.code().is_some_and(|code| codes.contains(&code)) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Takes "not now" for [`Error::NotYet`]. Each use says in a comment what AWS is still at.
+///
+/// # Errors
+/// All errors, some of them as [`Error::NotYet`].
+pub fn not_yet<T>(result: Result<T>, passes: impl Fn(&Error) -> bool) -> Result<T> {
+    result.map_err(|error| if passes(&error) { Error::NotYet(error.to_string()) } else { error })
 }
 
 /// Takes "it exists already" for "look again". Either an answer was lost and this is a retry, or somebody else was

@@ -8,6 +8,7 @@
 
 pub mod facts;
 pub mod layer;
+pub mod logs;
 pub mod outputs;
 pub mod placement;
 pub mod plan;

@@ -11,7 +11,10 @@ use crate::client::Clients;
 use crate::error::{Error, Result};
 use crate::execute::{Made, execute};
 
+pub mod balancer;
+pub mod cluster;
 pub mod network;
+pub mod service;
 
 pub mod identity;
 pub mod registry;
