@@ -25,6 +25,17 @@ pub enum Error {
         /// AWS's message.
         message: String,
     },
+    /// Another run of the same platform is at work.
+    #[error("{holder} is at work on {platform}. Wait for its end, or stop it in the Step Functions console")]
+    Locked {
+        /// `<platform>-<environment>`.
+        platform: String,
+        /// ARN of the execution that holds the lock.
+        holder: String,
+    },
+    /// The run cannot begin as it was asked for: input, platform file, installation.
+    #[error("{0}")]
+    Input(String),
     /// The planner refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -56,6 +67,8 @@ impl Error {
             Error::Aws { .. } => "AwsError",
             Error::Refused(Refusal::Taken { .. }) => "Taken",
             Error::Refused(_) => "Refused",
+            Error::Locked { .. } => "Locked",
+            Error::Input(_) => "BadInput",
             Error::Several { first, .. } => first.error_type(),
             Error::Broken(_) => "Broken",
         }

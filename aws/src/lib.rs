@@ -6,7 +6,11 @@
 pub mod client;
 pub mod error;
 pub mod execute;
+pub mod function;
+pub mod home;
 pub mod layer;
+pub mod lock;
+pub mod run;
 mod tag;
 
 pub use client::Clients;

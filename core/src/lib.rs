@@ -8,6 +8,7 @@
 
 pub mod facts;
 pub mod layer;
+pub mod outputs;
 pub mod plan;
 pub mod run;
 pub mod scope;
