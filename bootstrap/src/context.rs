@@ -25,6 +25,18 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// How this command was called, for advice that can be pasted.
+    pub(crate) fn invocation(&self) -> String {
+        let command = self.invocation_without_sandbox();
+        if self.sandbox { format!("{command} --sandbox") } else { command.to_owned() }
+    }
+
+    /// The same where it does not matter which account is meant.
+    pub(crate) fn invocation_without_sandbox(&self) -> &'static str {
+        // `cargo run` says so to what it runs.
+        if std::env::var_os("CARGO_MANIFEST_DIR").is_some() { "cargo run -q --" } else { "skydeck" }
+    }
+
     /// The sandbox that runs.
     pub(crate) async fn running(&self) -> miette::Result<Running> {
         let dir = project::sandbox()?;

@@ -96,7 +96,8 @@ pub async fn build_here(root: &Path, names: &[&str]) -> miette::Result<Binaries>
     let built = executables(&String::from_utf8_lossy(&output.stdout));
     let find = |name: &&str| {
         let path = built.get(*name).or_else(|| built.get(&format!("skydeck-{name}")));
-        path.map(|path| ((*name).to_owned(), path.clone())).ok_or_else(|| miette!("`cargo build` made no binary {name}"))
+        path.map(|path| ((*name).to_owned(), path.clone()))
+            .ok_or_else(|| miette!("`cargo build` made no binary {name}"))
     };
     names.iter().map(find).collect()
 }

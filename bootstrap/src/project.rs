@@ -32,3 +32,8 @@ pub(crate) fn target() -> miette::Result<PathBuf> {
 pub(crate) fn sandbox() -> miette::Result<PathBuf> {
     Ok(target()?.join("sandbox"))
 }
+
+/// Where packed functions are kept: beside what was built, or for who has no sources among temporary files.
+pub(crate) fn packages() -> miette::Result<PathBuf> {
+    Ok(target().unwrap_or_else(|_| env::temp_dir()).join("skydeck"))
+}

@@ -31,7 +31,9 @@ async fn exists(clients: &Clients, bucket: &str) -> Result<bool> {
     let found = clients.s3.head_bucket().bucket(bucket).send().await;
     // A HEAD has no body, so there is no code but the status.
     match found.find(&["NotFound", "NoSuchBucket"], "find bucket", bucket) {
-        Err(error) if matches!(error.code(), Some("Forbidden" | "403" | "AccessDenied")) => Err(taken("bucket", bucket)),
+        Err(error) if matches!(error.code(), Some("Forbidden" | "403" | "AccessDenied")) => {
+            Err(taken("bucket", bucket))
+        }
         found => Ok(found?.is_some()),
     }
 }

@@ -252,8 +252,8 @@ impl Wanted<'_> {
         let begun = Instant::now();
         loop {
             let found = settings(self.find().await?);
-            let failed = found.state() == Some(&State::Failed)
-                || found.last_update_status() == Some(&LastUpdateStatus::Failed);
+            let failed =
+                found.state() == Some(&State::Failed) || found.last_update_status() == Some(&LastUpdateStatus::Failed);
             let busy = found.state() == Some(&State::Pending)
                 || found.last_update_status() == Some(&LastUpdateStatus::InProgress);
             if failed {

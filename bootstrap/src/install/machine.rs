@@ -39,7 +39,8 @@ pub(super) async fn ensure(clients: &Clients, account: &Account, name: &str, tex
         propagated(async || request.clone().send().await.during("create state machine", &name)).await?;
         return Ok(Change::Created);
     };
-    let tags = sfn.list_tags_for_resource().resource_arn(&arn).send().await.during("read tags of state machine", &name)?;
+    let tags =
+        sfn.list_tags_for_resource().resource_arn(&arn).send().await.during("read tags of state machine", &name)?;
     if !tags.tags().iter().any(|tag| tag.key() == Some(TAG) && tag.value() == Some(TAG_VALUE)) {
         return Err(taken("state machine", &name));
     }

@@ -41,7 +41,8 @@ pub(super) async fn ensure(clients: &Clients, name: &str, service: &str, wanted:
 async fn create(clients: &Clients, name: &str, trust: &Value) -> Result<()> {
     let tag = Tag::builder().key(TAG).value(TAG_VALUE).build().ok();
     let request = clients.iam.create_role().role_name(name).assume_role_policy_document(trust.to_string());
-    let request = request.description("A step of skydeck; see its function of the same name").set_tags(tag.map(|tag| vec![tag]));
+    let request =
+        request.description("A step of skydeck; see its function of the same name").set_tags(tag.map(|tag| vec![tag]));
     request.send().await.during("create role", name)?;
     Ok(())
 }
