@@ -1,0 +1,26 @@
+//! `skydeck apply`.
+
+use skydeck_core::run::Mode;
+
+use super::platform_file::PlatformFile;
+use crate::cli::Apply;
+use crate::context::Context;
+use crate::error::Ending;
+use crate::run::start_and_follow;
+
+pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<Ending> {
+    // Before anything is called: a wrong file needs no credentials to be told.
+    let file = options.file.as_ref().map(|path| PlatformFile::read(context, path)).transpose()?;
+    let (clients, account) = context.connect().await?;
+    let platform = match &file {
+        Some(file) => {
+            if file.upload(&clients, &account).await? {
+                context.terminal.say(format!("Uploaded the file of {}.", file.name()));
+            }
+            Some(file.name())
+        }
+        None => options.platform.clone(),
+    };
+    let mode = if options.plan { Mode::Plan } else { Mode::Apply };
+    start_and_follow(context, &clients, &account, (mode, platform.as_deref()), !options.no_follow).await
+}
