@@ -129,6 +129,17 @@ pub async fn build_for_aws(
 fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root).stdin(Stdio::null());
+    // Where Cargo has started this program, it has told it about its package. Build scripts that look at these variables
+    // would run again, and what depends on them, the SDK crates included, would be built again.
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        {
+            command.env_remove(&variable);
+        }
+    }
     command
 }
 
@@ -172,7 +183,7 @@ fn pack_one(binary: &Path, kept: &Path) -> miette::Result<Package> {
     }
     // Only what is complete gets a stamp, and the old stamp goes before the archive that it was for.
     let _ = fs::remove_file(&stamp_file);
-    let package = Package::of(&stripped(binary, kept).into_diagnostic().wrap_err_with(told)?)?;
+    let package = Package::of(&fs::read(binary).into_diagnostic().wrap_err_with(told)?)?;
     let write = fs::write(kept, &package.zip).and_then(|()| fs::write(&stamp_file, stamp));
     write.into_diagnostic().wrap_err_with(|| kept.display().to_string())?;
     Ok(package)
@@ -183,18 +194,6 @@ fn stamp(binary: &Path) -> std::io::Result<String> {
     let data = fs::metadata(binary)?;
     let changed = data.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(format!("{} {} {}", binary.display(), data.len(), changed.as_nanos()))
-}
-
-/// The binary without symbols, which are half of a debug build, where the machine has `strip`.
-fn stripped(binary: &Path, kept: &Path) -> std::io::Result<Vec<u8>> {
-    let path = kept.with_extension("stripped");
-    let run = std::process::Command::new("strip").arg("-o").arg(&path).arg(binary).stderr(Stdio::null()).status();
-    let content = match run {
-        Ok(status) if status.success() => fs::read(&path),
-        _ => fs::read(binary),
-    };
-    let _ = fs::remove_file(&path);
-    content
 }
 
 #[cfg(test)]

@@ -1,3 +1,6 @@
 //! What the integration tests share.
 
+mod rig;
 pub mod skyfox;
+
+pub use rig::{Ended, Rig, binaries, root};
