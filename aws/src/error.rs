@@ -187,3 +187,48 @@ pub fn tolerate<T>(result: Result<T>, codes: &[&str]) -> Result<Option<T>> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use skydeck_core::plan::Refusal;
+
+    use super::Error;
+
+    fn aws(code: &str) -> Error {
+        let (verb, resource) = ("create VPC".to_owned(), "skyfox-devprod-vpc".to_owned());
+        Error::Aws { verb, resource, code: code.to_owned(), message: "no".to_owned() }
+    }
+
+    #[test]
+    fn the_names_that_the_state_machine_knows_errors_by_are_these() {
+        let taken = Refusal::Taken { kind: "bucket".to_owned(), name: "b".to_owned(), advice: "Rename it".to_owned() };
+        let impossible = Refusal::Impossible { what: "no room".to_owned(), advice: "Make some".to_owned() };
+        let locked = Error::Locked { platform: "p".to_owned(), holder: "h".to_owned() };
+        let names = [
+            (Error::NotYet("x".to_owned()), "NotYet"),
+            (aws("RequestLimitExceeded"), "Throttled"),
+            (aws("NoAnswer"), "Throttled"),
+            (aws("UnauthorizedOperation"), "AccessDenied"),
+            (aws("VpcLimitExceeded"), "AwsError"),
+            (Error::Refused(taken), "Taken"),
+            (Error::Refused(impossible), "Refused"),
+            (locked, "Locked"),
+            (Error::Input("x".to_owned()), "BadInput"),
+            (Error::Broken("x".to_owned()), "Broken"),
+        ];
+        for (error, name) in names {
+            assert_eq!(error.error_type(), name, "{error}");
+        }
+        let several = Error::Several { first: Box::new(aws("AccessDenied")), rest: vec![aws("Throttling")] };
+        assert_eq!(several.error_type(), "AccessDenied", "the first decides");
+    }
+
+    #[test]
+    fn an_error_of_aws_is_told_as_verb_resource_code_and_advice() {
+        let told = aws("UnauthorizedOperation").to_string();
+        assert!(
+            told.starts_with("create VPC skyfox-devprod-vpc: UnauthorizedOperation: no. The function's role"),
+            "{told}"
+        );
+    }
+}

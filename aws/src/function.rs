@@ -16,6 +16,9 @@ pub const MEMORY_MIB: i32 = 512;
 /// Timeout of every function, in seconds; the lock's safe time follows from it.
 pub const TIMEOUT_SECONDS: i32 = 60;
 
+/// The alias by which the state machines call every function; `cargo lambda deploy` moves it.
+pub const ALIAS: &str = "live";
+
 /// Functions in the order in which a run meets them.
 pub const FUNCTIONS: &[Function] = &[
     Function { name: "prepare", actions: &["states:DescribeExecution"] },

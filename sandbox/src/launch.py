@@ -15,13 +15,94 @@ def end_with_parent():
 
 threading.Thread(target=end_with_parent, daemon=True).start()
 
+def amend_service_linked_roles(iam):
+    """Gives these roles their names on AWS, which are not the service's name with a capital letter."""
+    names = {
+        "autoscaling.amazonaws.com": "AWSServiceRoleForAutoScaling",
+        "ecs.amazonaws.com": "AWSServiceRoleForECS",
+        "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing",
+    }
+    create = iam._IAM_HANDLERS["CreateServiceLinkedRole"]
+
+    def amended(params):
+        service = iam._p(params, "AWSServiceName")
+        name = names.get(service)
+        if name is None:
+            return create(params)
+        if name in iam._roles:
+            message = f"Service role name {name} has been taken in this account, please try a different suffix."
+            return iam._error(400, "InvalidInput", message, ns="iam")
+        status, headers, body = create(params)
+        given = f"AWSServiceRoleFor{service.split('.')[0].capitalize()}"
+        role = iam._roles.pop(given)
+        role.update(RoleName=name, Arn=role["Arn"].replace(given, name))
+        iam._roles[name] = role
+        return status, headers, body.replace(given.encode(), name.encode())
+
+    iam._IAM_HANDLERS["CreateServiceLinkedRole"] = amended
+
+
+def tell_states_of_branches(sfn):
+    """Puts the states inside a Parallel or Map into the execution's history, as AWS does, where the emulator leaves them out."""
+    thread = threading.local()
+    run_branch, run_task = sfn._run_sub_machine, sfn._execute_task
+
+    def branch(*arguments):
+        # Each branch has a thread of its own.
+        thread.in_branch = True
+        try:
+            return run_branch(*arguments)
+        finally:
+            thread.in_branch = False
+
+    def task(state, given, execution, context):
+        if not getattr(thread, "in_branch", False):
+            return run_task(state, given, execution, context)
+        name = context["State"]["Name"]
+        entered = {"name": name, "input": json.dumps(given)}
+        sfn._add_event(execution, "TaskStateEntered", {"stateEnteredEventDetails": entered})
+        result = run_task(state, given, execution, context)
+        exited = {"name": name, "output": json.dumps(result[0])}
+        sfn._add_event(execution, "TaskStateExited", {"stateExitedEventDetails": exited})
+        return result
+
+    sfn._run_sub_machine, sfn._execute_task = branch, task
+
+
+def link_events(sfn):
+    """Says of each event which one it follows from, as AWS does: in a branch the branch's own."""
+    thread = threading.local()
+    add_event, run_branch = sfn._add_event, sfn._run_sub_machine
+
+    def add(execution, kind, details=None):
+        last = thread.__dict__.setdefault("last", {})
+        event = add_event(execution, kind, details)
+        event["previousEventId"] = last.get(execution["executionArn"], 0)
+        last[execution["executionArn"]] = event["id"]
+        return event
+
+    def branch(states, start_at, given, execution, context):
+        # A branch has a thread of its own, and follows from the state that it is a branch of.
+        entered = [e["id"] for e in execution["events"] if e["type"] in ("ParallelStateEntered", "MapStateEntered")]
+        thread.__dict__.setdefault("last", {})[execution["executionArn"]] = entered[-1] if entered else 0
+        return run_branch(states, start_at, given, execution, context)
+
+    sfn._add_event, sfn._run_sub_machine = add, branch
+
+
+def take_transport_for_tls(app):
+    """Lets policies see TLS, which clients of AWS speak and clients of the sandbox do not."""
+    pin = app.pin_request_origin
+    app.pin_request_origin = lambda address, _secure: pin(address, True)
+
+
 if sys.argv[1] == "moto":
     from moto.server import main
 
     main(["-H", "127.0.0.1", "-p", sys.argv[2]])
 else:
     from ministack import app
-    from ministack.services import iam, ssm
+    from ministack.services import iam, ssm, stepfunctions
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
@@ -29,6 +110,10 @@ else:
     for name, document in facts["policies"].items():
         arn = iam._AWS_MANAGED_POLICY_PREFIX + name
         iam._aws_managed_policies.setdefault(arn, iam._make_aws_managed_record(name, json.dumps(document)))
+    amend_service_linked_roles(iam)
+    tell_states_of_branches(stepfunctions)
+    link_events(stepfunctions)
+    take_transport_for_tls(app)
     # app.main() reads its own arguments.
     sys.argv = ["ministack"]
     app.main()

@@ -55,6 +55,8 @@ const NO_PROXY: &str = "127.0.0.1,localhost";
 pub struct Options {
     /// Where its Python environment and its files are, such as `target/sandbox`.
     pub dir: PathBuf,
+    /// The Python environment, where it is another than `venv` in `dir`.
+    pub venv: Option<PathBuf>,
     /// The region of who names none.
     pub region: String,
     /// How many times as fast as AWS boot times, and waits of Step Functions, pass.
@@ -72,6 +74,7 @@ impl Options {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
+            venv: None,
             region: "ap-south-1".to_owned(),
             speed: 20.0,
             latency: Duration::ZERO,
@@ -122,9 +125,13 @@ impl Sandbox {
     /// # Errors
     /// When the environment cannot be made, or the emulator does not start.
     pub async fn start_telling(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Result<Self, Error> {
-        let venv = venv::Venv::make(&options.dir.join("venv"), venv::MINISTACK, progress).await?;
+        let root = options.venv.clone().unwrap_or_else(|| options.dir.join("venv"));
+        let venv = venv::Venv::make(&root, venv::MINISTACK, progress).await?;
         let dir = std::path::absolute(&options.dir).map_err(Error::file(&options.dir))?;
-        let run = tempfile::Builder::new().prefix("run-").tempdir_in(&dir).map_err(Error::file(&dir))?;
+        let run = tempfile::Builder::new()
+            .prefix(&format!("run-{}-", std::process::id()))
+            .tempdir_in(&dir)
+            .map_err(Error::file(&dir))?;
         let (listener, address) = gateway::bind(options.port).await?;
         let endpoint = format!("http://{address}");
         let clock = Clock::new(options.speed);

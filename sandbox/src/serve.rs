@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -70,15 +71,15 @@ pub async fn serve(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Resul
     Ok(())
 }
 
-/// Directories of runs that were killed. Nobody else serves here, but a test may run a sandbox of its own, so only old ones go.
+/// What sandboxes that were killed left behind: their names begin with `run-` and their process.
 fn remove_leftovers(dir: &Path) {
-    const OLD: Duration = Duration::from_secs(24 * 60 * 60);
     let _ = std::fs::remove_file(state_file(dir));
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
-        let is_run = entry.file_name().to_string_lossy().starts_with("run-");
-        let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
-        if is_run && age.is_some_and(|age| age > OLD) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.strip_prefix("run-").and_then(|rest| rest.split('-').next()?.parse().ok());
+        let lives = |pid| Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok());
+        if pid.is_some_and(|pid| !lives(pid)) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }

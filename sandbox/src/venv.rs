@@ -31,9 +31,11 @@ impl Venv {
     /// # Errors
     /// When Python is missing, when a package cannot be had, or when its hash is another.
     pub async fn make(root: &Path, requirements: &str, progress: &(dyn Fn(&str) + Sync)) -> Result<Self, Error> {
-        let root = std::path::absolute(root).map_err(Error::file(root))?;
-        let parent = root.parent().unwrap_or(Path::new("/"));
+        let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent).map_err(Error::file(parent))?;
+        // One place has one name, by whatever way it was reached: the stamp depends on it.
+        let parent = parent.canonicalize().map_err(Error::file(parent))?;
+        let root = parent.join(root.file_name().unwrap_or_default());
         let venv = Self { root };
         let stamp = venv.stamp(requirements);
         if venv.is_finished(&stamp) {

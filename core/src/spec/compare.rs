@@ -66,7 +66,7 @@ fn shared<'s, K: Ord + Clone>(
             return None;
         };
         let problem = problem(key.clone(), &service.name.value, &first.name.value);
-        Some(problem.at(span, "here").at(first_span.clone(), "and here"))
+        Some(problem.at(span, "again here").at(first_span.clone(), "first here"))
     })
 }
 
@@ -77,8 +77,8 @@ pub(super) fn secrets(file: &File<'_>, secrets: &[SecretDraft]) {
         if let Some(first) = seen.get(parameter.value.as_str()) {
             file.tell(
                 Problem::new(Code::DuplicateName, format!("two secrets are the parameter `{}`", parameter.value))
-                    .at(parameter.span.clone(), "here")
-                    .at(first.span.clone(), "and here")
+                    .at(parameter.span.clone(), "again here")
+                    .at(first.span.clone(), "first here")
                     .help("keep one of them: several services may use it"),
             );
         }

@@ -62,8 +62,16 @@ pub(super) fn name(text: &str) -> Verdict {
 
 /// What is appended to a name: as [`name`], but it may begin with a digit, as an account's number does.
 pub(super) fn suffix(text: &str) -> Verdict {
-    const HELP: &str = "use lower-case letters, digits and single hyphens between them";
-    let bad = |part, what: String| wrong(Code::InvalidName, part, what, HELP);
+    let bad = |part, what: String| {
+        let rule = "lower-case letters, digits and single hyphens between them";
+        let plain: String =
+            text.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        let help = match plain != text && suffix(&plain).is_ok() {
+            true => format!("write `{plain}`: {rule}"),
+            false => format!("use {rule}"),
+        };
+        wrong(Code::InvalidName, part, what, help)
+    };
     if text.is_empty() {
         return bad(0..0, "is empty".into());
     }

@@ -1,7 +1,7 @@
 //! The platform file: its model, how it is read, and what is checked.
 //!
-//! [`parse`] reads in three passes: every table by itself ([`platform`], [`storage`], [`service`]); then what has to
-//! fit together ([`names`], [`compare`]); then references ([`template`], [`variables`]). A pass tells what is wrong and
+//! [`parse`] reads in three passes: every table by itself (`platform`, `storage`, `service`); then what has to
+//! fit together (`names`, `compare`); then references (`template`, `variables`). A pass tells what is wrong and
 //! goes on, so that all problems of a file are told at once.
 
 mod compare;
@@ -139,7 +139,7 @@ impl Drafts {
             name: or_blank(self.head.name),
             environment: or_blank(self.head.environment),
             region: or_blank(self.head.region),
-            tags: self.head.tags.into_iter().map(|(key, value)| (key.value, value.value)).collect(),
+            tags: self.head.tags.into_iter().map(|(key, value)| (key.value, or_blank(value))).collect(),
             network: self.network,
             registry: self.registry,
             cluster: self.cluster,
@@ -215,7 +215,10 @@ fn secret_key(file: &File<'_>, names: &Names, variable: &str, draft: &Draft) -> 
     file.tell(
         Problem::new(Code::MisplacedReference, format!("the secret `{variable}` is not filled from a secret"))
             .at(draft.span.clone(), "not a reference to a secret")
-            .help(format!("write \"${{secrets.{example}}}\"; what is not secret belongs into `environment`")),
+            .help(format!(
+                "write \"${{secrets.{example}}}\" and give its value by `skydeck secret set {example}`; \
+                 what is not secret belongs into `environment`"
+            )),
     );
     None
 }

@@ -63,8 +63,8 @@ pub(super) fn check(
         if let Some(first) = taken.get(&name) {
             file.tell(
                 Problem::new(Code::DuplicateName, format!("two buckets would have the name `{name}`"))
-                    .at(at.clone(), "here")
-                    .at(first.clone(), "and here")
+                    .at(at.clone(), "again here")
+                    .at(first.clone(), "first here")
                     .help("give one of them another name or suffix"),
             );
         }

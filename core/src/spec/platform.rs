@@ -15,7 +15,7 @@ pub(super) struct Head {
     pub(super) name: Option<At<String>>,
     pub(super) environment: Option<At<String>>,
     pub(super) region: Option<At<String>>,
-    pub(super) tags: Vec<(At<String>, At<String>)>,
+    pub(super) tags: Vec<(At<String>, Option<At<String>>)>,
 }
 
 pub(super) fn head(section: &mut Section<'_>) -> Head {

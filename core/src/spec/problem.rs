@@ -189,11 +189,22 @@ impl Problems {
     /// The problems of a file, sorted by place.
     pub(super) fn new(file: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(Problem::start);
+        for problem in &mut problems {
+            problem.message = one_line(&problem.message);
+            problem.help = one_line(&problem.help);
+        }
         for label in problems.iter_mut().flat_map(|problem| &mut problem.labels) {
             (label.line, label.column) = position(text, label.span.start);
         }
         Problems { file: file.into(), problems, text: text.into() }
     }
+}
+
+/// A text without control characters: a quoted key may hold any, and a problem is one line in a log.
+fn one_line(text: &str) -> String {
+    text.chars().fold(String::new(), |line, c| {
+        if c.is_control() { line + &c.escape_debug().to_string() } else { line + c.encode_utf8(&mut [0; 4]) }
+    })
 }
 
 /// Line and column of a byte, both from 1, the column in characters.

@@ -202,6 +202,11 @@ impl<'f> Section<'f> {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
+    /// Whether the file says a key, and it is a table.
+    pub(super) fn has_table(&self, key: &str) -> bool {
+        self.table.and_then(|table| table.get(key)).is_some_and(|value| value.get_ref().is_table())
+    }
+
     fn by_default<T>(&mut self, key: &'static str, value: T) -> Option<At<T>> {
         self.known.push(key);
         Some(At { value, span: self.span(), given: false })
@@ -263,24 +268,20 @@ impl<'f> Section<'f> {
         items.iter().filter_map(|item| self.text_value(key, item, &check)).collect()
     }
 
-    /// All keys and texts of a table whose keys are free, in the file's order.
+    /// All keys of a table whose keys are free, in the file's order, with their texts where those can be read.
     pub(super) fn pairs(
         &mut self,
         key: &'static str,
         check_key: impl Fn(&str) -> Verdict,
         check_value: impl Fn(&str) -> Verdict,
-    ) -> Vec<(At<String>, At<String>)> {
+    ) -> Vec<(At<String>, Option<At<String>>)> {
         let Some(section) = self.child(key) else { return Vec::new() };
-        let mut pairs = Vec::new();
-        for (name, value) in section.entries() {
-            let fine = section.check(&name.value, &name, &check_key);
-            if let Some(value) = section.text_value(&name.value, value, &check_value)
-                && fine
-            {
-                pairs.push((name, value));
-            }
-        }
-        pairs
+        let pair = |(name, value): (At<String>, _)| {
+            section.check(&name.value, &name, &check_key);
+            let value = section.text_value(&name.value, value, &check_value);
+            (name, value)
+        };
+        section.entries().into_iter().map(pair).collect()
     }
 
     /// Reads a table. Where the file does not have it, the reader finds it empty.

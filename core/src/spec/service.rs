@@ -60,7 +60,7 @@ pub(super) fn services(root: &mut Section<'_>, only_balancer: Option<&str>) -> V
     let count = u32::try_from(services.len()).unwrap_or(u32::MAX);
     if missing {
         root.missing("services", &format!("{least} to {most} services, each a table `[services.NAME]`"));
-    } else if !(least..=most).contains(&count) {
+    } else if root.has_table("services") && !(least..=most).contains(&count) {
         let place = services.last().map_or(place, |last| last.name.span.clone());
         root.file().tell(
             Problem::new(Code::WrongCount, format!("the file has {count} services"))
@@ -80,8 +80,8 @@ fn service(name: At<String>, section: &mut Section<'_>, only_balancer: Option<&s
     let environment = section.pairs("environment", format::variable, format::any);
     let secrets = section.pairs("secrets", format::variable, format::any);
     twice(section, &environment, &secrets);
-    let drafts = |pairs: Vec<(At<String>, At<String>)>| {
-        pairs.into_iter().map(|(name, value)| (name, draft(section.file(), &value))).collect()
+    let drafts = |pairs: Vec<(At<String>, Option<At<String>>)>| {
+        pairs.into_iter().map(|(name, value)| (name, value.and_then(|value| draft(section.file(), &value)))).collect()
     };
     let (environment, secrets) = (drafts(environment), drafts(secrets));
     let buckets = section.texts("buckets", format::any);
@@ -129,7 +129,7 @@ fn rule(section: &mut Section<'_>) -> (Option<At<String>>, Option<At<u32>>) {
 }
 
 /// Tells variables that stand both in `environment` and in `secrets`.
-fn twice(section: &Section<'_>, environment: &[(At<String>, At<String>)], secrets: &[(At<String>, At<String>)]) {
+fn twice<T>(section: &Section<'_>, environment: &[(At<String>, T)], secrets: &[(At<String>, T)]) {
     for (secret, _) in secrets {
         if let Some((plain, _)) = environment.iter().find(|(plain, _)| plain.value == secret.value) {
             let place = section.name_of("environment");

@@ -2,10 +2,10 @@
 
 /// The known word that a wrong one was probably meant to be.
 pub(super) fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&word.to_lowercase(), candidate);
+    let distance = |known: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &known.to_lowercase());
     let best = known.iter().min_by_key(|candidate| distance(candidate))?;
     // A third of the word may be wrong: more, and the two have little in common but their length.
-    (distance(best) <= 1 + word.chars().count() / 3).then_some(best)
+    (distance(best) <= (word.chars().count() / 3).max(1)).then_some(best)
 }
 
 /// `did you mean …?`, where something is near enough.

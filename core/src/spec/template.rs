@@ -84,7 +84,7 @@ pub(super) fn draft(file: &File<'_>, text: &At<String>) -> Option<Draft> {
         let end = inner.find(['}', '{', '$']).filter(|end| inner[*end..].starts_with('}'));
         let words: Vec<String> = inner[..end.unwrap_or(0)].split('.').map(|word| word.trim().to_owned()).collect();
         let Some(end) = end.filter(|_| words.iter().all(|word| !word.is_empty())) else {
-            let span = file.part_of(text, &(found..whole.len().min(found + 2 + end.map_or(0, |end| end + 1))));
+            let span = file.part_of(text, &(found..end.map_or(whole.len(), |end| found + 2 + end + 1)));
             file.tell(
                 Problem::new(Code::InvalidReference, "`${` begins a reference that cannot be read")
                     .at(span, "here")
@@ -109,9 +109,9 @@ pub(super) fn draft(file: &File<'_>, text: &At<String>) -> Option<Draft> {
 pub(super) fn look_up(file: &File<'_>, names: &Names, reference: &Reference) -> Option<Target> {
     match target(names, reference) {
         Ok(target) => Some(target),
-        Err(Unknown { code, label, help }) => {
+        Err(Unknown { code, message, label, help }) => {
             file.tell(
-                Problem::new(code, format!("`{}` refers to nothing", reference.written()))
+                Problem::new(code, format!("`{}` {message}", reference.written()))
                     .at(reference.span.clone(), label)
                     .help(help),
             );
@@ -120,9 +120,12 @@ pub(super) fn look_up(file: &File<'_>, names: &Names, reference: &Reference) -> 
     }
 }
 
+const NOTHING: &str = "refers to nothing";
+
 /// Why a reference names nothing.
 struct Unknown {
     code: Code,
+    message: &'static str,
     label: String,
     help: String,
 }
@@ -152,11 +155,13 @@ fn target(names: &Names, reference: &Reference) -> Result<Target, Unknown> {
         (_, "url") if names.without_url.contains(&key) => return Err(no_url(&key)),
         (_, "url") => Target::Part(Part::ServiceUrl(key)),
         _ => {
-            let variables: Vec<&str> = names.services[&key].iter().map(String::as_str).collect();
-            let found = words.get(3).copied().unwrap_or_default();
-            let variable = pick(found, &variables, &words, 3, "environment variables of that service")?.to_owned();
+            let (variables, found) = (&names.services[&key], words.get(3).copied().unwrap_or_default());
+            if !variables.contains(found) {
+                let known: Vec<&str> = variables.iter().map(String::as_str).collect();
+                pick(found, &known, &words, 3, "variable")?;
+            }
             complete(&words, 4)?;
-            Target::Variable { service: key, variable }
+            Target::Variable { service: key, variable: found.to_owned() }
         }
     })
 }
@@ -195,10 +200,10 @@ fn pick<'w>(word: &str, known: &[&'w str], words: &[&str], at: usize, kind: &str
             words[at] = near;
             format!("did you mean `${{{}}}`?", words.join("."))
         }
-        _ if known.is_empty() => "the file has none".into(),
+        _ if known.is_empty() => "the file has none of this kind".into(),
         _ => format!("possible here: {}", list(known)),
     };
-    Err(Unknown { code: Code::UnknownReference, label, help })
+    Err(Unknown { code: Code::UnknownReference, message: NOTHING, label, help })
 }
 
 /// That a reference has no more words.
@@ -208,6 +213,7 @@ fn complete(words: &[&str], length: usize) -> Result<(), Unknown> {
     }
     Err(Unknown {
         code: Code::UnknownReference,
+        message: NOTHING,
         label: format!("there is nothing behind `{}`", words[length - 1]),
         help: format!("write `${{{}}}`", words[..length].join(".")),
     })
@@ -216,7 +222,8 @@ fn complete(words: &[&str], length: usize) -> Result<(), Unknown> {
 fn no_url(service: &str) -> Unknown {
     Unknown {
         code: Code::MisplacedReference,
-        label: format!("the path of `{service}` stands for many URLs"),
+        message: "stands for no single URL",
+        label: format!("the path of `{service}` has wildcards in it"),
         help:
             "give that service a path whose only wildcard is one `*` at its end, or refer to its load balancer's `url`"
                 .into(),

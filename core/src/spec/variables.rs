@@ -170,15 +170,12 @@ fn order(file: &File<'_>, nodes: &[Node]) -> Vec<usize> {
 fn cycle(file: &File<'_>, nodes: &[Node], needs: &[Vec<(usize, Span)>], path: &[(usize, usize)], again: usize) {
     let start = path.iter().position(|(at, _)| *at == again).unwrap_or(0);
     let first = &nodes[again];
-    let message = format!("`{}` refers to itself", first.key());
-    let mut problem = Problem::new(
-        Code::ReferenceCycle,
-        if path.len() - start == 1 {
-            message
-        } else {
-            format!("{message} by way of {} others", path.len() - start - 1)
-        },
-    );
+    let message = match path.len() - start {
+        1 => format!("`{}` refers to itself", first.key()),
+        2 => format!("`{}` refers to itself by way of another", first.key()),
+        more => format!("`{}` refers to itself by way of {} others", first.key(), more - 1),
+    };
+    let mut problem = Problem::new(Code::ReferenceCycle, message);
     for (step, (at, next)) in path[start..].iter().enumerate() {
         let (needed, span) = &needs[*at][*next - 1];
         problem =

@@ -9,6 +9,7 @@ mod machine;
 mod refusal;
 mod service;
 mod service_check;
+mod service_request;
 mod tags;
 mod task;
 mod task_definition;

@@ -1,10 +1,12 @@
 //! Services and their deployments. Without a scheduler a service of no tasks is steady at once, and one of some tasks waits.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::cluster::StrategyItem;
 use super::service_check::{check_balancers, check_grace, check_percents, named};
+use super::service_request::{
+    CreateServiceRequest, DeleteServiceRequest, DescribeServicesRequest, ListServicesRequest, UpdateServiceRequest,
+};
 use super::tags::{self, Tag};
 use super::{Refusal, Region, Result, World, page, short, without_nulls};
 
@@ -46,72 +48,6 @@ pub(crate) struct Service {
     created: f64,
     pub(super) tags: Vec<Tag>,
     client_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct CreateServiceRequest {
-    cluster: Option<String>,
-    pub(super) service_name: String,
-    pub(super) task_definition: Option<String>,
-    pub(super) desired_count: Option<i64>,
-    pub(super) launch_type: Option<String>,
-    #[serde(default)]
-    pub(super) capacity_provider_strategy: Vec<StrategyItem>,
-    #[serde(default)]
-    pub(super) load_balancers: Vec<Value>,
-    pub(super) health_check_grace_period_seconds: Option<i64>,
-    #[serde(default)]
-    pub(super) deployment_configuration: Value,
-    pub(super) scheduling_strategy: Option<String>,
-    client_token: Option<String>,
-    #[serde(default)]
-    tags: Vec<Tag>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct UpdateServiceRequest {
-    cluster: Option<String>,
-    service: String,
-    task_definition: Option<String>,
-    desired_count: Option<i64>,
-    capacity_provider_strategy: Option<Vec<StrategyItem>>,
-    load_balancers: Option<Vec<Value>>,
-    health_check_grace_period_seconds: Option<i64>,
-    deployment_configuration: Option<Value>,
-    #[serde(default)]
-    force_new_deployment: bool,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct DescribeServicesRequest {
-    cluster: Option<String>,
-    services: Vec<String>,
-    #[serde(default)]
-    include: Vec<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct DeleteServiceRequest {
-    cluster: Option<String>,
-    service: String,
-    #[serde(default)]
-    force: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ListServicesRequest {
-    cluster: Option<String>,
-    launch_type: Option<String>,
-    scheduling_strategy: Option<String>,
-    next_token: Option<String>,
-    max_results: Option<i64>,
 }
 
 impl Region {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::cluster::{Cluster, StrategyItem, check_strategy};
-use super::service::CreateServiceRequest;
+use super::service_request::CreateServiceRequest;
 use super::task_definition::{State, TaskDefinition};
 use super::{Refusal, Region, Result};
 
@@ -41,7 +41,7 @@ impl Region {
 pub(super) fn check_percents(configuration: &Value) -> Result<()> {
     let number = |key: &str, usual: i64| configuration[key].as_i64().unwrap_or(usual);
     let (max, min) = (number("maximumPercent", 200), number("minimumHealthyPercent", 100));
-    if max < 100 || min < 0 || min > 100 {
+    if max < 100 || !(0..=100).contains(&min) {
         return Err(Refusal::invalid(
             "Invalid deployment configuration: maximumPercent is at least 100 and minimumHealthyPercent between 0 and 100.",
         ));

@@ -2,7 +2,7 @@
 //! to, and passes it on unchanged, or to the modules that answer a service themselves.
 
 pub(crate) mod admin;
-pub mod client;
+pub(crate) mod client;
 pub(crate) mod fault;
 mod lambda_naming;
 pub(crate) mod naming;
