@@ -8,10 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "skydeck", version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Cli {
-    /// Work against the sandbox that `skydeck sandbox up` has started, instead of the account of the environment
-    #[arg(long, global = true, env = "SKYDECK_SANDBOX", value_parser = clap::builder::FalseyValueParser::new())]
+    /// Use the sandbox that `skydeck sandbox up` has started, instead of an AWS account
+    #[arg(long, global = true, env = "SKYDECK_SANDBOX", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub sandbox: bool,
-    /// Print one JSON document to standard output; what is for people goes to standard error
+    /// Print one JSON document; what is for people goes to standard error
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.
@@ -269,4 +269,64 @@ fn latency(text: &str) -> Result<std::time::Duration, String> {
     let wrong = || "milliseconds, such as 50ms".to_owned();
     let number = text.strip_suffix("ms").ok_or_else(wrong)?;
     number.parse().map(std::time::Duration::from_millis).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_of_every_verb() {
+        fn collect(command: &mut clap::Command, path: &str, text: &mut String) {
+            text.push_str(&format!("━━━ {path} ━━━\n{}\n", command.render_long_help()));
+            for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+                let path = format!("{path} {}", inner.get_name());
+                collect(inner, &path, text);
+            }
+        }
+        let (mut command, mut text) = (Cli::command(), String::new());
+        command.build();
+        collect(&mut command, "skydeck", &mut text);
+        insta::assert_snapshot!("help", text);
+    }
+
+    #[test]
+    fn every_verb_has_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let inner: Vec<_> = command.get_subcommands().filter(|inner| inner.get_name() != "help").collect();
+            if inner.is_empty() && !command.is_hide_set() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Examples:"), "{path} has no example");
+            }
+            inner.iter().for_each(|inner| check(inner, &format!("{path} {}", inner.get_name())));
+        }
+        check(&Cli::command(), "skydeck");
+    }
+
+    #[test]
+    fn flags_may_stand_before_and_after_the_verb() {
+        let cli = Cli::try_parse_from(["skydeck", "apply", "--sandbox", "platforms/skyfox.toml", "--json"]).unwrap();
+        assert!(cli.sandbox && cli.json);
+        let Command::Apply(apply) = cli.command else { panic!("another verb") };
+        assert_eq!(apply.file, Some("platforms/skyfox.toml".into()));
+    }
+
+    #[test]
+    fn a_file_and_a_platform_are_not_both_said() {
+        let said = ["skydeck", "apply", "a.toml", "--platform", "b"];
+        assert_eq!(Cli::try_parse_from(said).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn a_latency_has_a_unit() {
+        assert_eq!(latency("50ms"), Ok(std::time::Duration::from_millis(50)));
+        assert!(latency("50").is_err() && latency("-1ms").is_err());
+    }
 }

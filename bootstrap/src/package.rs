@@ -214,7 +214,7 @@ mod tests {
         let mut archive = zip::ZipArchive::new(Cursor::new(package.zip)).unwrap();
         assert_eq!(archive.len(), 1);
         let file = archive.by_index(0).unwrap();
-        assert_eq!((file.name(), file.unix_mode().map(|mode| mode & 0o777)), (PROGRAM, Some(0o755)));
+        assert_eq!((&*file.name().unwrap(), file.unix_mode().map(|mode| mode & 0o777)), (PROGRAM, Some(0o755)));
     }
 
     #[test]

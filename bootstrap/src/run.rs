@@ -18,8 +18,8 @@ use crate::follow::{self, Finished, Line, summary};
 const LONGEST_PLATFORM: usize = 50;
 
 /// The name of a new execution: what it does to which platform, when, and 4 hex digits against two at once.
-fn execution_name(platform: Option<&str>, mode: Mode, now: jiff::Timestamp, salt: u32) -> String {
-    let platform: String = platform.unwrap_or("platform").chars().take(LONGEST_PLATFORM).collect();
+fn execution_name(platform: &str, mode: Mode, now: jiff::Timestamp, salt: u32) -> String {
+    let platform: String = platform.chars().take(LONGEST_PLATFORM).collect();
     let time = now.strftime("%Y%m%d%H%M%S");
     let hash = Sha256::digest(format!("{salt} {}", now.as_nanosecond()));
     format!("{platform}-{}-{time}-{:02x}{:02x}", word(mode), hash[0], hash[1])
@@ -35,12 +35,9 @@ pub(crate) fn word(mode: Mode) -> &'static str {
 }
 
 /// Starts a run; returns the execution's ARN.
-pub(crate) async fn start(clients: &Clients, account: &Account, mode: Mode, platform: Option<&str>) -> Result<String> {
+pub(crate) async fn start(clients: &Clients, account: &Account, mode: Mode, platform: &str) -> Result<String> {
     let name = execution_name(platform, mode, jiff::Timestamp::now(), std::process::id());
-    let mut input = json!({ "mode": mode });
-    if let Some(platform) = platform {
-        input["platform"] = platform.into();
-    }
+    let input = json!({ "mode": mode, "platform": platform });
     let request = clients.sfn.start_execution().state_machine_arn(account.machine("provision")).name(&name);
     let started = request.input(input.to_string()).send().await.during("start execution", &name)?;
     Ok(started.execution_arn)
@@ -51,7 +48,7 @@ pub(crate) async fn start_and_follow(
     context: &Context,
     clients: &Clients,
     account: &Account,
-    (mode, platform): (Mode, Option<&str>),
+    (mode, platform): (Mode, &str),
     follow: bool,
 ) -> miette::Result<Ending> {
     let execution = start(clients, account, mode, platform).await.map_err(installed)?;
@@ -96,7 +93,12 @@ pub(crate) async fn watch(context: &Context, clients: &Clients, execution: &str)
         _ = tokio::signal::ctrl_c() => None,
     };
     terminal.settle();
-    finished.transpose().into_diagnostic()
+    finished.transpose().map_err(|error| match error.code() {
+        Some("ExecutionDoesNotExist" | "InvalidArn") => {
+            Usage::new(format!("there is no run {name}"), format!("see `{} status`", context.invocation())).into()
+        }
+        _ => installed(error),
+    })
 }
 
 /// Tells how a run ended; of a plan, each change.
@@ -165,9 +167,9 @@ mod tests {
     #[test]
     fn an_executions_name_says_what_and_when_and_fits() {
         let now: jiff::Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let name = execution_name(Some("skyfox-devprod"), Mode::Apply, now, 7);
+        let name = execution_name("skyfox-devprod", Mode::Apply, now, 7);
         assert!(name.starts_with("skyfox-devprod-apply-20260301120000-"), "{name}");
-        assert_ne!(name, execution_name(Some("skyfox-devprod"), Mode::Apply, now, 8));
-        assert!(execution_name(Some(&"x".repeat(100)), Mode::Destroy, now, 7).len() <= 80);
+        assert_ne!(name, execution_name("skyfox-devprod", Mode::Apply, now, 8));
+        assert!(execution_name(&"x".repeat(100), Mode::Destroy, now, 7).len() <= 80);
     }
 }

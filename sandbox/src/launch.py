@@ -69,6 +69,33 @@ def tell_states_of_branches(sfn):
     sfn._run_sub_machine, sfn._execute_task = branch, task
 
 
+def link_events(sfn):
+    """Says of each event which one it follows from, as AWS does: in a branch the branch's own."""
+    thread = threading.local()
+    add_event, run_branch = sfn._add_event, sfn._run_sub_machine
+
+    def add(execution, kind, details=None):
+        last = thread.__dict__.setdefault("last", {})
+        event = add_event(execution, kind, details)
+        event["previousEventId"] = last.get(execution["executionArn"], 0)
+        last[execution["executionArn"]] = event["id"]
+        return event
+
+    def branch(states, start_at, given, execution, context):
+        # A branch has a thread of its own, and follows from the state that it is a branch of.
+        entered = [e["id"] for e in execution["events"] if e["type"] in ("ParallelStateEntered", "MapStateEntered")]
+        thread.__dict__.setdefault("last", {})[execution["executionArn"]] = entered[-1] if entered else 0
+        return run_branch(states, start_at, given, execution, context)
+
+    sfn._add_event, sfn._run_sub_machine = add, branch
+
+
+def take_transport_for_tls(app):
+    """Lets policies see TLS, which clients of AWS speak and clients of the sandbox do not."""
+    pin = app.pin_request_origin
+    app.pin_request_origin = lambda address, _secure: pin(address, True)
+
+
 if sys.argv[1] == "moto":
     from moto.server import main
 
@@ -85,6 +112,8 @@ else:
         iam._aws_managed_policies.setdefault(arn, iam._make_aws_managed_record(name, json.dumps(document)))
     amend_service_linked_roles(iam)
     tell_states_of_branches(stepfunctions)
+    link_events(stepfunctions)
+    take_transport_for_tls(app)
     # app.main() reads its own arguments.
     sys.argv = ["ministack"]
     app.main()

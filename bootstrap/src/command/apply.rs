@@ -1,12 +1,13 @@
 //! `skydeck apply`.
 
+use skydeck_aws::home::Home;
 use skydeck_core::run::Mode;
 
 use super::platform_file::PlatformFile;
 use crate::cli::Apply;
 use crate::context::Context;
 use crate::error::Ending;
-use crate::run::start_and_follow;
+use crate::run::{only_platform, start_and_follow};
 
 pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<Ending> {
     // Before anything is called: a wrong file needs no credentials to be told.
@@ -17,10 +18,13 @@ pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<En
             if file.upload(&clients, &account).await? {
                 context.terminal.say(format!("Uploaded the file of {}.", file.name()));
             }
-            Some(file.name())
+            file.name()
         }
-        None => options.platform.clone(),
+        None => match &options.platform {
+            Some(platform) => platform.clone(),
+            None => only_platform(&Home::new(&clients.s3, &account.bucket())).await?,
+        },
     };
     let mode = if options.plan { Mode::Plan } else { Mode::Apply };
-    start_and_follow(context, &clients, &account, (mode, platform.as_deref()), !options.no_follow).await
+    start_and_follow(context, &clients, &account, (mode, &platform), !options.no_follow).await
 }

@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, options: &Destroy) -> miette::Result<
         };
         confirm(&platform, &place)?;
     }
-    start_and_follow(context, &clients, &account, (Mode::Destroy, Some(&platform)), !options.no_follow).await
+    start_and_follow(context, &clients, &account, (Mode::Destroy, &platform), !options.no_follow).await
 }
 
 /// Asks for the platform's name: a bare `y` is typed too easily for what cannot be undone.
@@ -37,7 +37,7 @@ fn confirm(platform: &str, place: &str) -> miette::Result<()> {
     if !std::io::stdin().is_terminal() {
         return Err(not(format!("nobody is here to confirm that {platform} is to be destroyed")).into());
     }
-    eprintln!("This removes everything of {platform} from {place}, images and the content of buckets included.");
+    eprintln!("This removes everything of {platform} from {place}, and cannot be undone.");
     eprint!("Type the platform's name to go on: ");
     std::io::stderr().flush().into_diagnostic()?;
     let mut typed = String::new();

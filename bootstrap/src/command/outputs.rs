@@ -47,6 +47,7 @@ fn flatten(path: String, value: &Value, flat: &mut Vec<(String, String)>) {
         Value::Null => {}
         Value::Object(map) => map.iter().for_each(|(key, value)| flatten(inner(key), value, flat)),
         Value::Array(list) if list.is_empty() => {}
+        Value::String(text) if text.is_empty() => {}
         Value::String(text) => flat.push((path, text.clone())),
         other => flat.push((path, other.to_string())),
     }

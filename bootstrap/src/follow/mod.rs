@@ -3,6 +3,8 @@
 mod event;
 mod line;
 mod story;
+#[cfg(test)]
+mod tests;
 
 pub use event::Event;
 pub use line::{Line, summary};
