@@ -8,8 +8,7 @@ use skydeck_aws::layer::network::Network;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 
-use crate::ground::{ground, upload_probe};
-use crate::harness::{ACCOUNT, apply, destroy, emulators, repair};
+use crate::harness::{apply, destroy, emulators, ground, repair, upload_probe};
 
 /// Somebody else's target group, with a name that begins like ours.
 async fn foreign_group(clients: &Clients, scope: &Scope) -> String {
@@ -22,8 +21,8 @@ async fn foreign_group(clients: &Clients, scope: &Scope) -> String {
 #[tokio::test]
 async fn load_balancers_come_stay_are_repaired_and_go() {
     for emulator in emulators() {
-        let clients = emulator.clients(ACCOUNT).await;
-        let mut scope = ground(&emulator, "lbalance", &clients).await;
+        let clients = emulator.clients().await;
+        let mut scope = ground("lbalance", &clients).await;
         let foreign = foreign_group(&clients, &scope).await;
         apply::<Balancer>(&clients, &mut scope).await;
 
@@ -75,8 +74,8 @@ async fn spoil(clients: &Clients, scope: &Scope) {
 #[tokio::test]
 async fn a_load_balancer_of_somebody_else_is_refused_and_left_alone() {
     for emulator in emulators() {
-        let clients = emulator.clients(ACCOUNT).await;
-        let scope = ground(&emulator, "lbtaken", &clients).await;
+        let clients = emulator.clients().await;
+        let scope = ground("lbtaken", &clients).await;
         let subnets = scope.facts.network.as_ref().unwrap().subnet_ids.values().cloned().collect();
         let request = clients.elb.create_load_balancer().name(scope.name("external")).set_subnets(Some(subnets));
         let made = request.send().await.unwrap();

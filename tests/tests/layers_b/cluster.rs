@@ -4,14 +4,13 @@ use skydeck_aws::layer::cluster::Cluster;
 use skydeck_aws::layer::network::Network;
 use skydeck_core::run::Mode;
 
-use crate::ground::ground;
-use crate::harness::{ACCOUNT, apply, destroy, emulators, repair, run};
+use crate::harness::{apply, destroy, emulators, ground, repair, run};
 
 #[tokio::test]
 async fn a_cluster_comes_stays_is_repaired_and_goes() {
     for emulator in emulators() {
-        let clients = emulator.clients(ACCOUNT).await;
-        let mut scope = ground(&emulator, "lcluster", &clients).await;
+        let clients = emulator.clients().await;
+        let mut scope = ground("lcluster", &clients).await;
         apply::<Cluster>(&clients, &mut scope).await;
         let facts = scope.facts.cluster.clone().unwrap();
         assert_eq!(facts.cluster_name, "lcluster-devprod", "{}", emulator.name);

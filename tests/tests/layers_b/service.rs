@@ -6,14 +6,13 @@ use skydeck_aws::layer::network::Network;
 use skydeck_aws::layer::service::Service;
 use skydeck_core::run::Mode;
 
-use crate::ground::ground;
-use crate::harness::{ACCOUNT, apply, destroy, emulators, repair, run};
+use crate::harness::{apply, destroy, emulators, ground, repair, run};
 
 #[tokio::test]
 async fn services_come_without_tasks_stay_are_repaired_and_go() {
     for emulator in emulators() {
-        let clients = emulator.clients(ACCOUNT).await;
-        let mut scope = ground(&emulator, "lservice", &clients).await;
+        let clients = emulator.clients().await;
+        let mut scope = ground("lservice", &clients).await;
         apply::<Balancer>(&clients, &mut scope).await;
         apply::<Cluster>(&clients, &mut scope).await;
         // Somebody else's family, with a name that begins like ours.

@@ -1,0 +1,181 @@
+//! Where the emulators are, what the layers under test stand on, and the story that every layer's test tells.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Write};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sha2::{Digest, Sha256};
+use skydeck_aws::client::Clients;
+use skydeck_aws::layer::network::Network;
+use skydeck_aws::layer::{Attempt, Work, converge};
+use skydeck_core::Scope;
+use skydeck_core::facts::{Facts, IdentityFacts, RegistryFacts};
+use skydeck_core::layer::balancer::PROBE_CODE_KEY;
+use skydeck_core::layer::cluster::AMI_PARAMETER;
+use skydeck_core::run::Mode;
+use skydeck_tests::skyfox;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+/// How often a layer is tried, and how long apart: in a run the state machine does that.
+const ATTEMPTS: usize = 40;
+const APART: Duration = Duration::from_millis(250);
+
+/// One emulator.
+pub(crate) struct Emulator {
+    pub(crate) name: &'static str,
+    endpoint: String,
+}
+
+/// The emulators to test against: those whose endpoint the environment names.
+pub(crate) fn emulators() -> Vec<Emulator> {
+    let found: Vec<Emulator> = [("ministack", "SKYDECK_TEST_MINISTACK"), ("moto", "SKYDECK_TEST_MOTO")]
+        .into_iter()
+        .filter_map(|(name, variable)| Some(Emulator { name, endpoint: std::env::var(variable).ok()? }))
+        .collect();
+    assert!(!found.is_empty(), "neither SKYDECK_TEST_MINISTACK nor SKYDECK_TEST_MOTO is set");
+    found
+}
+
+impl Emulator {
+    pub(crate) async fn clients(&self) -> Clients {
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new("ap-south-1"))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(Credentials::new("test", "test", None, None, "tests"));
+        Clients::load(config, "skydeck-tests").await
+    }
+}
+
+/// The platform under a name that no other test uses, with a network, roles, repositories and the probe's code.
+pub(crate) async fn ground(name: &str, clients: &Clients) -> Scope {
+    let identity = clients.sts.get_caller_identity().send().await.unwrap();
+    let mut scope = Scope { account: identity.account().unwrap().to_owned(), ..skyfox::scope(name) };
+    scope.home = format!("skydeck-home-{name}");
+    apply::<Network>(clients, &mut scope).await;
+    scope.facts.identity = Some(roles(clients, &scope).await);
+    let uri = |service: &String| {
+        let (account, name) = (&scope.account, scope.name(service));
+        (service.clone(), format!("{account}.dkr.ecr.ap-south-1.amazonaws.com/{name}"))
+    };
+    let repository_uris = scope.platform.services.keys().map(uri).collect();
+    scope.facts.registry = Some(RegistryFacts { repository_uris });
+    upload_probe(clients, &scope.home, "first").await;
+    // An emulator that has AWS's public parameters refuses another one of that name.
+    let parameter = clients.ssm.put_parameter().name(AMI_PARAMETER).value("ami-0a2023ec5a6400001");
+    let _ = parameter.r#type(aws_sdk_ssm::types::ParameterType::String).send().await;
+    scope
+}
+
+async fn roles(clients: &Clients, scope: &Scope) -> IdentityFacts {
+    let policy = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": { "Service": ["ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "lambda.amazonaws.com"] },
+        }],
+    });
+    let role = async |thing: String| {
+        let name = scope.name(&thing);
+        let request = clients.iam.create_role().role_name(&name).assume_role_policy_document(policy.to_string());
+        request.send().await.unwrap().role().unwrap().arn().to_owned()
+    };
+    let profile = clients.iam.create_instance_profile().instance_profile_name(scope.name("instance"));
+    let profile = profile.send().await.unwrap();
+    let mut facts = IdentityFacts {
+        instance_role_arn: role("instance".into()).await,
+        instance_profile_arn: profile.instance_profile().unwrap().arn().to_owned(),
+        probe_role_arn: role("probe".into()).await,
+        execution_role_arns: BTreeMap::new(),
+        task_role_arns: BTreeMap::new(),
+    };
+    for service in scope.platform.services.keys() {
+        facts.execution_role_arns.insert(service.clone(), role(format!("{service}-execution")).await);
+        facts.task_role_arns.insert(service.clone(), role(format!("{service}-task")).await);
+    }
+    facts
+}
+
+/// Uploads code of the probe function as bootstrap does, with its hash as metadata. Returns the hash.
+pub(crate) async fn upload_probe(clients: &Clients, bucket: &str, text: &str) -> String {
+    let location = aws_sdk_s3::types::CreateBucketConfiguration::builder()
+        .location_constraint(aws_sdk_s3::types::BucketLocationConstraint::ApSouth1)
+        .build();
+    // The bucket is there from the first time.
+    let _ = clients.s3.create_bucket().bucket(bucket).create_bucket_configuration(location).send().await;
+    let (zip, hash) = archive(text);
+    let request = clients.s3.put_object().bucket(bucket).key(PROBE_CODE_KEY).body(zip.into());
+    request.metadata("code-sha256", &hash).metadata("architecture", "x86_64").send().await.unwrap();
+    hash
+}
+
+/// One run of a layer that must get done, in as many attempts as the state machine would make.
+pub(crate) async fn run<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Attempt {
+    let mut changes = Vec::new();
+    let mut waiting = String::new();
+    let mut clock = tokio::time::interval(APART);
+    for _ in 0..ATTEMPTS {
+        clock.tick().await;
+        let mut attempt = converge::<W>(clients, scope, mode).await;
+        changes.append(&mut attempt.changes);
+        match &attempt.error {
+            None => return Attempt { changes, ..attempt },
+            Some(error) if error.error_type() == "NotYet" => waiting = error.to_string(),
+            Some(error) => panic!("{} {mode:?}: {error}", W::LAYER),
+        }
+    }
+    panic!("{} {mode:?} does not get done: {waiting}", W::LAYER);
+}
+
+/// From nothing the layer makes something; once more it changes nothing and makes the calls of one observation. Its
+/// facts go into the scope, for the next layer.
+pub(crate) async fn apply<W: Work>(clients: &Clients, scope: &mut Scope) -> Attempt {
+    let first = run::<W>(clients, scope, Mode::Apply).await;
+    assert!(!first.changes.is_empty(), "{}: from nothing there is something to make", W::LAYER);
+    let second = run::<W>(clients, scope, Mode::Apply).await;
+    let again: Vec<String> = second.changes.iter().map(|change| format!("{change} {:?}", change.attributes)).collect();
+    assert!(again.is_empty(), "{}: the second apply writes: {again:#?}", W::LAYER);
+    assert_eq!(second.facts, first.facts);
+    let plan = converge::<W>(clients, scope, Mode::Plan).await;
+    assert_eq!(second.report.calls, plan.report.calls, "{}: a second apply only observes", W::LAYER);
+    merge(&mut scope.facts, second.facts.clone());
+    second
+}
+
+fn merge(all: &mut Facts, new: Facts) {
+    all.network = new.network.or(all.network.take());
+    all.balancer = new.balancer.or(all.balancer.take());
+    all.cluster = new.cluster.or(all.cluster.take());
+    all.service = new.service.or(all.service.take());
+}
+
+/// What was changed behind our back is found, named and put right.
+pub(crate) async fn repair<W: Work>(clients: &Clients, scope: &Scope, attribute: &str) {
+    let attempt = run::<W>(clients, scope, Mode::Apply).await;
+    let named: Vec<&str> =
+        attempt.changes.iter().flat_map(|change| &change.attributes).map(|found| found.name.as_str()).collect();
+    assert!(named.iter().any(|name| name.starts_with(attribute)), "{attribute} is not among {named:?}");
+    assert!(run::<W>(clients, scope, Mode::Apply).await.changes.is_empty());
+}
+
+/// Everything of ours goes, and a second destroy finds nothing.
+pub(crate) async fn destroy<W: Work>(clients: &Clients, scope: &Scope) {
+    assert!(!run::<W>(clients, scope, Mode::Destroy).await.changes.is_empty());
+    let left = run::<W>(clients, scope, Mode::Destroy).await.changes;
+    assert!(left.is_empty(), "{}: a second destroy finds {left:?}", W::LAYER);
+}
+
+/// An archive with a `bootstrap` that never answers anything, and the base64 of its SHA-256.
+fn archive(text: &str) -> (Vec<u8>, String) {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
+    zip.write_all(format!("#!/bin/sh\n# {text}\n").as_bytes()).unwrap();
+    let bytes = zip.finish().unwrap().into_inner();
+    let hash = BASE64.encode(Sha256::digest(&bytes));
+    (bytes, hash)
+}
