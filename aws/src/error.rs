@@ -25,6 +25,17 @@ pub enum Error {
         /// AWS's message.
         message: String,
     },
+    /// Another run of the same platform is at work.
+    #[error("{holder} is at work on {platform}. Wait for its end, or stop it in the Step Functions console")]
+    Locked {
+        /// `<platform>-<environment>`.
+        platform: String,
+        /// ARN of the execution that holds the lock.
+        holder: String,
+    },
+    /// The run cannot begin as it was asked for: input, platform file, installation.
+    #[error("{0}")]
+    Input(String),
     /// The planner refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -56,6 +67,8 @@ impl Error {
             Error::Aws { .. } => "AwsError",
             Error::Refused(Refusal::Taken { .. }) => "Taken",
             Error::Refused(_) => "Refused",
+            Error::Locked { .. } => "Locked",
+            Error::Input(_) => "BadInput",
             Error::Several { first, .. } => first.error_type(),
             Error::Broken(_) => "Broken",
         }
@@ -187,4 +200,49 @@ pub fn tolerate<T>(result: Result<T>, codes: &[&str]) -> Result<Option<T>> {
 /// All errors, some of them as [`Error::NotYet`].
 pub fn not_yet<T>(result: Result<T>, passes: impl Fn(&Error) -> bool) -> Result<T> {
     result.map_err(|error| if passes(&error) { Error::NotYet(error.to_string()) } else { error })
+}
+
+#[cfg(test)]
+mod tests {
+    use skydeck_core::plan::Refusal;
+
+    use super::Error;
+
+    fn aws(code: &str) -> Error {
+        let (verb, resource) = ("create VPC".to_owned(), "skyfox-devprod-vpc".to_owned());
+        Error::Aws { verb, resource, code: code.to_owned(), message: "no".to_owned() }
+    }
+
+    #[test]
+    fn the_names_that_the_state_machine_knows_errors_by_are_these() {
+        let taken = Refusal::Taken { kind: "bucket".to_owned(), name: "b".to_owned(), advice: "Rename it".to_owned() };
+        let impossible = Refusal::Impossible { what: "no room".to_owned(), advice: "Make some".to_owned() };
+        let locked = Error::Locked { platform: "p".to_owned(), holder: "h".to_owned() };
+        let names = [
+            (Error::NotYet("x".to_owned()), "NotYet"),
+            (aws("RequestLimitExceeded"), "Throttled"),
+            (aws("NoAnswer"), "Throttled"),
+            (aws("UnauthorizedOperation"), "AccessDenied"),
+            (aws("VpcLimitExceeded"), "AwsError"),
+            (Error::Refused(taken), "Taken"),
+            (Error::Refused(impossible), "Refused"),
+            (locked, "Locked"),
+            (Error::Input("x".to_owned()), "BadInput"),
+            (Error::Broken("x".to_owned()), "Broken"),
+        ];
+        for (error, name) in names {
+            assert_eq!(error.error_type(), name, "{error}");
+        }
+        let several = Error::Several { first: Box::new(aws("AccessDenied")), rest: vec![aws("Throttling")] };
+        assert_eq!(several.error_type(), "AccessDenied", "the first decides");
+    }
+
+    #[test]
+    fn an_error_of_aws_is_told_as_verb_resource_code_and_advice() {
+        let told = aws("UnauthorizedOperation").to_string();
+        assert!(
+            told.starts_with("create VPC skyfox-devprod-vpc: UnauthorizedOperation: no. The function's role"),
+            "{told}"
+        );
+    }
 }

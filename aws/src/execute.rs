@@ -72,3 +72,81 @@ pub async fn execute<C>(plan: &Plan<C>, apply: impl AsyncFn(&C, &Made) -> Result
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use skydeck_core::plan::{Plan, Ref};
+    use tokio::task::yield_now;
+
+    use super::execute;
+    use crate::error::Error;
+
+    fn broken(step: &str) -> Error {
+        Error::Broken(step.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_step_is_given_the_ids_that_the_steps_before_it_made() {
+        let mut plan: Plan<(&str, Option<Ref>)> = Plan::default();
+        let vpc = plan.add(("vpc", None), &[]);
+        plan.add(("subnet", Some(vpc.clone())), &[&vpc]);
+        let seen = RefCell::new(Vec::new());
+        let outcome = execute(&plan, async |(name, needs), made| {
+            let needed = needs.as_ref().map(|needed| made.id(needed).map(str::to_owned)).transpose()?;
+            seen.borrow_mut().push((*name, needed));
+            Ok(Some(format!("{name}-1")))
+        })
+        .await;
+        assert_eq!(outcome.error, None);
+        assert_eq!(*seen.borrow(), [("vpc", None), ("subnet", Some("vpc-1".to_owned()))]);
+    }
+
+    #[tokio::test]
+    async fn steps_that_do_not_depend_on_each_other_are_under_way_at_once() {
+        let mut plan: Plan<()> = Plan::default();
+        for _ in 0..5 {
+            plan.add((), &[]);
+        }
+        let (running, most) = (Cell::new(0), Cell::new(0));
+        let outcome = execute(&plan, async |(), _| {
+            running.set(running.get() + 1);
+            most.set(most.get().max(running.get()));
+            yield_now().await;
+            running.set(running.get() - 1);
+            Ok(None)
+        })
+        .await;
+        assert_eq!((outcome.done.len(), most.get()), (5, 5));
+    }
+
+    #[tokio::test]
+    async fn a_failure_stops_what_depends_on_it_and_nothing_else() {
+        let mut plan: Plan<&str> = Plan::default();
+        let first = plan.add("fails", &[]);
+        plan.add("waits for it", &[&first]);
+        let other = plan.add("independent", &[]);
+        plan.add("after that", &[&other]);
+        let tried = RefCell::new(Vec::new());
+        let outcome = execute(&plan, async |step, _| {
+            tried.borrow_mut().push(*step);
+            if *step == "fails" { Err(broken(step)) } else { Ok(None) }
+        })
+        .await;
+        assert_eq!(*tried.borrow(), ["fails", "independent", "after that"]);
+        assert_eq!(outcome.error, Some(broken("fails")));
+        assert_eq!(outcome.done.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_really_wrong_is_told_before_what_only_waits() {
+        let mut plan: Plan<Result<(), Error>> = Plan::default();
+        plan.add(Err(Error::NotYet("a drain".into())), &[]);
+        plan.add(Err(broken("one")), &[]);
+        plan.add(Err(broken("two")), &[]);
+        let outcome = execute(&plan, async |step, _| step.clone().map(|()| None)).await;
+        let error = outcome.error.unwrap();
+        assert_eq!((error.error_type(), error.to_string().as_str()), ("Broken", "one (and 1 more: two)"));
+    }
+}

@@ -6,9 +6,13 @@
 pub mod client;
 pub mod error;
 pub mod execute;
+pub mod function;
+pub mod home;
 pub mod layer;
 mod logs;
 mod number;
+pub mod lock;
+pub mod run;
 mod tag;
 
 pub use client::Clients;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
+use crate::outputs::Outputs;
 use crate::plan::{Action, Description};
 
 /// What a run is for.
@@ -56,7 +57,7 @@ impl Layer {
 
     /// The name that its function, its binary and its facts bear.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Layer::Network => "network",
             Layer::Identity => "identity",
@@ -76,6 +77,27 @@ impl fmt::Display for Layer {
     }
 }
 
+/// Input of `Prepare`: what the execution was started with, and which execution it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// What the run is for.
+    pub mode: Mode,
+    /// `<platform>-<environment>`; may be left out where the installation has one platform.
+    #[serde(default)]
+    pub platform: Option<String>,
+    /// The execution's name.
+    pub execution: String,
+    /// The execution's ARN.
+    pub execution_arn: String,
+}
+
+/// Output of `Prepare`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// The run.
+    pub run: Run,
+}
+
 /// What every state of a run is told about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -87,8 +109,6 @@ pub struct Run {
     pub mode: Mode,
     /// `<platform>-<environment>`.
     pub platform: String,
-    /// Skydeck's own bucket.
-    pub bucket: String,
     /// Version of the platform file that the run works by, so that an upload in between changes nothing.
     pub spec_version: String,
 }
@@ -104,6 +124,13 @@ impl Run {
     #[must_use]
     pub fn key(&self, name: &str) -> String {
         format!("platforms/{}/runs/{}/{name}", self.platform, self.id)
+    }
+
+    /// Partition and account that the execution runs in, from its ARN.
+    #[must_use]
+    pub fn home(&self) -> Option<(&str, &str)> {
+        let mut parts = self.execution.split(':');
+        Some((parts.nth(1)?, parts.nth(2)?))
     }
 }
 
@@ -189,4 +216,77 @@ impl fmt::Display for LayerReport {
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
         write!(f, "{}", parts.join(", "))
     }
+}
+
+/// What is written about a layer of a run, over all attempts of its state: each attempt adds to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// Changes carried out, in order.
+    pub changes: Vec<Description>,
+    /// AWS API calls made.
+    pub calls: u64,
+    /// Time spent, without the state machine's waits, in milliseconds.
+    pub milliseconds: u64,
+}
+
+/// Input of `Conclude`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// The run.
+    pub run: Run,
+    /// What the layers handed on.
+    #[serde(default)]
+    pub facts: Facts,
+    /// What the layers did.
+    #[serde(default)]
+    pub reports: Vec<LayerReport>,
+    /// What went wrong, if anything.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The layer.
+    pub layer: String,
+    /// The error's name.
+    pub error: String,
+    /// What happened, as a sentence.
+    pub cause: String,
+}
+
+/// Output of a run: what the execution in the console shows as its result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conclusion {
+    /// What the run was for.
+    pub mode: Mode,
+    /// `<platform>-<environment>`.
+    pub platform: String,
+    /// Whether it did what it was for.
+    pub outcome: Outcome,
+    /// What each layer did, in the report's order.
+    pub layers: Vec<LayerReport>,
+    /// What the platform consists of, after an apply.
+    #[serde(default)]
+    pub outputs: Option<Outputs>,
+    /// Why it failed.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It did what it was for.
+    Succeeded,
+    /// It did not.
+    Failed,
+}
+
+/// Key of a platform's outputs in skydeck's bucket.
+#[must_use]
+pub fn outputs_key(platform: &str) -> String {
+    format!("platforms/{platform}/outputs.json")
 }

@@ -1,1 +1,238 @@
-//! Stub.
+//! The local AWS: an emulator (ministack), and in front of it a gateway that records each call, delays it, fails it where
+//! asked to, and answers ECS and Auto Scaling itself. See `docs/fidelity.md` for what is simulated and what is assumed.
+//!
+//! Tests start one in their own process with [`Sandbox::start`]; the command runs one in the background with [`serve`] and
+//! finds it again with [`Running::find`].
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the sandbox is no Lambda: it waits for its children, and adds latency on purpose"
+)]
+
+mod answer;
+mod asg;
+mod child;
+mod clock;
+mod ecs;
+mod emulator;
+mod error;
+mod gateway;
+mod ids;
+mod serve;
+pub mod venv;
+mod xml;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+pub use clock::Clock;
+pub use emulator::Moto;
+pub use error::Error;
+pub use gateway::admin::Status;
+pub use gateway::client::Admin;
+pub use gateway::fault::{Fault, FaultKind};
+pub use gateway::record::Call;
+pub use serve::{Running, State, serve};
+
+use emulator::{Emulator, Settings};
+use gateway::upstream::Upstream;
+use gateway::{Gateway, Shared};
+
+/// The account that everything belongs to.
+pub const ACCOUNT: &str = "000000000000";
+/// An account of somebody else, for what must not be touched.
+pub const FOREIGN_ACCOUNT: &str = "999999999999";
+
+/// Nothing on this machine is reached through a proxy.
+const NO_PROXY: &str = "127.0.0.1,localhost";
+
+/// How a sandbox is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where its Python environment and its files are, such as `target/sandbox`.
+    pub dir: PathBuf,
+    /// The Python environment, where it is another than `venv` in `dir`.
+    pub venv: Option<PathBuf>,
+    /// The region of who names none.
+    pub region: String,
+    /// How many times as fast as AWS boot times, and waits of Step Functions, pass.
+    pub speed: f64,
+    /// A delay added to each call.
+    pub latency: Duration,
+    /// The gateway's port; 0 is any free one.
+    pub port: u16,
+    /// How long [`serve`] stays up without a call.
+    pub idle: Duration,
+}
+
+impl Options {
+    /// The usual: `ap-south-1`, 20 times as fast as AWS, no added latency, ends after two idle hours.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            venv: None,
+            region: "ap-south-1".to_owned(),
+            speed: 20.0,
+            latency: Duration::ZERO,
+            port: 0,
+            idle: Duration::from_secs(2 * 60 * 60),
+        }
+    }
+}
+
+/// Keys that the emulator takes as an account's root: the account's own number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// The access key id.
+    pub access_key_id: String,
+    /// The secret key.
+    pub secret_access_key: String,
+}
+
+impl Credentials {
+    /// The root of an account; nothing needs to be made first.
+    pub fn of_account(account: &str) -> Self {
+        Self { access_key_id: account.to_owned(), secret_access_key: "test".to_owned() }
+    }
+}
+
+/// A running sandbox; it ends, with everything that it started, when this is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    // In this order: nobody calls any more, then the emulator ends, then its files go.
+    _gateway: Gateway,
+    emulator: Emulator,
+    shared: Arc<Shared>,
+    endpoint: String,
+    run: TempDir,
+}
+
+impl Sandbox {
+    /// Starts one. The first time, this makes a Python environment, which takes half a minute.
+    ///
+    /// # Errors
+    /// When the environment cannot be made, or the emulator does not start.
+    pub async fn start(options: &Options) -> Result<Self, Error> {
+        Self::start_telling(options, &|text| tracing::info!("{text}")).await
+    }
+
+    /// Starts one, and tells what takes time.
+    ///
+    /// # Errors
+    /// When the environment cannot be made, or the emulator does not start.
+    pub async fn start_telling(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Result<Self, Error> {
+        let root = options.venv.clone().unwrap_or_else(|| options.dir.join("venv"));
+        let venv = venv::Venv::make(&root, venv::MINISTACK, progress).await?;
+        let dir = std::path::absolute(&options.dir).map_err(Error::file(&options.dir))?;
+        let run = tempfile::Builder::new()
+            .prefix(&format!("run-{}-", std::process::id()))
+            .tempdir_in(&dir)
+            .map_err(Error::file(&dir))?;
+        let (listener, address) = gateway::bind(options.port).await?;
+        let endpoint = format!("http://{address}");
+        let clock = Clock::new(options.speed);
+        let emulator = Emulator::start(&Settings {
+            python: &venv.python(),
+            dir: run.path(),
+            endpoint: &endpoint,
+            region: &options.region,
+            speed: clock.speed(),
+        })
+        .await?;
+        let shared = Shared::new(Upstream::new(emulator.port()), clock, options.region.clone(), options.latency);
+        let gateway = Gateway::start(listener, Arc::clone(&shared));
+        Ok(Self { _gateway: gateway, emulator, shared, endpoint, run })
+    }
+
+    /// The address of all of AWS, such as `http://127.0.0.1:4566`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Keys of the account's root.
+    pub fn credentials(&self) -> Credentials {
+        Credentials::of_account(ACCOUNT)
+    }
+
+    /// Its region.
+    pub fn region(&self) -> &str {
+        &self.shared.region
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock
+    }
+
+    /// A directory that goes when the sandbox goes; the emulator's log is in it.
+    pub fn dir(&self) -> &Path {
+        self.run.path()
+    }
+
+    /// The emulator's process.
+    pub fn emulator_pid(&self) -> Option<u32> {
+        self.emulator.pid()
+    }
+
+    /// The environment of a client, such as an AWS SDK or the AWS command line.
+    pub fn env(&self) -> Vec<(String, String)> {
+        client_env(&self.endpoint, self.region(), &self.credentials())
+    }
+
+    /// The calls so far, in the order of their arrival.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls_since(0)
+    }
+
+    /// The calls after number `seq`.
+    pub fn calls_since(&self, seq: u64) -> Vec<Call> {
+        self.shared.record.since(seq)
+    }
+
+    /// The number of the last call.
+    pub fn last_call(&self) -> u64 {
+        self.shared.record.last()
+    }
+
+    /// Lets a chosen call fail.
+    pub fn inject(&self, fault: Fault) {
+        self.shared.faults().arm(fault);
+    }
+
+    /// Takes all faults back.
+    pub fn clear_faults(&self) {
+        self.shared.faults().clear();
+    }
+
+    /// Adds this delay to each call.
+    pub fn set_latency(&self, latency: Duration) {
+        self.shared.set_latency(latency);
+    }
+
+    /// A client of its interface over the network.
+    pub fn admin(&self) -> Admin {
+        Admin::new(&self.endpoint)
+    }
+
+    /// Ends it.
+    pub fn stop(self) {}
+}
+
+fn client_env(endpoint: &str, region: &str, credentials: &Credentials) -> Vec<(String, String)> {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", &credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key),
+        ("AWS_REGION", region),
+        ("AWS_DEFAULT_REGION", region),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("NO_PROXY", NO_PROXY),
+        ("no_proxy", NO_PROXY),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}

@@ -11,6 +11,8 @@ use crate::scope::Tags;
 
 mod desired;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 pub use desired::{alb_group, facts};
 pub use plan::{plan, teardown};

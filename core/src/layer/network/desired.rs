@@ -63,10 +63,10 @@ pub(super) fn subnets(scope: &Scope, zones: &[String]) -> Result<BTreeMap<String
         .collect())
 }
 
-/// A 256th of the VPC, but never smaller than /28, AWS's smallest subnet
-/// (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>).
+/// A 256th of the VPC, but never smaller than /27, which a load balancer asks of its subnets
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html>).
 fn subnet_prefix(vpc: Ipv4Net) -> u8 {
-    (vpc.prefix_len() + 8).min(28)
+    (vpc.prefix_len() + 8).min(27)
 }
 
 /// Security groups by key: one per load balancer, one of the instances, one of the probe function where there is an

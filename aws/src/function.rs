@@ -1,0 +1,31 @@
+//! The catalogue of skydeck's functions: what is installed, and what each may do.
+
+use crate::layer::{Work, network::Network};
+
+/// A Lambda function of skydeck: its name, and exactly what its role allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Function {
+    /// Name of the binary; the function itself is called `skydeck-<name>`.
+    pub name: &'static str,
+    /// IAM actions on the team's resources, beside those on skydeck's own bucket and on its log group.
+    pub actions: &'static [&'static str],
+}
+
+/// Memory of every function, in MiB: its CPU share grows with it, and TLS and JSON of a layer want some.
+pub const MEMORY_MIB: i32 = 512;
+/// Timeout of every function, in seconds; the lock's safe time follows from it.
+pub const TIMEOUT_SECONDS: i32 = 60;
+
+/// The alias by which the state machines call every function; `cargo lambda deploy` moves it.
+pub const ALIAS: &str = "live";
+
+/// Functions in the order in which a run meets them.
+pub const FUNCTIONS: &[Function] = &[
+    Function { name: "prepare", actions: &["states:DescribeExecution"] },
+    layer::<Network>(),
+    Function { name: "conclude", actions: &[] },
+];
+
+const fn layer<W: Work>() -> Function {
+    Function { name: W::LAYER.name(), actions: W::ACTIONS }
+}

@@ -1,0 +1,158 @@
+//! Skydeck's own bucket: platform files, the lock, and what runs leave behind.
+//!
+//! Every key of a platform lies under `platforms/<platform>-<environment>/`.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Explain, Result};
+
+/// S3's codes for "there is no such object".
+const MISSING: &[&str] = &["NoSuchKey", "NotFound"];
+
+/// Skydeck's own bucket.
+#[derive(Debug, Clone)]
+pub struct Home {
+    s3: Client,
+    /// The bucket's name.
+    pub bucket: String,
+}
+
+/// An object and the marks by which it is known again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its content.
+    pub text: String,
+    /// Changes with the content; what a compare-and-swap compares.
+    pub etag: String,
+    /// The version, in a bucket that keeps them.
+    pub version: String,
+}
+
+/// What a conditional write came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swap {
+    /// Written.
+    Done,
+    /// The object was not what the condition says.
+    Refused,
+    /// Somebody else wrote at the same moment: read again.
+    Raced,
+}
+
+/// The condition of a conditional write.
+#[derive(Debug, Clone, Copy)]
+pub enum When<'a> {
+    /// Only where there is no object of that key.
+    Absent,
+    /// Only where the object still has this ETag.
+    Unchanged(&'a str),
+}
+
+impl Home {
+    /// The bucket of that name, reached with these credentials.
+    #[must_use]
+    pub fn new(s3: &Client, bucket: &str) -> Self {
+        Home { s3: s3.clone(), bucket: bucket.to_owned() }
+    }
+
+    /// The object of a key, or of one version of it.
+    ///
+    /// # Errors
+    /// Where S3 refuses, or the object is not text.
+    pub async fn read(&self, key: &str, version: Option<&str>) -> Result<Option<Object>> {
+        let request = self.s3.get_object().bucket(&self.bucket).key(key).set_version_id(version.map(Into::into));
+        let Some(answer) = request.send().await.find(MISSING, "read", &self.url(key))? else { return Ok(None) };
+        let etag = answer.e_tag().unwrap_or_default().to_owned();
+        let version = answer.version_id().unwrap_or_default().to_owned();
+        let body = answer.body.collect().await.map_err(|_| self.broken(key, "could not be read to its end"))?;
+        let text = String::from_utf8(body.to_vec()).map_err(|_| self.broken(key, "is not UTF-8 text"))?;
+        Ok(Some(Object { text, etag, version }))
+    }
+
+    /// The JSON of a key, or the default where there is none.
+    ///
+    /// # Errors
+    /// Where S3 refuses, or the object is not what this version of skydeck writes.
+    pub async fn read_json<T: DeserializeOwned + Default>(&self, key: &str) -> Result<T> {
+        match self.read(key, None).await? {
+            None => Ok(T::default()),
+            Some(object) => serde_json::from_str(&object.text)
+                .map_err(|error| self.broken(key, &format!("is not what skydeck writes: {error}"))),
+        }
+    }
+
+    /// Writes JSON.
+    ///
+    /// # Errors
+    /// Where S3 refuses.
+    pub async fn write_json(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<()> {
+        let request = self.put(key, json(value)?);
+        request.send().await.during("write", &self.url(key))?;
+        Ok(())
+    }
+
+    /// Writes JSON if a condition holds.
+    ///
+    /// # Errors
+    /// Where S3 refuses for another reason than the condition.
+    pub async fn swap_json(&self, key: &str, value: &(impl Serialize + Sync), when: When<'_>) -> Result<Swap> {
+        let request = self.put(key, json(value)?);
+        let request = match when {
+            When::Absent => request.if_none_match("*"),
+            When::Unchanged(etag) => request.if_match(etag),
+        };
+        swapped(request.send().await.during("write", &self.url(key)).map(drop))
+    }
+
+    /// Deletes an object if it still has this ETag.
+    ///
+    /// # Errors
+    /// Where S3 refuses for another reason than the condition.
+    pub async fn delete(&self, key: &str, etag: &str) -> Result<Swap> {
+        let request = self.s3.delete_object().bucket(&self.bucket).key(key).if_match(etag);
+        swapped(request.send().await.during("delete", &self.url(key)).map(drop))
+    }
+
+    /// The platforms whose file is in the bucket, as `<platform>-<environment>`.
+    ///
+    /// # Errors
+    /// Where S3 refuses.
+    pub async fn platforms(&self) -> Result<Vec<String>> {
+        let request = self.s3.list_objects_v2().bucket(&self.bucket).prefix("platforms/").delimiter("/");
+        let pages: Vec<_> =
+            request.into_paginator().send().collect::<Result<_, _>>().await.during("list", &self.url("platforms/"))?;
+        let folders = pages.iter().flat_map(|page| page.common_prefixes()).filter_map(|prefix| prefix.prefix());
+        Ok(folders.filter_map(|folder| folder.split('/').nth(1)).map(Into::into).collect())
+    }
+
+    fn put(&self, key: &str, body: Vec<u8>) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
+        let body = ByteStream::from(body);
+        self.s3.put_object().bucket(&self.bucket).key(key).content_type("application/json").body(body)
+    }
+
+    fn url(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+
+    fn broken(&self, key: &str, why: &str) -> Error {
+        Error::Broken(format!("{} {why}", self.url(key)))
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(value).map_err(|error| Error::Broken(format!("a record could not be written: {error}")))
+}
+
+fn swapped(result: Result<()>) -> Result<Swap> {
+    match result {
+        Ok(()) => Ok(Swap::Done),
+        Err(error) => match error.code() {
+            Some("PreconditionFailed" | "NoSuchKey") => Ok(Swap::Refused),
+            Some("ConditionalRequestConflict") => Ok(Swap::Raced),
+            _ => Err(error),
+        },
+    }
+}

@@ -1,0 +1,42 @@
+//! A layer's state: one attempt, and the journal of all attempts.
+
+use futures::try_join;
+use skydeck_core::run::{Journal, LayerInput, LayerOutput, LayerReport, Mode};
+
+use super::Context;
+use crate::error::Result;
+use crate::layer::{Work, converge};
+
+/// One attempt at a layer. What was done is written into the journal also where the attempt ends in an error, so that
+/// the layer's report tells of all attempts.
+///
+/// # Errors
+/// Whatever kept the layer from being done; `NotYet` where it only has to be tried again.
+pub async fn layer<W: Work>(context: &Context, input: LayerInput) -> Result<LayerOutput> {
+    let run = input.run;
+    let key = run.key(&format!("{}.json", W::LAYER));
+    let (scope, mut journal) = try_join!(context.scope(&run, input.facts), context.home.read_json::<Journal>(&key))?;
+    if run.mode == Mode::Plan {
+        // A plan that is made again replaces the one before.
+        journal = Journal::default();
+    }
+    let before = journal.clone();
+    let attempt = converge::<W>(&context.clients, &scope, run.mode).await;
+    journal.changes.extend(attempt.changes);
+    journal.calls += attempt.report.calls;
+    journal.milliseconds += attempt.report.milliseconds;
+    if journal.changes != before.changes || attempt.error.is_some() {
+        context.home.write_json(&key, &journal).await?;
+    }
+    if let Some(error) = attempt.error {
+        return Err(error);
+    }
+    let report = LayerReport {
+        calls: journal.calls,
+        milliseconds: journal.milliseconds,
+        notes: attempt.report.notes,
+        changes: (!journal.changes.is_empty()).then_some(key),
+        ..LayerReport::count(W::LAYER, &journal.changes)
+    };
+    Ok(LayerOutput { facts: attempt.facts, report })
+}

@@ -1,0 +1,55 @@
+//! The states of `provision`, one function each: what a Lambda does between its input and its output.
+
+mod conclude;
+mod layer;
+mod prepare;
+
+pub use conclude::conclude;
+pub use layer::layer;
+pub use prepare::prepare;
+
+use skydeck_core::facts::Facts;
+use skydeck_core::run::Run;
+use skydeck_core::scope::Scope;
+use skydeck_core::spec;
+
+use crate::client::Clients;
+use crate::error::{Error, Result};
+use crate::home::Home;
+
+/// What every function has at hand, made once at its start.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The SDK clients.
+    pub clients: Clients,
+    /// Skydeck's own bucket.
+    pub home: Home,
+}
+
+impl Context {
+    /// Clients as the environment says, and skydeck's bucket of that name.
+    pub async fn new(app: &'static str, bucket: &str) -> Self {
+        let clients = Clients::from_env(app).await;
+        let home = Home::new(&clients.s3, bucket);
+        Context { clients, home }
+    }
+
+    /// The scope of a run, by the version of the platform file that the run works by.
+    async fn scope(&self, run: &Run, facts: Facts) -> Result<Scope> {
+        let version = Some(run.spec_version.as_str()).filter(|version| !version.is_empty());
+        let key = run.spec_key();
+        let object = self.home.read(&key, version).await?.ok_or_else(|| {
+            Error::Input(format!("s3://{}/{key} is not there: upload it with `skydeck apply FILE`", self.home.bucket))
+        })?;
+        let platform = spec::parse(&key, &object.text).map_err(|problems| Error::Input(problems.to_string()))?;
+        let (partition, account) =
+            run.home().ok_or_else(|| Error::Input(format!("`{}` is not the ARN of an execution", run.execution)))?;
+        Ok(Scope {
+            platform,
+            account: account.to_owned(),
+            partition: partition.to_owned(),
+            home: self.home.bucket.clone(),
+            facts,
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! `Prepare`: which platform, is its file right, may this run begin.
+
+use skydeck_core::placement;
+use skydeck_core::run::{Mode, Prepared, Run, Start, spec_key};
+use skydeck_core::spec;
+
+use super::Context;
+use crate::error::{Error, Result};
+use crate::lock;
+
+/// Loads and checks the platform file, and takes the lock for what writes.
+///
+/// # Errors
+/// [`Error::Input`] where the platform or its file is not there or wrong, [`Error::Refused`] where its tasks can never find
+/// room, [`Error::Locked`] where another run is at work.
+pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
+    let platform = match start.platform {
+        Some(platform) => platform,
+        None => only_platform(context).await?,
+    };
+    let key = spec_key(&platform);
+    let object = context.home.read(&key, None).await?.ok_or_else(|| {
+        Error::Input(format!(
+            "there is no platform `{platform}`: s3://{}/{key} is not there. Upload it with `skydeck apply FILE`",
+            context.home.bucket
+        ))
+    })?;
+    let file = spec::parse(&key, &object.text).map_err(|problems| Error::Input(problems.to_string()))?;
+    if file.region != context.clients.region {
+        return Err(Error::Input(format!(
+            "platform.region is {}, and this installation of skydeck works in {}. Install skydeck there, or change the region",
+            file.region, context.clients.region
+        )));
+    }
+    placement::check(&file)?;
+    let run = Run {
+        id: start.execution,
+        execution: start.execution_arn,
+        mode: start.mode,
+        platform,
+        spec_version: object.version,
+    };
+    // A plan writes nothing that another run could disturb.
+    if run.mode != Mode::Plan {
+        lock::acquire(&context.clients, &context.home, &run).await?;
+    }
+    Ok(Prepared { run })
+}
+
+async fn only_platform(context: &Context) -> Result<String> {
+    let mut platforms = context.home.platforms().await?;
+    match (platforms.pop(), platforms.is_empty()) {
+        (Some(platform), true) => Ok(platform),
+        (None, _) => Err(Error::Input("no platform file was uploaded yet: `skydeck apply FILE` does it".into())),
+        (Some(last), false) => Err(Error::Input(format!(
+            "there are several platforms, so `platform` must say which one: {}, {last}",
+            platforms.join(", ")
+        ))),
+    }
+}

@@ -1,0 +1,205 @@
+//! The planner against a world that does what the changes say.
+
+use std::collections::BTreeMap;
+
+use super::{Change, Gateway, Group, Ingress, RouteTable, Source, World, plan, teardown};
+use crate::facts::Facts;
+use crate::plan::{Found, Plan, Ref, Refusal, StepId};
+use crate::scope::Scope;
+use crate::spec;
+
+fn skyfox() -> Scope {
+    let text = include_str!("../../../../platforms/skyfox.toml");
+    Scope {
+        platform: spec::parse("skyfox.toml", text).unwrap(),
+        account: "123456789012".into(),
+        partition: "aws".into(),
+        home: "skydeck-123456789012-ap-south-1".into(),
+        facts: Facts::default(),
+    }
+}
+
+fn empty() -> World {
+    World { zones: ["a", "b", "c"].map(|zone| format!("ap-south-1{zone}")).to_vec(), ..World::default() }
+}
+
+/// Does to the world what AWS would. What a plan makes gets other ids than what an earlier one made.
+fn carry_out(world: &mut World, plan: &Plan<Change>, steps: usize) {
+    let run = world.vpcs.len() + world.gateways.len() + world.subnets.len() + world.groups.len();
+    let id = |reference: &Ref| match reference {
+        Ref::Known(id) => id.clone(),
+        Ref::Made(StepId(step)) => format!("made-{run}-{step}"),
+    };
+    for (number, step) in plan.steps.iter().enumerate().take(steps) {
+        let new = format!("made-{run}-{number}");
+        match step.change.clone() {
+            Change::CreateVpc { mut settings } => {
+                (settings.dns_hostnames, settings.dns_support) = (false, true);
+                world.vpcs.push(Found { id: new, settings });
+            }
+            Change::SetVpcDns { hostnames, support, .. } => {
+                (world.vpcs[0].settings.dns_hostnames, world.vpcs[0].settings.dns_support) = (hostnames, support);
+            }
+            Change::CreateGateway { tags } => {
+                world.gateways.push(Found { id: new, settings: Gateway { vpc: None, tags } });
+            }
+            Change::AttachGateway { vpc, .. } => world.gateways[0].settings.vpc = Some(id(&vpc)),
+            Change::CreateRouteTable { tags, .. } => {
+                let settings = RouteTable { default_route: None, subnets: BTreeMap::new(), tags };
+                world.route_tables.push(Found { id: new, settings });
+            }
+            Change::SetDefaultRoute { gateway, .. } => {
+                world.route_tables[0].settings.default_route = Some(id(&gateway));
+            }
+            Change::CreateSubnet { zone, mut settings, .. } => {
+                settings.public_ip_on_launch = false;
+                world.subnets.insert(zone, Found { id: new, settings });
+            }
+            Change::SetPublicIp { subnet, .. } => {
+                let found = world.subnets.values_mut().find(|found| found.id == id(&subnet)).unwrap();
+                found.settings.public_ip_on_launch = true;
+            }
+            Change::Associate { subnet, .. } => {
+                world.route_tables[0].settings.subnets.insert(id(&subnet), new);
+            }
+            Change::CreateGroup { name, settings, .. } => {
+                let settings = Group { ingress: [].into(), ..settings };
+                world.groups.insert(name, Found { id: new, settings });
+            }
+            Change::AllowIn { name, rules, .. } => {
+                let ingress = &mut world.groups.get_mut(&name).unwrap().settings.ingress;
+                ingress.extend(rules.into_iter().map(|(rule, _)| rule));
+            }
+            Change::AllowOut { name, .. } => world.groups.get_mut(&name).unwrap().settings.egress_all = true,
+            Change::RevokeIn { name, rules, .. } => {
+                let ingress = &mut world.groups.get_mut(&name).unwrap().settings.ingress;
+                ingress.retain(|rule| rules.iter().all(|(revoked, _)| revoked != rule));
+            }
+            Change::SetTags { new, .. } => world.vpcs[0].settings.tags.extend(new),
+            Change::DeleteGroup { name, .. } => drop(world.groups.remove(&name)),
+            Change::Disassociate { association, .. } => {
+                world.route_tables[0].settings.subnets.retain(|_, found| *found != association);
+            }
+            Change::DeleteSubnet { id, .. } => world.subnets.retain(|_, found| found.id != id),
+            Change::DeleteRouteTable { id, .. } => world.route_tables.retain(|found| found.id != id),
+            Change::DetachGateway { id, .. } => {
+                world.gateways.iter_mut().find(|found| found.id == id).unwrap().settings.vpc = None;
+            }
+            Change::DeleteGateway { id, .. } => world.gateways.retain(|found| found.id != id),
+            Change::DeleteVpc { id, .. } => world.vpcs.retain(|found| found.id != id),
+        }
+    }
+}
+
+fn standing() -> World {
+    let mut world = empty();
+    let plan = plan(&skyfox(), &world).unwrap();
+    carry_out(&mut world, &plan, usize::MAX);
+    world
+}
+
+#[test]
+fn from_nothing_one_apply_makes_the_network_and_the_next_has_nothing_to_do() {
+    let world = standing();
+    assert_eq!(plan(&skyfox(), &world).unwrap(), Plan::default());
+    let blocks: Vec<String> = world.subnets.values().map(|found| found.settings.cidr.to_string()).collect();
+    assert_eq!(blocks, ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"]);
+    let groups: Vec<&str> = world.groups.keys().map(String::as_str).collect();
+    let wanted = ["alb-external", "alb-internal", "instances", "probe"].map(|key| format!("skyfox-devprod-{key}"));
+    assert_eq!(groups, wanted);
+}
+
+#[test]
+fn the_internal_load_balancer_admits_the_instances_and_the_probe_and_nobody_else() {
+    let world = standing();
+    let sources: Vec<&Source> =
+        world.groups["skyfox-devprod-alb-internal"].settings.ingress.iter().map(|rule| &rule.source).collect();
+    let wanted = ["instances", "probe"].map(|key| Source::Group(format!("skyfox-devprod-{key}")));
+    assert_eq!(sources, wanted.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn an_apply_that_died_after_any_step_is_finished_by_the_next_without_a_second_of_anything() {
+    let scope = skyfox();
+    let first = plan(&scope, &empty()).unwrap();
+    for steps in 0..first.steps.len() {
+        let mut world = empty();
+        carry_out(&mut world, &first, steps);
+        let second = plan(&scope, &world).unwrap();
+        carry_out(&mut world, &second, usize::MAX);
+        assert_eq!(
+            (world.vpcs.len(), world.gateways.len(), world.route_tables.len()),
+            (1, 1, 1),
+            "after {steps} steps"
+        );
+        assert!(plan(&scope, &world).unwrap().is_empty(), "after {steps} steps the second run left something undone");
+        assert!(second.steps.len() <= first.steps.len() - steps, "after {steps} steps it did something again");
+    }
+}
+
+#[test]
+fn a_second_vpc_and_gateway_left_by_a_lost_answer_are_reaped() {
+    let scope = skyfox();
+    let mut world = standing();
+    let (mut vpc, mut gateway) = (world.vpcs[0].clone(), world.gateways[0].clone());
+    (vpc.id, gateway.id, gateway.settings.vpc) = ("vpc-spare".into(), "igw-spare".into(), None);
+    world.vpcs.push(vpc);
+    world.gateways.push(gateway);
+    let found = plan(&scope, &world).unwrap();
+    let told: Vec<String> = found.describe().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["- VPC skyfox-devprod-vpc", "- internet gateway skyfox-devprod-igw"]);
+    carry_out(&mut world, &found, usize::MAX);
+    assert_eq!(world, standing());
+}
+
+#[test]
+fn a_rule_that_somebody_opened_is_closed_and_one_that_was_closed_is_opened() {
+    let mut world = standing();
+    let group = &mut world.groups.get_mut("skyfox-devprod-instances").unwrap().settings;
+    group.ingress.pop_first();
+    group.ingress.insert(Ingress { from: 22, to: 22, source: Source::Cidr("0.0.0.0/0".into()) });
+    let found = plan(&skyfox(), &world).unwrap();
+    assert_eq!(found.steps.len(), 2);
+    carry_out(&mut world, &found, usize::MAX);
+    assert_eq!(world, standing());
+}
+
+#[test]
+fn a_tag_that_was_taken_off_is_put_on_again_and_a_tag_of_somebody_else_stays() {
+    let mut world = standing();
+    let tags = &mut world.vpcs[0].settings.tags;
+    tags.remove("Project");
+    tags.insert("cost-centre".into(), "42".into());
+    let found = plan(&skyfox(), &world).unwrap();
+    carry_out(&mut world, &found, usize::MAX);
+    assert_eq!(world.vpcs[0].settings.tags["Project"], "skyfox");
+    assert_eq!(world.vpcs[0].settings.tags["cost-centre"], "42");
+    assert!(plan(&skyfox(), &world).unwrap().is_empty());
+}
+
+#[test]
+fn another_block_for_a_standing_vpc_is_refused() {
+    let mut scope = skyfox();
+    scope.platform.network.cidr = "10.1.0.0/16".parse().unwrap();
+    let refusal = plan(&scope, &standing()).unwrap_err();
+    assert!(matches!(&refusal, Refusal::Impossible { what, .. } if what.contains("10.1.0.0/16")), "{refusal}");
+}
+
+#[test]
+fn more_zones_than_the_region_has_are_refused_with_both_numbers() {
+    let mut scope = skyfox();
+    scope.platform.network.zones = 4;
+    let refusal = plan(&scope, &empty()).unwrap_err().to_string();
+    assert!(refusal.contains("asks for 4") && refusal.contains("has 3"), "{refusal}");
+}
+
+#[test]
+fn teardown_leaves_nothing_and_removes_each_thing_after_what_uses_it() {
+    let mut world = standing();
+    let found = teardown(&skyfox(), &world);
+    carry_out(&mut world, &found, usize::MAX);
+    assert_eq!(world, empty());
+    let vpc = found.steps.iter().position(|step| matches!(step.change, Change::DeleteVpc { .. })).unwrap();
+    assert_eq!(vpc, found.steps.len() - 1);
+    assert!(found.steps[vpc].after.len() >= 9, "the VPC goes after its groups, subnets, route table and gateway");
+}

@@ -1,0 +1,179 @@
+//! ECS, answered by the sandbox itself: what is asked for is checked as AWS checks it, kept in memory per account and
+//! region, and told again in AWS's words. Each noun has its file; all of them are pure functions on a [`Region`].
+
+mod capacity_provider;
+mod cluster;
+mod container;
+mod instance;
+mod machine;
+mod refusal;
+mod service;
+mod service_check;
+mod service_request;
+mod tags;
+mod task;
+mod task_definition;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::asg::{Instance, Place, Tag as GroupTag};
+use crate::gateway::Shared;
+use crate::gateway::naming::{Name, Protocol};
+pub(crate) use refusal::Refusal;
+
+/// What ECS sees of the rest of AWS while it answers one call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct World {
+    /// Seconds since 1970.
+    pub(crate) now: f64,
+    /// The instances of all Auto Scaling groups.
+    pub(crate) instances: Vec<Instance>,
+    /// The Auto Scaling groups, by ARN.
+    pub(crate) groups: Vec<String>,
+}
+
+/// All that ECS keeps for one account in one region.
+#[derive(Debug, Default)]
+pub(crate) struct Region {
+    account: String,
+    region: String,
+    clusters: BTreeMap<String, cluster::Cluster>,
+    providers: BTreeMap<String, capacity_provider::CapacityProvider>,
+    families: BTreeMap<String, task_definition::Family>,
+    /// By cluster and name.
+    services: BTreeMap<(String, String), service::Service>,
+}
+
+/// The body of an answer, or why there is none.
+pub(crate) type Result<T = Value> = std::result::Result<T, Refusal>;
+
+/// ECS in every account and region.
+#[derive(Debug, Default)]
+pub(crate) struct Ecs(Mutex<HashMap<Place, Region>>);
+
+impl Ecs {
+    pub(crate) fn answer(&self, shared: &Shared, name: &Name, body: &[u8]) -> Answer {
+        let place = Place::of(name);
+        let now = shared.clock.now();
+        let groups = shared.asg.with(&place, now, |groups| groups.values().map(|group| group.arn.clone()).collect());
+        let world = World { now, instances: shared.asg.instances(&place, now), groups };
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let region = places.entry(place.clone()).or_insert_with(|| Region::new(&place.account, &place.region));
+        let result = region.act(&world, &name.action, body);
+        drop(places);
+        match result {
+            Ok(value) => {
+                if name.action == "CreateCapacityProvider" {
+                    mark_managed(shared, &place, now, &value);
+                }
+                Answer::json(&value)
+            }
+            Err(refusal) => Answer::error(Protocol::Json, refusal.status(), refusal.code(), refusal.message()),
+        }
+    }
+}
+
+/// ECS puts a tag on the group behind a capacity provider.
+fn mark_managed(shared: &Shared, place: &Place, now: f64, created: &Value) {
+    let arn = created.pointer("/capacityProvider/autoScalingGroupProvider/autoScalingGroupArn");
+    let Some(arn) = arn.and_then(Value::as_str) else { return };
+    shared.asg.with(place, now, |groups| {
+        if let Some(group) = groups.values_mut().find(|group| group.arn == arn) {
+            let tag = GroupTag { value: String::new(), propagate: true };
+            group.tags.entry("AmazonECSManaged".to_owned()).or_insert(tag);
+        }
+    });
+}
+
+impl Region {
+    pub(crate) fn new(account: &str, region: &str) -> Self {
+        Self { account: account.to_owned(), region: region.to_owned(), ..Self::default() }
+    }
+
+    /// Carries one action out.
+    pub(crate) fn act(&mut self, world: &World, action: &str, body: &[u8]) -> Result {
+        match action {
+            "CreateCluster" => self.create_cluster(world, parse(body)?),
+            "DescribeClusters" => Ok(self.describe_clusters(world, &parse(body)?)),
+            "ListClusters" => self.list_clusters(&parse(body)?),
+            "UpdateCluster" | "UpdateClusterSettings" => self.update_cluster(world, parse(body)?),
+            "PutClusterCapacityProviders" => self.put_cluster_capacity_providers(world, parse(body)?),
+            "DeleteCluster" => self.delete_cluster(world, &parse(body)?),
+            "CreateCapacityProvider" => self.create_capacity_provider(world, parse(body)?),
+            "DescribeCapacityProviders" => self.describe_capacity_providers(&parse(body)?),
+            "UpdateCapacityProvider" => self.update_capacity_provider(parse(body)?),
+            "DeleteCapacityProvider" => self.delete_capacity_provider(&parse(body)?),
+            "RegisterTaskDefinition" => self.register_task_definition(world, parse(body)?),
+            "DescribeTaskDefinition" => self.describe_task_definition(&parse(body)?),
+            "ListTaskDefinitions" => self.list_task_definitions(&parse(body)?),
+            "ListTaskDefinitionFamilies" => self.list_task_definition_families(&parse(body)?),
+            "DeregisterTaskDefinition" => self.deregister_task_definition(world, &parse(body)?),
+            "DeleteTaskDefinitions" => self.delete_task_definitions(world, &parse(body)?),
+            "CreateService" => self.create_service(world, parse(body)?),
+            "DescribeServices" => self.describe_services(&parse(body)?),
+            "UpdateService" => self.update_service(world, parse(body)?),
+            "DeleteService" => self.delete_service(world, &parse(body)?),
+            "ListServices" => self.list_services(&parse(body)?),
+            "ListTasks" => self.list_tasks(&parse(body)?),
+            "DescribeTasks" => self.describe_tasks(&parse(body)?),
+            "ListContainerInstances" => self.list_container_instances(world, &parse(body)?),
+            "DescribeContainerInstances" => self.describe_container_instances(world, &parse(body)?),
+            "TagResource" => self.tag_resource(parse(body)?),
+            "UntagResource" => self.untag_resource(&parse(body)?),
+            "ListTagsForResource" => self.list_tags(&parse(body)?),
+            _ => Err(Refusal::unsupported(action)),
+        }
+    }
+
+    /// An ARN of this account and region.
+    fn arn(&self, rest: &str) -> String {
+        format!("arn:aws:ecs:{}:{}:{rest}", self.region, self.account)
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| Refusal::Serialization(error.to_string()))
+}
+
+/// The last part of an ARN or a path, or the name itself.
+fn short(text: &str) -> &str {
+    text.rsplit('/').next().unwrap_or(text)
+}
+
+/// One page of a list, and the token of the next one.
+fn page<T: Clone>(
+    items: &[T],
+    token: Option<&str>,
+    limit: Option<i64>,
+    usual: usize,
+) -> Result<(Vec<T>, Option<String>)> {
+    let invalid = || Refusal::invalid("Invalid token.");
+    let from: usize = token.map_or(Ok(0), |token| token.parse().map_err(|_| invalid()))?;
+    let limit = match limit {
+        None => usual,
+        Some(limit @ 1..=100) => usize::try_from(limit).unwrap_or(usual),
+        Some(_) => return Err(Refusal::invalid("The maxResults must be between 1 and 100.")),
+    };
+    let chosen: Vec<T> = items.iter().skip(from).take(limit).cloned().collect();
+    let next = (from + limit < items.len()).then(|| (from + limit).to_string());
+    Ok((chosen, next))
+}
+
+/// Members without a value do not stand in AWS's answers.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, without_nulls(v))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}

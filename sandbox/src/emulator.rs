@@ -1,0 +1,131 @@
+//! The emulators: ministack, which the sandbox stands on, and moto, the second opinion of the contract tests.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::child::{Child, free_port};
+use crate::venv::{self, Venv};
+use crate::{ACCOUNT, Error};
+
+const LAUNCHER: &str = include_str!("launch.py");
+const FACTS: &str = include_str!("facts.json");
+
+/// What ministack answers. ECS and Auto Scaling are missing on purpose: it still checks who calls and whether they may,
+/// then says that the service is unsupported, and the sandbox answers itself.
+const SERVICES: &str = "acm,ec2,ecr,elasticloadbalancing,events,iam,kms,lambda,logs,monitoring,s3,scheduler,\
+                        secretsmanager,sns,sqs,ssm,states,sts,tagging";
+
+const READY: Duration = Duration::from_secs(60);
+/// A port found free may be taken before the child has it.
+const ATTEMPTS: u32 = 3;
+
+/// A running ministack.
+#[derive(Debug)]
+pub(crate) struct Emulator {
+    port: u16,
+    child: Child,
+}
+
+/// What ministack is started with.
+pub(crate) struct Settings<'a> {
+    pub(crate) python: &'a Path,
+    /// A directory for its files and those of the functions.
+    pub(crate) dir: &'a Path,
+    /// Where the functions call AWS: the gateway.
+    pub(crate) endpoint: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) speed: f64,
+}
+
+impl Emulator {
+    pub(crate) async fn start(settings: &Settings<'_>) -> Result<Self, Error> {
+        let launcher = write(settings.dir, "launch.py", LAUNCHER)?;
+        let facts = write(settings.dir, "facts.json", FACTS)?;
+        let arguments = [launcher, "ministack".to_owned(), facts];
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let port = free_port().await?;
+            let environment = settings.environment(port);
+            let mut child = Child::spawn("ministack", settings.python, &arguments, &environment, settings.dir)?;
+            match child.wait_listening(port, READY).await {
+                Ok(()) => return Ok(Self { port, child }),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or(Error::Late { what: "starting ministack".into(), limit: READY }))
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+}
+
+impl Settings<'_> {
+    /// All of it leaks into the functions, which is how they find the gateway; nothing here is a secret.
+    fn environment(&self, port: u16) -> Vec<(&'static str, String)> {
+        let dir = self.dir.display().to_string();
+        vec![
+            ("HOME", dir.clone()),
+            ("TMPDIR", dir),
+            ("LANG", "C.UTF-8".into()),
+            ("AUTH", "true".into()),
+            ("BIND_HOST", "127.0.0.1".into()),
+            ("GATEWAY_PORT", port.to_string()),
+            ("SERVICES", SERVICES.into()),
+            ("LOG_LEVEL", "WARNING".into()),
+            ("MINISTACK_REGION", self.region.into()),
+            ("MINISTACK_ACCOUNT_ID", ACCOUNT.into()),
+            ("SFN_WAIT_SCALE", (1.0 / self.speed).to_string()),
+            ("AWS_REGION", self.region.into()),
+            ("AWS_DEFAULT_REGION", self.region.into()),
+            ("AWS_ENDPOINT_URL", self.endpoint.into()),
+            ("AWS_EC2_METADATA_DISABLED", "true".into()),
+            ("NO_PROXY", crate::NO_PROXY.into()),
+            ("no_proxy", crate::NO_PROXY.into()),
+        ]
+    }
+}
+
+/// A running moto, alone: no gateway stands in front of it, and it accepts any credentials.
+#[derive(Debug)]
+pub struct Moto {
+    port: u16,
+    _child: Child,
+    _dir: TempDir,
+}
+
+impl Moto {
+    /// Makes its environment under `dir` where missing, and starts it.
+    ///
+    /// # Errors
+    /// When the environment cannot be made or the server does not start.
+    pub async fn start(dir: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<Self, Error> {
+        let venv = Venv::make(&dir.join("venv-moto"), venv::MOTO, progress).await?;
+        let run = tempfile::Builder::new().prefix("moto-").tempdir_in(dir).map_err(Error::file(dir))?;
+        let launcher = write(run.path(), "launch.py", LAUNCHER)?;
+        let home = run.path().display().to_string();
+        let port = free_port().await?;
+        let arguments = [launcher, "moto".to_owned(), port.to_string()];
+        let environment = [("HOME", home.clone()), ("TMPDIR", home), ("LANG", "C.UTF-8".to_owned())];
+        let mut child = Child::spawn("moto", &venv.python(), &arguments, &environment, run.path())?;
+        child.wait_listening(port, READY).await?;
+        Ok(Self { port, _child: child, _dir: run })
+    }
+
+    /// Its address.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> Result<String, Error> {
+    let path = dir.join(name);
+    std::fs::write(&path, text).map_err(Error::file(&path))?;
+    Ok(path.display().to_string())
+}

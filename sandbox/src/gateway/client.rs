@@ -1,0 +1,115 @@
+//! A client of the sandbox's own interface, for the command and for tests in another process.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::admin::{Latency, Status};
+use super::fault::Fault;
+use super::record::Call;
+use crate::Error;
+
+/// It answers from memory on this machine: a longer silence is a failure.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A client of one sandbox.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    endpoint: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Admin {
+    /// The sandbox at that endpoint, such as `http://127.0.0.1:4566`.
+    pub fn new(endpoint: &str) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        Self { endpoint: endpoint.trim_end_matches('/').to_owned(), client }
+    }
+
+    /// How it is.
+    ///
+    /// # Errors
+    /// When it does not answer, as with all of the following.
+    pub async fn status(&self) -> Result<Status, Error> {
+        self.send(Method::GET, "status", None).await
+    }
+
+    /// The calls after number `since` (0 is all of them), in the order of their arrival.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn calls(&self, since: u64) -> Result<Vec<Call>, Error> {
+        self.send(Method::GET, &format!("calls?since={since}"), None).await
+    }
+
+    /// Forgets the calls so far; numbers go on.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn clear_calls(&self) -> Result<(), Error> {
+        self.unit(Method::DELETE, "calls", None).await
+    }
+
+    /// Lets a chosen call fail.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn inject(&self, fault: &Fault) -> Result<(), Error> {
+        self.unit(Method::PUT, "faults", Some(json!(fault))).await
+    }
+
+    /// Takes all faults back.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn clear_faults(&self) -> Result<(), Error> {
+        self.unit(Method::DELETE, "faults", None).await
+    }
+
+    /// Adds this delay to each call.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn set_latency(&self, latency: Duration) -> Result<(), Error> {
+        let body = Latency { millis: latency.as_secs_f64() * 1000.0 };
+        self.unit(Method::PUT, "latency", Some(json!(body))).await
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn stop(&self) -> Result<(), Error> {
+        self.unit(Method::POST, "stop", None).await
+    }
+
+    async fn unit(&self, method: Method, path: &str, body: Option<Value>) -> Result<(), Error> {
+        self.send::<Value>(method, path, body).await.map(|_| ())
+    }
+
+    async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, Error> {
+        let uri = format!("{}{}{path}", self.endpoint, super::admin::PREFIX);
+        let failed = || Error::net(format!("{method} {uri}"));
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let request = Request::builder().method(&method).uri(&uri).body(Full::new(Bytes::from(body)));
+        let request = request.map_err(|error| failed()(error.into()))?;
+        let exchange = async {
+            let response = self.client.request(request).await.map_err(|error| failed()(error.into()))?;
+            let status = response.status();
+            let body = response.into_body().collect().await.map_err(|error| failed()(error.into()))?.to_bytes();
+            if !status.is_success() {
+                return Err(failed()(String::from_utf8_lossy(&body).into_owned().into()));
+            }
+            serde_json::from_slice(&body).map_err(|error| failed()(error.into()))
+        };
+        let late = |_| Error::Late { what: format!("{method} {uri}"), limit: LIMIT };
+        tokio::time::timeout(LIMIT, exchange).await.map_err(late)?
+    }
+}

@@ -1,0 +1,195 @@
+//! Calls that fail on purpose, in the shape in which each protocol tells it.
+
+use hyper::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::naming::{Name, Protocol};
+use crate::answer::Answer;
+
+/// How a chosen call fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "how")]
+pub enum FaultKind {
+    /// The connection breaks before anything happened.
+    Refuse,
+    /// It takes effect, and the connection breaks before the answer.
+    LoseAnswer,
+    /// It takes effect, and AWS answers with an internal error.
+    ServerErrorAfter,
+    /// AWS says that it is called too often; nothing happened.
+    Throttle,
+    /// AWS says that the caller may not; nothing happened.
+    Deny,
+    /// Any other error of AWS; nothing happened.
+    Error {
+        /// The HTTP status.
+        status: u16,
+        /// AWS's error code.
+        code: String,
+        /// AWS's message.
+        message: String,
+    },
+}
+
+/// Which call fails, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// The service's signing name, or `*`.
+    pub service: String,
+    /// The action, or `*`.
+    pub action: String,
+    /// Only calls of this caller.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// Only calls whose resource contains this.
+    #[serde(default)]
+    pub resource: Option<String>,
+    /// Which matching call is the first to fail: 1 is the next.
+    #[serde(default = "one")]
+    pub nth: u32,
+    /// How many matching calls fail in a row; 0 is all of them from then on.
+    #[serde(default = "one")]
+    pub times: u32,
+    /// How they fail.
+    #[serde(flatten)]
+    pub kind: FaultKind,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Fault {
+    /// The next call of this action fails, once.
+    pub fn next(service: &str, action: &str, kind: FaultKind) -> Self {
+        let (service, action) = (service.to_owned(), action.to_owned());
+        Self { service, action, caller: None, resource: None, nth: 1, times: 1, kind }
+    }
+
+    /// Only for this caller.
+    #[must_use]
+    pub fn by(mut self, caller: &str) -> Self {
+        self.caller = Some(caller.to_owned());
+        self
+    }
+
+    /// Only for resources whose name contains this.
+    #[must_use]
+    pub fn on(mut self, resource: &str) -> Self {
+        self.resource = Some(resource.to_owned());
+        self
+    }
+
+    /// From the `nth` matching call on, `times` in a row (0 is for ever).
+    #[must_use]
+    pub fn from(mut self, nth: u32, times: u32) -> Self {
+        (self.nth, self.times) = (nth.max(1), times);
+        self
+    }
+
+    fn matches(&self, name: &Name) -> bool {
+        let is = |pattern: &str, text: &str| pattern == "*" || pattern == text;
+        is(&self.service, &name.service)
+            && is(&self.action, &name.action)
+            && self.caller.as_ref().is_none_or(|caller| *caller == name.caller)
+            && self.resource.as_ref().is_none_or(|part| name.resource.as_ref().is_some_and(|text| text.contains(part)))
+    }
+}
+
+impl FaultKind {
+    /// What the record calls it.
+    pub(crate) fn label(&self) -> String {
+        match self {
+            Self::Refuse => "refuse".into(),
+            Self::LoseAnswer => "lose_answer".into(),
+            Self::ServerErrorAfter => "server_error_after".into(),
+            Self::Throttle => "throttle".into(),
+            Self::Deny => "deny".into(),
+            Self::Error { code, .. } => format!("error {code}"),
+        }
+    }
+
+    /// The error that AWS would answer, for the kinds that answer at all.
+    pub(crate) fn answer(&self, name: &Name) -> Option<Answer> {
+        let (status, code, message) = match self {
+            Self::Refuse | Self::LoseAnswer => return None,
+            Self::Error { status, code, message } => (*status, code.as_str(), message.clone()),
+            Self::Throttle => throttled(name),
+            Self::ServerErrorAfter => server_error(name),
+            Self::Deny => denied(name),
+        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        Some(Answer::error(name.protocol, status, code, &message))
+    }
+}
+
+fn throttled(name: &Name) -> (u16, &'static str, String) {
+    match name.protocol {
+        Protocol::Ec2 => (503, "RequestLimitExceeded", "Request limit exceeded.".into()),
+        Protocol::Query => (400, "Throttling", "Rate exceeded".into()),
+        Protocol::Json => (400, "ThrottlingException", "Rate exceeded".into()),
+        Protocol::RestJson => (429, "TooManyRequestsException", "Rate Exceeded.".into()),
+        Protocol::S3 => (503, "SlowDown", "Please reduce your request rate.".into()),
+    }
+}
+
+fn server_error(name: &Name) -> (u16, &'static str, String) {
+    match (name.protocol, &*name.service) {
+        (Protocol::Ec2, _) => (500, "InternalError", "An internal error has occurred".into()),
+        (Protocol::S3, _) => (500, "InternalError", "We encountered an internal error. Please try again.".into()),
+        (Protocol::Query, "iam") => (500, "ServiceFailure", "An internal error has occurred".into()),
+        (Protocol::Query, _) => (500, "InternalFailure", "An internal error has occurred".into()),
+        (_, "ecs") => (500, "ServerException", "Service Unavailable. Please try again later.".into()),
+        (Protocol::RestJson, "lambda") => (500, "ServiceException", "An error occurred. Please retry.".into()),
+        _ => (500, "InternalServerError", "An internal error has occurred".into()),
+    }
+}
+
+fn denied(name: &Name) -> (u16, &'static str, String) {
+    let who = &name.caller;
+    let text = format!("User: {who} is not authorized to perform: {}:{} on resource: *", name.service, name.action);
+    match name.protocol {
+        Protocol::Ec2 => {
+            (403, "UnauthorizedOperation", "You are not authorized to perform this operation.".to_owned() + " " + &text)
+        }
+        Protocol::Query => (403, "AccessDenied", text),
+        Protocol::Json => (400, "AccessDeniedException", text),
+        Protocol::RestJson => (403, "AccessDeniedException", text),
+        Protocol::S3 => (403, "AccessDenied", text),
+    }
+}
+
+/// The faults that wait for their call.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<(Fault, u32)>);
+
+impl Faults {
+    pub(crate) fn arm(&mut self, fault: Fault) {
+        self.0.push((fault, 0));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(crate) fn armed(&self) -> Vec<Fault> {
+        self.0.iter().map(|(fault, _)| fault.clone()).collect()
+    }
+
+    /// Counts this call against every fault that it matches; the first that is due strikes.
+    pub(crate) fn strike(&mut self, name: &Name) -> Option<FaultKind> {
+        let mut struck = None;
+        for (fault, seen) in &mut self.0 {
+            if !fault.matches(name) {
+                continue;
+            }
+            *seen += 1;
+            let due = *seen >= fault.nth && (fault.times == 0 || *seen < fault.nth + fault.times);
+            if due && struck.is_none() {
+                struck = Some(fault.kind.clone());
+            }
+        }
+        self.0.retain(|(fault, seen)| fault.times == 0 || *seen + 1 < fault.nth + fault.times);
+        struck
+    }
+}

@@ -1,0 +1,227 @@
+//! The HTTP server that stands in front of the emulator: it names and records each call, delays it, fails it where asked
+//! to, and passes it on unchanged, or to the modules that answer a service themselves.
+
+pub(crate) mod admin;
+pub(crate) mod client;
+pub(crate) mod fault;
+mod lambda_naming;
+pub(crate) mod naming;
+pub(crate) mod record;
+mod s3_naming;
+pub(crate) mod upstream;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::http::StatusCode;
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::answer::Answer;
+use crate::asg::Asg;
+use crate::clock::Clock;
+use crate::ecs::Ecs;
+use fault::{FaultKind, Faults};
+use naming::{Name, Protocol};
+use record::{Outcome, Record};
+use upstream::Upstream;
+
+/// All that the gateway's connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) upstream: Upstream,
+    pub(crate) record: Record,
+    pub(crate) faults: Mutex<Faults>,
+    pub(crate) latency_micros: AtomicU64,
+    pub(crate) clock: Clock,
+    pub(crate) region: String,
+    pub(crate) ecs: Ecs,
+    pub(crate) asg: Asg,
+    pub(crate) started: f64,
+    /// When the last call came, in whole seconds since 1970.
+    pub(crate) active: AtomicU64,
+    pub(crate) stop: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(upstream: Upstream, clock: Clock, region: String, latency: Duration) -> Arc<Self> {
+        let started = clock.now();
+        let shared = Self {
+            upstream,
+            record: Record::default(),
+            faults: Mutex::default(),
+            latency_micros: AtomicU64::new(0),
+            clock,
+            region,
+            ecs: Ecs::default(),
+            asg: Asg::default(),
+            started,
+            active: AtomicU64::new(started as u64),
+            stop: Notify::new(),
+        };
+        shared.set_latency(latency);
+        Arc::new(shared)
+    }
+
+    pub(crate) fn set_latency(&self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.latency_micros.store(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn faults(&self) -> std::sync::MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer to one call; none where the connection has to break.
+    async fn call(&self, parts: Parts, body: Bytes) -> Option<Answer> {
+        self.active.store(self.clock.now() as u64, Ordering::Relaxed);
+        let name = Name::of(&parts, &body, &self.region);
+        let seq = self.record.begin(&name, self.clock.now());
+        let latency = self.latency_micros.load(Ordering::Relaxed);
+        if latency > 0 {
+            tokio::time::sleep(Duration::from_micros(latency)).await;
+        }
+        let fault = self.faults().strike(&name);
+        let answer = match &fault {
+            None => Some(self.effect(&name, parts, body).await),
+            Some(FaultKind::LoseAnswer) => {
+                self.effect(&name, parts, body).await;
+                None
+            }
+            Some(kind @ FaultKind::ServerErrorAfter) => {
+                self.effect(&name, parts, body).await;
+                kind.answer(&name)
+            }
+            Some(kind) => kind.answer(&name),
+        };
+        let outcome = Outcome {
+            status: answer.as_ref().map(|answer| answer.status.as_u16()),
+            error: answer.as_ref().and_then(Answer::error_code),
+            fault: fault.as_ref().map(FaultKind::label),
+        };
+        self.record.end(seq, self.clock.now(), outcome);
+        answer
+    }
+
+    /// The emulator's answer, or that of the module to which the service belongs.
+    async fn effect(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
+        let own = matches!(&*name.service, "ecs" | "autoscaling");
+        let form = own.then(|| naming::form(&parts, &body));
+        let answer = match self.upstream.send(parts, body.clone()).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let text = format!("the emulator did not answer: {}", crate::error::chain(&error));
+                return Answer::error(name.protocol, StatusCode::BAD_GATEWAY, "EmulatorFailure", &text);
+            }
+        };
+        // Of these services the emulator knows who calls and whether they may, and nothing more.
+        match form {
+            Some(form) if is_permitted(&answer) => {
+                if name.protocol == Protocol::Json {
+                    self.ecs.answer(self, name, &body)
+                } else {
+                    self.asg.answer(self, name, &form).await
+                }
+            }
+            _ => answer,
+        }
+    }
+}
+
+/// Whether the emulator checked the caller and found only that it lacks the service.
+fn is_permitted(answer: &Answer) -> bool {
+    answer.status == StatusCode::BAD_REQUEST && answer.body.starts_with(b"{\"error\": \"Unsupported service:")
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    task: JoinHandle<()>,
+}
+
+impl Gateway {
+    pub(crate) fn start(listener: TcpListener, shared: Arc<Shared>) -> Self {
+        Self { task: tokio::spawn(accept(listener, shared)) }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Ends, with all connections, when its task is aborted.
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    // Without it every answer waits for the client's delayed acknowledgement.
+                    let _ = stream.set_nodelay(true);
+                    connections.spawn(connection(TokioIo::new(stream), Arc::clone(&shared)));
+                }
+                // Such as too many open files: let some of them close.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(io: TokioIo<tokio::net::TcpStream>, shared: Arc<Shared>) {
+    let service = service_fn(move |request| respond(Arc::clone(&shared), request));
+    // An error here is a client that went away, or an answer lost on purpose.
+    let _ = http1::Builder::new().serve_connection(io, service).await;
+}
+
+/// The answer to this call is lost: hyper closes the connection on an error.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is lost on purpose")]
+struct Lost;
+
+async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = body.collect().await else { return Err(Lost) };
+    let body = body.to_bytes();
+    if parts.uri.path().starts_with(admin::PREFIX) {
+        return Ok(into_response(admin::answer(&shared, &parts, &body)));
+    }
+    // In a task of its own, a call is carried through even when its client goes away.
+    let call = tokio::spawn(async move { shared.call(parts, body).await });
+    match call.await {
+        Ok(Some(answer)) => Ok(into_response(answer)),
+        Ok(None) | Err(_) => Err(Lost),
+    }
+}
+
+fn into_response(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(answer.body));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response
+}
+
+/// The address on which the gateway will listen.
+pub(crate) async fn bind(port: u16) -> Result<(TcpListener, SocketAddr), crate::Error> {
+    let bound = async {
+        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bound.await.map_err(|source: std::io::Error| crate::Error::Net {
+        what: format!("listening on 127.0.0.1:{port}"),
+        message: source.to_string(),
+    })
+}

@@ -1,0 +1,90 @@
+"""Starts the emulator so that it cannot outlive the sandbox, and gives it the facts of AWS that it lacks."""
+
+import json
+import os
+import signal
+import sys
+import threading
+
+
+def end_with_parent():
+    # Standard input is a pipe that the sandbox holds open: its end is the sandbox's end, however that came about.
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+
+def amend_service_linked_roles(iam):
+    """Gives these roles their names on AWS, which are not the service's name with a capital letter."""
+    names = {
+        "autoscaling.amazonaws.com": "AWSServiceRoleForAutoScaling",
+        "ecs.amazonaws.com": "AWSServiceRoleForECS",
+        "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing",
+    }
+    create = iam._IAM_HANDLERS["CreateServiceLinkedRole"]
+
+    def amended(params):
+        service = iam._p(params, "AWSServiceName")
+        name = names.get(service)
+        if name is None:
+            return create(params)
+        if name in iam._roles:
+            message = f"Service role name {name} has been taken in this account, please try a different suffix."
+            return iam._error(400, "InvalidInput", message, ns="iam")
+        status, headers, body = create(params)
+        given = f"AWSServiceRoleFor{service.split('.')[0].capitalize()}"
+        role = iam._roles.pop(given)
+        role.update(RoleName=name, Arn=role["Arn"].replace(given, name))
+        iam._roles[name] = role
+        return status, headers, body.replace(given.encode(), name.encode())
+
+    iam._IAM_HANDLERS["CreateServiceLinkedRole"] = amended
+
+
+def tell_states_of_branches(sfn):
+    """Puts the states inside a Parallel or Map into the execution's history, as AWS does, where the emulator leaves them out."""
+    thread = threading.local()
+    run_branch, run_task = sfn._run_sub_machine, sfn._execute_task
+
+    def branch(*arguments):
+        # Each branch has a thread of its own.
+        thread.in_branch = True
+        try:
+            return run_branch(*arguments)
+        finally:
+            thread.in_branch = False
+
+    def task(state, given, execution, context):
+        if not getattr(thread, "in_branch", False):
+            return run_task(state, given, execution, context)
+        name = context["State"]["Name"]
+        entered = {"name": name, "input": json.dumps(given)}
+        sfn._add_event(execution, "TaskStateEntered", {"stateEnteredEventDetails": entered})
+        result = run_task(state, given, execution, context)
+        exited = {"name": name, "output": json.dumps(result[0])}
+        sfn._add_event(execution, "TaskStateExited", {"stateExitedEventDetails": exited})
+        return result
+
+    sfn._run_sub_machine, sfn._execute_task = branch, task
+
+
+if sys.argv[1] == "moto":
+    from moto.server import main
+
+    main(["-H", "127.0.0.1", "-p", sys.argv[2]])
+else:
+    from ministack import app
+    from ministack.services import iam, ssm, stepfunctions
+
+    with open(sys.argv[2], encoding="utf-8") as file:
+        facts = json.load(file)
+    ssm._PUBLIC_AMI_PARAMETERS.update(facts["parameters"])
+    for name, document in facts["policies"].items():
+        arn = iam._AWS_MANAGED_POLICY_PREFIX + name
+        iam._aws_managed_policies.setdefault(arn, iam._make_aws_managed_record(name, json.dumps(document)))
+    amend_service_linked_roles(iam)
+    tell_states_of_branches(stepfunctions)
+    # app.main() reads its own arguments.
+    sys.argv = ["ministack"]
+    app.main()
