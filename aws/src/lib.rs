@@ -9,9 +9,9 @@ pub mod execute;
 pub mod function;
 pub mod home;
 pub mod layer;
+pub mod lock;
 mod logs;
 mod number;
-pub mod lock;
 pub mod run;
 mod tag;
 

@@ -8,12 +8,12 @@ use crate::harness::{apply, destroy, emulators, ground, repair, run};
 
 #[tokio::test]
 async fn a_cluster_comes_stays_is_repaired_and_goes() {
-    for emulator in emulators() {
+    for emulator in emulators().await {
         let clients = emulator.clients().await;
         let mut scope = ground("lcluster", &clients).await;
         apply::<Cluster>(&clients, &mut scope).await;
         let facts = scope.facts.cluster.clone().unwrap();
-        assert_eq!(facts.cluster_name, "lcluster-devprod", "{}", emulator.name);
+        assert_eq!(facts.cluster_name, "lcluster-devprod", "{}", emulator.name());
         assert!(facts.cluster_arn.ends_with("cluster/lcluster-devprod"));
 
         let group = clients.autoscaling.update_auto_scaling_group().auto_scaling_group_name(&facts.auto_scaling_group);
@@ -24,7 +24,7 @@ async fn a_cluster_comes_stays_is_repaired_and_goes() {
         // Another instance type is another version of the launch template, and the group uses it.
         scope.platform.cluster.instances.instance_type = "t4g.micro".into();
         let changed = run::<Cluster>(&clients, &scope, Mode::Apply).await;
-        assert!(changed.changes.len() >= 2, "{}: {:?}", emulator.name, changed.changes);
+        assert!(changed.changes.len() >= 2, "{}: {:?}", emulator.name(), changed.changes);
         assert!(run::<Cluster>(&clients, &scope, Mode::Apply).await.changes.is_empty());
 
         destroy::<Cluster>(&clients, &scope).await;

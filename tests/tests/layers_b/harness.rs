@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -15,8 +16,8 @@ use skydeck_aws::layer::{Attempt, Work, converge};
 use skydeck_core::Scope;
 use skydeck_core::facts::{Facts, IdentityFacts, RegistryFacts};
 use skydeck_core::layer::balancer::PROBE_CODE_KEY;
-use skydeck_core::layer::cluster::AMI_PARAMETER;
 use skydeck_core::run::Mode;
+use skydeck_sandbox::{ACCOUNT, Moto, Options, Sandbox};
 use skydeck_tests::skyfox;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -25,28 +26,38 @@ use zip::write::SimpleFileOptions;
 const ATTEMPTS: usize = 40;
 const APART: Duration = Duration::from_millis(250);
 
-/// One emulator.
-pub(crate) struct Emulator {
-    pub(crate) name: &'static str,
-    endpoint: String,
+/// An emulator that runs as long as this is held.
+pub(crate) enum Emulator {
+    Sandbox(Sandbox),
+    Moto(Moto),
 }
 
-/// The emulators to test against: those whose endpoint the environment names.
-pub(crate) fn emulators() -> Vec<Emulator> {
-    let found: Vec<Emulator> = [("ministack", "SKYDECK_TEST_MINISTACK"), ("moto", "SKYDECK_TEST_MOTO")]
-        .into_iter()
-        .filter_map(|(name, variable)| Some(Emulator { name, endpoint: std::env::var(variable).ok()? }))
-        .collect();
-    assert!(!found.is_empty(), "neither SKYDECK_TEST_MINISTACK nor SKYDECK_TEST_MOTO is set");
-    found
+/// The sandbox, and moto for a second opinion.
+pub(crate) async fn emulators() -> [Emulator; 2] {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/sandbox");
+    let options = Options { speed: 200.0, ..Options::new(&dir) };
+    let sandbox = Sandbox::start(&options).await.unwrap();
+    let moto = Moto::start(&dir, &|text| eprintln!("{text}")).await.unwrap();
+    [Emulator::Sandbox(sandbox), Emulator::Moto(moto)]
 }
 
 impl Emulator {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Emulator::Sandbox(_) => "sandbox",
+            Emulator::Moto(_) => "moto",
+        }
+    }
+
     pub(crate) async fn clients(&self) -> Clients {
+        let endpoint = match self {
+            Emulator::Sandbox(sandbox) => sandbox.endpoint().to_owned(),
+            Emulator::Moto(moto) => moto.endpoint(),
+        };
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new("ap-south-1"))
-            .endpoint_url(&self.endpoint)
-            .credentials_provider(Credentials::new("test", "test", None, None, "tests"));
+            .endpoint_url(endpoint)
+            .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "tests"));
         Clients::load(config, "skydeck-tests").await
     }
 }
@@ -65,9 +76,6 @@ pub(crate) async fn ground(name: &str, clients: &Clients) -> Scope {
     let repository_uris = scope.platform.services.keys().map(uri).collect();
     scope.facts.registry = Some(RegistryFacts { repository_uris });
     upload_probe(clients, &scope.home, "first").await;
-    // An emulator that has AWS's public parameters refuses another one of that name.
-    let parameter = clients.ssm.put_parameter().name(AMI_PARAMETER).value("ami-0a2023ec5a6400001");
-    let _ = parameter.r#type(aws_sdk_ssm::types::ParameterType::String).send().await;
     scope
 }
 

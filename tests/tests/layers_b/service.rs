@@ -10,7 +10,7 @@ use crate::harness::{apply, destroy, emulators, ground, repair, run};
 
 #[tokio::test]
 async fn services_come_without_tasks_stay_are_repaired_and_go() {
-    for emulator in emulators() {
+    for emulator in emulators().await {
         let clients = emulator.clients().await;
         let mut scope = ground("lservice", &clients).await;
         apply::<Balancer>(&clients, &mut scope).await;
@@ -23,7 +23,7 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
 
         apply::<Service>(&clients, &mut scope).await;
         let facts = scope.facts.service.clone().unwrap();
-        assert_eq!(facts.service_arns.len(), 3, "{}", emulator.name);
+        assert_eq!(facts.service_arns.len(), 3, "{}", emulator.name());
         assert_eq!(facts.task_definition_arns.len(), 3);
         assert_eq!(facts.environments["movie"]["LOG_LEVEL"], "info");
 
@@ -35,12 +35,12 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
         // A service without tasks takes another definition at once.
         scope.platform.services.get_mut("movie").unwrap().cpu = 128;
         let changed = run::<Service>(&clients, &scope, Mode::Apply).await;
-        assert_eq!(changed.changes.len(), 2, "{}: {:?}", emulator.name, changed.changes);
+        assert_eq!(changed.changes.len(), 2, "{}: {:?}", emulator.name(), changed.changes);
         assert!(run::<Service>(&clients, &scope, Mode::Apply).await.changes.is_empty());
 
         destroy::<Service>(&clients, &scope).await;
         let left = clients.ecs.list_task_definitions().family_prefix(scope.name("legacy")).send().await.unwrap();
-        assert_eq!(left.task_definition_arns(), [foreign.clone()], "{}", emulator.name);
+        assert_eq!(left.task_definition_arns(), [foreign.clone()], "{}", emulator.name());
         clients.ecs.deregister_task_definition().task_definition(&foreign).send().await.unwrap();
         destroy::<Cluster>(&clients, &scope).await;
         destroy::<Balancer>(&clients, &scope).await;
