@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -15,8 +16,8 @@ use skydeck_aws::layer::{Attempt, Work, converge};
 use skydeck_core::Scope;
 use skydeck_core::facts::{Facts, IdentityFacts, RegistryFacts};
 use skydeck_core::layer::balancer::PROBE_CODE_KEY;
-use skydeck_core::layer::cluster::AMI_PARAMETER;
 use skydeck_core::run::Mode;
+use skydeck_sandbox::{ACCOUNT, Call, Moto, Options, Sandbox};
 use skydeck_tests::skyfox;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -25,38 +26,71 @@ use zip::write::SimpleFileOptions;
 const ATTEMPTS: usize = 40;
 const APART: Duration = Duration::from_millis(250);
 
-/// One emulator.
+/// An emulator that runs as long as this is held.
 pub(crate) struct Emulator {
     pub(crate) name: &'static str,
-    endpoint: String,
+    pub(crate) clients: Clients,
+    kind: Kind,
 }
 
-/// The emulators to test against: those whose endpoint the environment names.
-pub(crate) fn emulators() -> Vec<Emulator> {
-    let found: Vec<Emulator> = [("ministack", "SKYDECK_TEST_MINISTACK"), ("moto", "SKYDECK_TEST_MOTO")]
-        .into_iter()
-        .filter_map(|(name, variable)| Some(Emulator { name, endpoint: std::env::var(variable).ok()? }))
-        .collect();
-    assert!(!found.is_empty(), "neither SKYDECK_TEST_MINISTACK nor SKYDECK_TEST_MOTO is set");
-    found
+enum Kind {
+    Sandbox(Sandbox),
+    Moto(#[expect(dead_code, reason = "it ends when it is dropped")] Moto),
+}
+
+/// The sandbox, and moto for a second opinion.
+pub(crate) async fn emulators() -> [Emulator; 2] {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/sandbox");
+    let options = Options { speed: 200.0, ..Options::new(&dir) };
+    let sandbox = Sandbox::start(&options).await.unwrap();
+    let moto = Moto::start(&dir, &|text| eprintln!("{text}")).await.unwrap();
+    let clients = clients(sandbox.endpoint()).await;
+    let sandbox = Emulator { name: "sandbox", clients, kind: Kind::Sandbox(sandbox) };
+    let clients = self::clients(&moto.endpoint()).await;
+    [sandbox, Emulator { name: "moto", clients, kind: Kind::Moto(moto) }]
+}
+
+async fn clients(endpoint: &str) -> Clients {
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("ap-south-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "tests"));
+    Clients::load(config, "skydeck-tests").await
 }
 
 impl Emulator {
-    pub(crate) async fn clients(&self) -> Clients {
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new("ap-south-1"))
-            .endpoint_url(&self.endpoint)
-            .credentials_provider(Credentials::new("test", "test", None, None, "tests"));
-        Clients::load(config, "skydeck-tests").await
+    /// The calls since a number, where the emulator keeps a record.
+    fn calls_since(&self, number: u64) -> Vec<Call> {
+        match &self.kind {
+            Kind::Sandbox(sandbox) => sandbox.calls_since(number),
+            Kind::Moto(_) => Vec::new(),
+        }
+    }
+
+    fn last_call(&self) -> u64 {
+        self.calls_since(0).last().map_or(0, |call| call.seq)
+    }
+}
+
+/// What a layer calls stands in its list of actions, and nothing was refused that an observation asks.
+fn check_actions<W: Work>(calls: &[Call]) {
+    for call in calls {
+        let action = match (call.service.as_str(), call.action.as_str()) {
+            // What S3 names otherwise.
+            ("s3", "HeadObject") => "s3:GetObject".to_owned(),
+            (service, action) => format!("{service}:{action}"),
+        };
+        assert!(W::ACTIONS.contains(&action.as_str()), "{} calls {action} and does not say so", W::LAYER);
     }
 }
 
 /// The platform under a name that no other test uses, with a network, roles, repositories and the probe's code.
-pub(crate) async fn ground(name: &str, clients: &Clients) -> Scope {
+pub(crate) async fn ground(name: &str, emulator: &Emulator) -> Scope {
+    let clients = &emulator.clients;
     let identity = clients.sts.get_caller_identity().send().await.unwrap();
     let mut scope = Scope { account: identity.account().unwrap().to_owned(), ..skyfox::scope(name) };
     scope.home = format!("skydeck-home-{name}");
-    apply::<Network>(clients, &mut scope).await;
+    apply::<Network>(emulator, &mut scope).await;
     scope.facts.identity = Some(roles(clients, &scope).await);
     let uri = |service: &String| {
         let (account, name) = (&scope.account, scope.name(service));
@@ -65,9 +99,6 @@ pub(crate) async fn ground(name: &str, clients: &Clients) -> Scope {
     let repository_uris = scope.platform.services.keys().map(uri).collect();
     scope.facts.registry = Some(RegistryFacts { repository_uris });
     upload_probe(clients, &scope.home, "first").await;
-    // An emulator that has AWS's public parameters refuses another one of that name.
-    let parameter = clients.ssm.put_parameter().name(AMI_PARAMETER).value("ami-0a2023ec5a6400001");
-    let _ = parameter.r#type(aws_sdk_ssm::types::ParameterType::String).send().await;
     scope
 }
 
@@ -115,16 +146,20 @@ pub(crate) async fn upload_probe(clients: &Clients, bucket: &str, text: &str) ->
 }
 
 /// One run of a layer that must get done, in as many attempts as the state machine would make.
-pub(crate) async fn run<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Attempt {
+pub(crate) async fn run<W: Work>(emulator: &Emulator, scope: &Scope, mode: Mode) -> Attempt {
     let mut changes = Vec::new();
     let mut waiting = String::new();
+    let before = emulator.last_call();
     let mut clock = tokio::time::interval(APART);
     for _ in 0..ATTEMPTS {
         clock.tick().await;
-        let mut attempt = converge::<W>(clients, scope, mode).await;
+        let mut attempt = converge::<W>(&emulator.clients, scope, mode).await;
         changes.append(&mut attempt.changes);
         match &attempt.error {
-            None => return Attempt { changes, ..attempt },
+            None => {
+                check_actions::<W>(&emulator.calls_since(before));
+                return Attempt { changes, ..attempt };
+            }
             Some(error) if error.error_type() == "NotYet" => waiting = error.to_string(),
             Some(error) => panic!("{} {mode:?}: {error}", W::LAYER),
         }
@@ -134,14 +169,18 @@ pub(crate) async fn run<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -
 
 /// From nothing the layer makes something; once more it changes nothing and makes the calls of one observation. Its
 /// facts go into the scope, for the next layer.
-pub(crate) async fn apply<W: Work>(clients: &Clients, scope: &mut Scope) -> Attempt {
-    let first = run::<W>(clients, scope, Mode::Apply).await;
+pub(crate) async fn apply<W: Work>(emulator: &Emulator, scope: &mut Scope) -> Attempt {
+    let first = run::<W>(emulator, scope, Mode::Apply).await;
     assert!(!first.changes.is_empty(), "{}: from nothing there is something to make", W::LAYER);
-    let second = run::<W>(clients, scope, Mode::Apply).await;
+    let before = emulator.last_call();
+    let second = run::<W>(emulator, scope, Mode::Apply).await;
+    let writes: Vec<String> =
+        emulator.calls_since(before).into_iter().filter(|call| call.write).map(|call| call.action).collect();
+    assert!(writes.is_empty(), "{}: the second apply calls {writes:?}", W::LAYER);
     let again: Vec<String> = second.changes.iter().map(|change| format!("{change} {:?}", change.attributes)).collect();
     assert!(again.is_empty(), "{}: the second apply writes: {again:#?}", W::LAYER);
     assert_eq!(second.facts, first.facts);
-    let plan = converge::<W>(clients, scope, Mode::Plan).await;
+    let plan = converge::<W>(&emulator.clients, scope, Mode::Plan).await;
     assert_eq!(second.report.calls, plan.report.calls, "{}: a second apply only observes", W::LAYER);
     merge(&mut scope.facts, second.facts.clone());
     second
@@ -155,18 +194,18 @@ fn merge(all: &mut Facts, new: Facts) {
 }
 
 /// What was changed behind our back is found, named and put right.
-pub(crate) async fn repair<W: Work>(clients: &Clients, scope: &Scope, attribute: &str) {
-    let attempt = run::<W>(clients, scope, Mode::Apply).await;
+pub(crate) async fn repair<W: Work>(emulator: &Emulator, scope: &Scope, attribute: &str) {
+    let attempt = run::<W>(emulator, scope, Mode::Apply).await;
     let named: Vec<&str> =
         attempt.changes.iter().flat_map(|change| &change.attributes).map(|found| found.name.as_str()).collect();
     assert!(named.iter().any(|name| name.starts_with(attribute)), "{attribute} is not among {named:?}");
-    assert!(run::<W>(clients, scope, Mode::Apply).await.changes.is_empty());
+    assert!(run::<W>(emulator, scope, Mode::Apply).await.changes.is_empty());
 }
 
 /// Everything of ours goes, and a second destroy finds nothing.
-pub(crate) async fn destroy<W: Work>(clients: &Clients, scope: &Scope) {
-    assert!(!run::<W>(clients, scope, Mode::Destroy).await.changes.is_empty());
-    let left = run::<W>(clients, scope, Mode::Destroy).await.changes;
+pub(crate) async fn destroy<W: Work>(emulator: &Emulator, scope: &Scope) {
+    assert!(!run::<W>(emulator, scope, Mode::Destroy).await.changes.is_empty());
+    let left = run::<W>(emulator, scope, Mode::Destroy).await.changes;
     assert!(left.is_empty(), "{}: a second destroy finds {left:?}", W::LAYER);
 }
 
