@@ -24,7 +24,7 @@ async fn load_balancers_come_stay_are_repaired_and_go() {
         let clients = &emulator.clients;
         let mut scope = ground("lbalance", &emulator).await;
         let foreign = foreign_group(clients, &scope).await;
-        apply::<Balancer>(&emulator, &mut scope).await;
+        assert_eq!(apply::<Balancer>(&emulator, &mut scope).await, 17, "{}", emulator.name);
 
         let facts = scope.facts.balancer.clone().unwrap();
         assert_eq!(facts.load_balancers.len(), 2, "{}", emulator.name);

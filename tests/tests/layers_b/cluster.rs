@@ -11,7 +11,7 @@ async fn a_cluster_comes_stays_is_repaired_and_goes() {
     for emulator in emulators().await {
         let clients = &emulator.clients;
         let mut scope = ground("lcluster", &emulator).await;
-        apply::<Cluster>(&emulator, &mut scope).await;
+        assert_eq!(apply::<Cluster>(&emulator, &mut scope).await, 7, "{}", emulator.name);
         let facts = scope.facts.cluster.clone().unwrap();
         assert_eq!(facts.cluster_name, "lcluster-devprod", "{}", emulator.name);
         assert!(facts.cluster_arn.ends_with("cluster/lcluster-devprod"));

@@ -21,7 +21,9 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
         let foreign = request.container_definitions(container.build()).send().await.unwrap();
         let foreign = foreign.task_definition().unwrap().task_definition_arn().unwrap().to_owned();
 
-        apply::<Service>(&emulator, &mut scope).await;
+        let changes = apply::<Service>(&emulator, &mut scope).await;
+        // Moto keeps of a creation less than of an update, so that it takes one of each.
+        assert!(changes == 6 || emulator.name == "moto", "{changes} changes");
         let facts = scope.facts.service.clone().unwrap();
         assert_eq!(facts.service_arns.len(), 3, "{}", emulator.name);
         assert_eq!(facts.task_definition_arns.len(), 3);

@@ -14,8 +14,7 @@ use crate::number;
 use crate::tag::{from_ecs, to_ecs};
 
 /// A task definition in the planner's terms.
-#[must_use]
-pub fn read(found: &ecs::TaskDefinition, tags: &[ecs::Tag]) -> Definition {
+pub(super) fn read(found: &ecs::TaskDefinition, tags: &[ecs::Tag]) -> Definition {
     let runtime = found.runtime_platform();
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let container = match found.container_definitions() {

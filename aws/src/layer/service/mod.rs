@@ -15,8 +15,6 @@ mod apply;
 mod definition;
 mod observe;
 
-pub use definition::read as read_definition;
-
 /// The service layer.
 #[derive(Debug)]
 pub struct Service;

@@ -39,8 +39,8 @@ pub(super) async fn observe(client: &Client, scope: &Scope) -> Result<World> {
 /// The services of the cluster, and those of the platform file wherever a list leaves them out.
 async fn services(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Service>> {
     let cluster = &scope.prefix();
-    let listed: Result<Vec<String>, _> =
-        client.list_services().cluster(cluster).into_paginator().items().send().collect::<Result<_, _>>().await;
+    let request = client.list_services().cluster(cluster).max_results(100);
+    let listed: Result<Vec<String>, _> = request.into_paginator().items().send().collect::<Result<_, _>>().await;
     let Some(listed) = listed.find(&["ClusterNotFoundException"], "list services of cluster", cluster)? else {
         return Ok(BTreeMap::new());
     };
@@ -65,7 +65,10 @@ fn read(found: &ecs::Service) -> Service {
     let breaker = deployment.and_then(|deployment| deployment.deployment_circuit_breaker());
     let strategy = |strategy: &ecs::PlacementStrategy| {
         let kind = strategy.r#type().map(|kind| kind.as_str()).unwrap_or_default();
-        (kind.to_owned(), strategy.field().unwrap_or_default().to_owned())
+        let field = strategy.field().unwrap_or_default();
+        // ECS takes `memory` and may tell `MEMORY`.
+        let field = if kind == "binpack" { field.to_lowercase() } else { field.to_owned() };
+        (kind.to_owned(), field)
     };
     let item =
         |item: &ecs::CapacityProviderStrategyItem| (item.capacity_provider().to_owned(), (item.base(), item.weight()));
