@@ -208,10 +208,7 @@ pub fn not_yet<T>(result: Result<T>, passes: impl Fn(&Error) -> bool) -> Result<
 /// # Errors
 /// [`Error::NotYet`] for these codes, and every error with another code.
 pub fn look_again<T>(result: Result<T>, codes: &[&str]) -> Result<T> {
-    match result {
-        Err(error) if error.code().is_some_and(|code| codes.contains(&code)) => Err(Error::NotYet(error.to_string())),
-        result => result,
-    }
+    not_yet(result, |error| error.code().is_some_and(|code| codes.contains(&code)))
 }
 
 #[cfg(test)]

@@ -137,6 +137,12 @@ impl Description {
         Description { action: Action::Update, kind: kind.into(), name: name.into(), attributes: diff(old, new) }
     }
 
+    /// Which resource it is about: kind and name.
+    #[must_use]
+    pub fn what(&self) -> (&str, &str) {
+        (&self.kind, &self.name)
+    }
+
     /// A deletion.
     pub fn delete(kind: &str, name: impl Into<String>) -> Self {
         Description { action: Action::Delete, kind: kind.into(), name: name.into(), attributes: Vec::new() }

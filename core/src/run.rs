@@ -1,5 +1,6 @@
 //! The payloads between the states of `provision`, and the report of a run.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -166,7 +167,7 @@ pub struct LayerReport {
     pub layer: Layer,
     /// Number of resources created.
     pub created: usize,
-    /// Number of changes in place.
+    /// Number of resources changed in place.
     pub updated: usize,
     /// Number of resources deleted.
     pub deleted: usize,
@@ -183,15 +184,20 @@ pub struct LayerReport {
 }
 
 impl LayerReport {
-    /// Counts what the descriptions say.
+    /// Counts what the descriptions say. A change in place that belongs to a creation or a deletion (attributes that AWS
+    /// takes in a call of their own) is not counted beside it.
     #[must_use]
     pub fn count(layer: Layer, changes: &[Description]) -> Self {
-        let count = |action| changes.iter().filter(|change| change.action == action).count();
+        let of = |action| changes.iter().filter(move |change| change.action == action);
+        let whole: BTreeSet<(&str, &str)> =
+            of(Action::Create).chain(of(Action::Delete)).map(Description::what).collect();
+        let updated: BTreeSet<(&str, &str)> =
+            of(Action::Update).map(Description::what).filter(|what| !whole.contains(what)).collect();
         LayerReport {
             layer,
-            created: count(Action::Create),
-            updated: count(Action::Update),
-            deleted: count(Action::Delete),
+            created: of(Action::Create).count(),
+            updated: updated.len(),
+            deleted: of(Action::Delete).count(),
             calls: 0,
             milliseconds: 0,
             notes: Vec::new(),
@@ -289,4 +295,28 @@ pub enum Outcome {
 #[must_use]
 pub fn outputs_key(platform: &str) -> String {
     format!("platforms/{platform}/outputs.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Layer, LayerReport};
+    use crate::plan::Description;
+
+    #[test]
+    fn a_resource_counts_once_however_many_calls_it_takes() {
+        let (none, some) = (serde_json::json!({}), serde_json::json!({ "a": 1 }));
+        let update = |name: &str| Description::update("VPC", name, &none, &some);
+        let changes = [
+            Description::create("VPC", "new", &some),
+            update("new"),
+            update("old"),
+            update("old"),
+            update("going"),
+            Description::delete("VPC", "going"),
+        ];
+        let report = LayerReport::count(Layer::Network, &changes);
+        assert_eq!((report.created, report.updated, report.deleted), (1, 1, 1));
+        assert_eq!(report.to_string(), "1 created, 1 changed, 1 deleted");
+        assert_eq!(LayerReport::count(Layer::Network, &[]).to_string(), "no changes");
+    }
 }

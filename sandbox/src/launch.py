@@ -90,6 +90,18 @@ def link_events(sfn):
     sfn._add_event, sfn._run_sub_machine = add, branch
 
 
+def place_load_balancers(alb, ec2):
+    """Puts a load balancer into the VPC of its subnets; the emulator says of each that it lies in the default VPC."""
+    create = alb._ACTION_MAP["CreateLoadBalancer"]
+
+    def amended(params):
+        found = [ec2._subnets.get(subnet) for subnet in alb._parse_member_list(params, "Subnets")[:1]]
+        vpc = {"VpcId": [found[0]["VpcId"]]} if found and found[0] else {}
+        return create({**params, **vpc})
+
+    alb._ACTION_MAP["CreateLoadBalancer"] = amended
+
+
 def take_transport_for_tls(app):
     """Lets policies see TLS, which clients of AWS speak and clients of the sandbox do not."""
     pin = app.pin_request_origin
@@ -102,7 +114,7 @@ if sys.argv[1] == "moto":
     main(["-H", "127.0.0.1", "-p", sys.argv[2]])
 else:
     from ministack import app
-    from ministack.services import iam, ssm, stepfunctions
+    from ministack.services import alb, ec2, iam, ssm, stepfunctions
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
@@ -113,6 +125,7 @@ else:
     amend_service_linked_roles(iam)
     tell_states_of_branches(stepfunctions)
     link_events(stepfunctions)
+    place_load_balancers(alb, ec2)
     take_transport_for_tls(app)
     # app.main() reads its own arguments.
     sys.argv = ["ministack"]

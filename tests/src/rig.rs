@@ -62,7 +62,6 @@ impl Ended {
     ///
     /// # Panics
     /// Where it did not.
-    #[must_use]
     pub fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "{}\n{}", self.stdout, self.stderr);
         self

@@ -61,8 +61,6 @@ pub struct Balancer {
 pub struct LoadBalancer {
     /// Who reaches it.
     pub scheme: Scheme,
-    /// The VPC it lies in.
-    pub vpc: String,
     /// Its subnets.
     pub subnets: BTreeSet<String>,
     /// Its security groups.

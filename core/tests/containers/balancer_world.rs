@@ -48,7 +48,6 @@ fn balancer(key: &str, scheme: Scheme, default: Target, service: Option<&str>) -
         dns_name: format!("{key}-1.ap-south-1.elb.amazonaws.com"),
         settings: LoadBalancer {
             scheme,
-            vpc: "vpc-1".into(),
             subnets: set(["subnet-a", "subnet-b"]),
             groups: BTreeSet::from([format!("sg-{key}")]),
             attributes: Attributes { http2: true, drop_invalid_headers: true },

@@ -7,7 +7,7 @@ use skydeck_aws::Clients;
 
 use crate::network::Vpc;
 
-pub async fn assert_as_the_reference_says(aws: &Clients, vpc: &Vpc) {
+pub(crate) async fn assert_as_the_reference_says(aws: &Clients, vpc: &Vpc) {
     let groups = assert_target_groups(aws, vpc).await;
     let external = assert_load_balancer(aws, vpc, "external", "internet-facing").await;
     let internal = assert_load_balancer(aws, vpc, "internal", "internal").await;

@@ -12,7 +12,7 @@ use crate::network::{Vpc, assert_tagged};
 
 const INSTANCES: &str = "skyfox-devprod-instances";
 
-pub async fn assert_as_the_reference_says(aws: &Clients, vpc: &Vpc) {
+pub(crate) async fn assert_as_the_reference_says(aws: &Clients, vpc: &Vpc) {
     assert_cluster(aws).await;
     assert_launch_template(aws, vpc).await;
     assert_group(aws, vpc).await;

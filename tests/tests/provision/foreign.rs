@@ -7,7 +7,7 @@ use skydeck_aws::Clients;
 const NAME: &str = "skyfox-devprod-foreign";
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
-pub async fn place(aws: &Clients) {
+pub(crate) async fn place(aws: &Clients) {
     // The same name as our VPC's, and the same platform in another environment.
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
     let tags = TagSpecification::builder()
@@ -22,7 +22,7 @@ pub async fn place(aws: &Clients) {
     aws.ecr.create_repository().repository_name(NAME).send().await.expect("a repository");
 }
 
-pub async fn assert_untouched(aws: &Clients) {
+pub(crate) async fn assert_untouched(aws: &Clients) {
     let theirs = Filter::builder().name("tag:owner").values("somebody-else").build();
     let vpcs = aws.ec2.describe_vpcs().filters(theirs).send().await.expect("VPCs");
     let [vpc] = vpcs.vpcs() else { panic!("their VPC is gone: {vpcs:?}") };

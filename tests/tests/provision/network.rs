@@ -6,14 +6,14 @@ use aws_sdk_ec2::types::{Filter, IpPermission, Tag, VpcAttributeName};
 use skydeck_aws::Clients;
 
 /// Ids that other layers' settings name.
-pub struct Vpc {
-    pub id: String,
-    pub subnets: BTreeSet<String>,
+pub(crate) struct Vpc {
+    pub(crate) id: String,
+    pub(crate) subnets: BTreeSet<String>,
     /// Group ids, by name.
-    pub groups: BTreeMap<String, String>,
+    pub(crate) groups: BTreeMap<String, String>,
 }
 
-pub fn ours() -> Filter {
+pub(crate) fn ours() -> Filter {
     Filter::builder().name("tag:skydeck:platform").values("skyfox").build()
 }
 
@@ -22,14 +22,14 @@ fn in_vpc(id: &str) -> Filter {
 }
 
 /// Every resource carries Name, Project and Environment.
-pub fn assert_tagged(tags: &[Tag], name: &str) {
+pub(crate) fn assert_tagged(tags: &[Tag], name: &str) {
     let tags: BTreeMap<_, _> = tags.iter().filter_map(|tag| Some((tag.key()?, tag.value()?))).collect();
     for (key, value) in [("Name", name), ("Project", "skyfox"), ("Environment", "devprod")] {
         assert_eq!(tags.get(key), Some(&value), "{name}: {tags:?}");
     }
 }
 
-pub async fn assert_as_the_reference_says(aws: &Clients) -> Vpc {
+pub(crate) async fn assert_as_the_reference_says(aws: &Clients) -> Vpc {
     let vpcs = aws.ec2.describe_vpcs().filters(ours()).send().await.expect("VPCs");
     let [vpc] = vpcs.vpcs() else { panic!("one VPC: {vpcs:?}") };
     let id = vpc.vpc_id().expect("an id").to_owned();

@@ -5,7 +5,7 @@ use skydeck_aws::Clients;
 
 use crate::network::ours;
 
-pub async fn assert_nothing_is_left(aws: &Clients) {
+pub(crate) async fn assert_nothing_is_left(aws: &Clients) {
     assert_no_network(aws).await;
     assert_no_compute(aws).await;
     let none = |kind: &str, names: Vec<String>| {

@@ -4,7 +4,7 @@ use aws_sdk_ecr::types::EncryptionType;
 use serde_json::Value;
 use skydeck_aws::Clients;
 
-pub async fn assert_as_the_reference_says(aws: &Clients) {
+pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
     for (name, service) in [("backend", "backend"), ("payment-service", "payment"), ("movie-service", "movie")] {
         let name = format!("skyfox-devprod-{name}");
         let answer = aws.ecr.describe_repositories().repository_names(&name).send().await.expect("the repository");

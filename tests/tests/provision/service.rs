@@ -55,7 +55,7 @@ const ROWS: [Row; 3] = [
     },
 ];
 
-pub async fn assert_as_the_reference_says(aws: &Clients, outputs: &Value) {
+pub(crate) async fn assert_as_the_reference_says(aws: &Clients, outputs: &Value) {
     for row in &ROWS {
         let definition = assert_service(aws, row, outputs).await;
         assert_task_definition(aws, row, &definition, outputs).await;

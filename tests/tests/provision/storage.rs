@@ -6,7 +6,7 @@ use skydeck_aws::Clients;
 
 const BUCKET: &str = "skyfox-devprod-profile-images";
 
-pub async fn assert_as_the_reference_says(aws: &Clients) {
+pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
     let versioning = aws.s3.get_bucket_versioning().bucket(BUCKET).send().await.expect("versioning");
     assert_eq!(versioning.status(), Some(&BucketVersioningStatus::Enabled));
 

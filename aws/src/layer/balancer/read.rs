@@ -34,7 +34,6 @@ pub(super) fn load_balancer(
             Some(elb::LoadBalancerSchemeEnum::Internal) => Scheme::Internal,
             _ => Scheme::InternetFacing,
         },
-        vpc: found.vpc_id().unwrap_or_default().into(),
         subnets: subnets.map(Into::into).collect(),
         groups: found.security_groups().iter().cloned().collect(),
         attributes: Attributes { http2: on(HTTP2), drop_invalid_headers: on(DROP_INVALID) },

@@ -29,7 +29,6 @@ pub(super) fn load_balancer(
     let (name, network) = (scope.name(key), network(scope)?);
     let settings = LoadBalancer {
         scheme: balancer.scheme,
-        vpc: network.vpc_id.clone(),
         subnets: network.subnet_ids.values().cloned().collect(),
         groups: BTreeSet::from([security_group(scope, &alb_group(key))?]),
         attributes: Attributes { http2: true, drop_invalid_headers: true },

@@ -102,11 +102,10 @@ fn plan_balancer(
     if !scope.owns(&has.tags) {
         return Err(taken("load balancer", name, "Give the load balancer another key in the platform file"));
     }
-    if (has.scheme, &has.vpc) != (wanted.scheme, &wanted.vpc) {
+    // That it lies in the right VPC needs no check: a VPC cannot go while a load balancer lies in it.
+    if has.scheme != wanted.scheme {
         return Err(Refusal::Impossible {
-            what: format!(
-                "load balancer {name} exists with another scheme or in another VPC, and AWS cannot change that"
-            ),
+            what: format!("load balancer {name} exists with another scheme, and AWS cannot change that"),
             advice: "Give it another key in the platform file, so that a new one replaces it".into(),
         });
     }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::{Change, LINKED_SERVICES, Policy, Profile, Role, World, facts, plan, teardown};
-use crate::layer::fixtures::{lines, scope};
+use crate::layer::fixtures::{last_first, lines, scope};
 use crate::plan::{Found, Plan, Refusal};
 use crate::scope::{Scope, Tags};
 
@@ -12,14 +12,14 @@ type Drift<'a> = (&'static str, &'a dyn Fn(&mut World));
 
 /// The world after a plan was carried out.
 fn after(scope: &Scope, mut world: World, plan: &Plan<Change>) -> World {
-    for step in &plan.steps {
-        carry_out(scope, &mut world, &step.change);
+    for change in last_first(plan) {
+        carry_out(scope, &mut world, change);
     }
     world
 }
 
-fn carry_out(scope: &Scope, world: &mut World, change: &Change) {
-    match change.clone() {
+fn carry_out(scope: &Scope, world: &mut World, change: Change) {
+    match change {
         Change::CreateLinkedRole { service } => drop(world.linked.insert(service)),
         Change::CreateRole { name, settings } => {
             let bare = Role { managed: BTreeSet::new(), inline: [].into(), ..settings };
@@ -36,6 +36,7 @@ fn carry_out(scope: &Scope, world: &mut World, change: &Change) {
             world.profile = Some(Found { id: scope.iam_arn("instance-profile", &name), settings });
         }
         Change::AddToProfile { role, .. } => {
+            assert!(role_of(world, &role).tags.contains_key("Name"), "AWS takes no role that is not there");
             let roles = &mut world.profile.as_mut().unwrap().settings.roles;
             assert!(roles.is_empty(), "a profile holds one role");
             roles.push(role);

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{Change, Lifecycle, Repository, World, facts, plan, teardown};
-use crate::layer::fixtures::{lines, scope};
+use crate::layer::fixtures::{last_first, lines, scope};
 use crate::plan::{Found, Plan, Refusal};
 use crate::scope::Scope;
 
@@ -12,8 +12,8 @@ type Drift = (&'static str, fn(&mut Repository));
 
 /// The world after a plan was carried out.
 fn after(scope: &Scope, mut world: World, plan: &Plan<Change>) -> World {
-    for step in &plan.steps {
-        match step.change.clone() {
+    for change in last_first(plan) {
+        match change {
             Change::CreateRepository { name, settings } => {
                 let id = scope.arn("ecr", &format!("repository/{name}"));
                 world

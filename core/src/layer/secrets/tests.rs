@@ -1,5 +1,5 @@
 use super::{Change, Parameter, SECURE, World, facts, plan, teardown, value};
-use crate::layer::fixtures::{lines, scope};
+use crate::layer::fixtures::{last_first, lines, scope};
 use crate::plan::{Found, Plan, Refusal};
 use crate::scope::{Scope, Tags};
 use crate::spec::{Part, Template};
@@ -10,8 +10,8 @@ const KEY: &str = "/skyfox-backend/movie-key";
 
 /// The world after a plan was carried out.
 fn after(mut world: World, plan: &Plan<Change>) -> World {
-    for step in &plan.steps {
-        match step.change.clone() {
+    for change in last_first(plan) {
+        match change {
             Change::CreateParameter { name, tags, .. } => {
                 let settings = Parameter { kind: SECURE.into(), right: Some(true), tags };
                 world.parameters.insert(name.clone(), Found { id: arn(&name), settings });

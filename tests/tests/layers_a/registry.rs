@@ -15,7 +15,13 @@ async fn repositories_are_made_kept_and_removed_with_their_images() {
         let foreign = scope.name("foreign");
         clients.ecr.create_repository().repository_name(&foreign).send().await.expect("a foreign repository");
 
-        let facts = apply_twice::<Registry>(&clients, &scope).await.facts.registry.expect("facts");
+        let attempt = apply_twice::<Registry>(&clients, &scope).await;
+        assert!(
+            attempt.report.notes.is_empty(),
+            "what is somebody else's is not talked about: {:?}",
+            attempt.report.notes
+        );
+        let facts = attempt.facts.registry.expect("facts");
         assert!(facts.repository_uris["movie"].ends_with("/images-devprod-movie-service"), "{facts:?}");
         assert_eq!(facts.repository_uris.len(), 3);
         read_back(&clients, &scope).await;

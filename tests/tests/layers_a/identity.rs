@@ -5,6 +5,7 @@ use skydeck_aws::client::Clients;
 use skydeck_aws::layer::identity::Identity;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
+use tokio::sync::Mutex;
 
 use crate::harness::{ACCOUNT, apply_twice, destroy, emulators, refusal, repair, run};
 
@@ -12,14 +13,24 @@ const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[
     {"Effect":"Allow","Principal":{"Service":"batch.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
 
+/// Service-linked roles are the account's own, so that these tests take turns.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 #[tokio::test]
 async fn roles_are_made_kept_and_removed() {
+    let _turn = TURN.lock().await;
     for emulator in emulators() {
         let clients = emulator.clients(ACCOUNT).await;
         let scope = emulator.scope("roles", &clients).await;
         let foreign = foreign_role(&clients, &scope.name("foreign")).await;
 
-        let facts = apply_twice::<Identity>(&clients, &scope).await.facts.identity.expect("facts");
+        let attempt = apply_twice::<Identity>(&clients, &scope).await;
+        assert!(
+            attempt.report.notes.is_empty(),
+            "what is somebody else's is not talked about: {:?}",
+            attempt.report.notes
+        );
+        let facts = attempt.facts.identity.expect("facts");
         assert_eq!(facts.instance_role_arn, scope.iam_arn("role", "roles-devprod-instance"));
         assert_eq!(facts.instance_profile_arn, scope.iam_arn("instance-profile", "roles-devprod-instance"));
         assert_eq!(facts.probe_role_arn, scope.iam_arn("role", "roles-devprod-probe"));
@@ -103,6 +114,7 @@ async fn drift(clients: &Clients, scope: &Scope) {
 
 #[tokio::test]
 async fn a_role_name_that_is_taken_is_refused_until_it_is_free() {
+    let _turn = TURN.lock().await;
     for emulator in emulators() {
         let clients = emulator.clients(ACCOUNT).await;
         let scope = emulator.scope("taken-role", &clients).await;

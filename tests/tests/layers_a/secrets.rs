@@ -12,6 +12,7 @@ async fn only_our_own_parameter_is_written_and_removed() {
         let scope = emulator.scope("words", &clients).await;
         let (jwt, bucket) = ("/words-backend/jwt-secret", "/words-backend/s3-bucket");
         put(&clients, jwt, "hush", ParameterType::SecureString).await;
+        put(&clients, "/words-backend/foreign", "theirs", ParameterType::String).await;
 
         let attempt = apply_twice::<Secrets>(&clients, &scope).await;
         let facts = attempt.facts.secrets.expect("facts");
@@ -33,6 +34,7 @@ async fn only_our_own_parameter_is_written_and_removed() {
 
         destroy::<Secrets>(&clients, &scope).await;
         assert_eq!(read(&clients, bucket).await, None);
+        assert!(read(&clients, "/words-backend/foreign").await.is_some());
         assert_eq!(read(&clients, jwt).await, Some(("hush".into(), ParameterType::SecureString)));
     }
 }

@@ -8,8 +8,7 @@ use skydeck_aws::layer::network::Network;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 
-use crate::ground::{ground, upload_probe};
-use crate::harness::{ACCOUNT, apply, destroy, emulators, repair};
+use crate::harness::{apply, destroy, emulators, ground, repair, upload_probe};
 
 /// Somebody else's target group, with a name that begins like ours.
 async fn foreign_group(clients: &Clients, scope: &Scope) -> String {
@@ -21,11 +20,11 @@ async fn foreign_group(clients: &Clients, scope: &Scope) -> String {
 
 #[tokio::test]
 async fn load_balancers_come_stay_are_repaired_and_go() {
-    for emulator in emulators() {
-        let clients = emulator.clients(ACCOUNT).await;
-        let mut scope = ground(&emulator, "lbalance", &clients).await;
-        let foreign = foreign_group(&clients, &scope).await;
-        apply::<Balancer>(&clients, &mut scope).await;
+    for emulator in emulators().await {
+        let clients = &emulator.clients;
+        let mut scope = ground("lbalance", &emulator).await;
+        let foreign = foreign_group(clients, &scope).await;
+        apply::<Balancer>(&emulator, &mut scope).await;
 
         let facts = scope.facts.balancer.clone().unwrap();
         assert_eq!(facts.load_balancers.len(), 2, "{}", emulator.name);
@@ -33,11 +32,11 @@ async fn load_balancers_come_stay_are_repaired_and_go() {
         assert_eq!(facts.probe_function.as_deref(), Some("skydeck-lbalance-devprod-probe"));
         assert!(facts.load_balancers.values().all(|found| found.url == format!("http://{}", found.dns_name)));
 
-        spoil(&clients, &scope).await;
-        upload_probe(&clients, &scope.home, "second").await;
-        repair::<Balancer>(&clients, &scope, "health.path").await;
+        spoil(clients, &scope).await;
+        upload_probe(clients, &scope.home, "second").await;
+        repair::<Balancer>(&emulator, &scope, "health.path").await;
 
-        destroy::<Balancer>(&clients, &scope).await;
+        destroy::<Balancer>(&emulator, &scope).await;
         let left = clients.elb.describe_target_groups().send().await.unwrap();
         let left: Vec<&str> = left.target_groups().iter().filter_map(|group| group.target_group_arn()).collect();
         assert!(left.contains(&foreign.as_str()), "{}: a stranger's target group is gone", emulator.name);
@@ -48,7 +47,7 @@ async fn load_balancers_come_stay_are_repaired_and_go() {
         );
         assert!(clients.lambda.get_function().function_name("skydeck-lbalance-devprod-probe").send().await.is_err());
         clients.elb.delete_target_group().target_group_arn(&foreign).send().await.unwrap();
-        destroy::<Network>(&clients, &scope).await;
+        destroy::<Network>(&emulator, &scope).await;
     }
 }
 
@@ -74,19 +73,19 @@ async fn spoil(clients: &Clients, scope: &Scope) {
 
 #[tokio::test]
 async fn a_load_balancer_of_somebody_else_is_refused_and_left_alone() {
-    for emulator in emulators() {
-        let clients = emulator.clients(ACCOUNT).await;
-        let scope = ground(&emulator, "lbtaken", &clients).await;
+    for emulator in emulators().await {
+        let clients = &emulator.clients;
+        let scope = ground("lbtaken", &emulator).await;
         let subnets = scope.facts.network.as_ref().unwrap().subnet_ids.values().cloned().collect();
         let request = clients.elb.create_load_balancer().name(scope.name("external")).set_subnets(Some(subnets));
         let made = request.send().await.unwrap();
         for mode in [Mode::Plan, Mode::Apply] {
-            let error = converge::<Balancer>(&clients, &scope, mode).await.error.unwrap();
+            let error = converge::<Balancer>(clients, &scope, mode).await.error.unwrap();
             assert_eq!(error.error_type(), "Taken", "{}: {error}", emulator.name);
         }
-        assert!(converge::<Balancer>(&clients, &scope, Mode::Destroy).await.changes.is_empty());
+        assert!(converge::<Balancer>(clients, &scope, Mode::Destroy).await.changes.is_empty());
         let arn = made.load_balancers()[0].load_balancer_arn().unwrap();
         clients.elb.delete_load_balancer().load_balancer_arn(arn).send().await.unwrap();
-        destroy::<Network>(&clients, &scope).await;
+        destroy::<Network>(&emulator, &scope).await;
     }
 }

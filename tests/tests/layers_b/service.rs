@@ -6,23 +6,22 @@ use skydeck_aws::layer::network::Network;
 use skydeck_aws::layer::service::Service;
 use skydeck_core::run::Mode;
 
-use crate::ground::ground;
-use crate::harness::{ACCOUNT, apply, destroy, emulators, repair, run};
+use crate::harness::{apply, destroy, emulators, ground, repair, run};
 
 #[tokio::test]
 async fn services_come_without_tasks_stay_are_repaired_and_go() {
-    for emulator in emulators() {
-        let clients = emulator.clients(ACCOUNT).await;
-        let mut scope = ground(&emulator, "lservice", &clients).await;
-        apply::<Balancer>(&clients, &mut scope).await;
-        apply::<Cluster>(&clients, &mut scope).await;
+    for emulator in emulators().await {
+        let clients = &emulator.clients;
+        let mut scope = ground("lservice", &emulator).await;
+        apply::<Balancer>(&emulator, &mut scope).await;
+        apply::<Cluster>(&emulator, &mut scope).await;
         // Somebody else's family, with a name that begins like ours.
         let container = aws_sdk_ecs::types::ContainerDefinition::builder().name("legacy").image("legacy").memory(64);
         let request = clients.ecs.register_task_definition().family(scope.name("legacy"));
         let foreign = request.container_definitions(container.build()).send().await.unwrap();
         let foreign = foreign.task_definition().unwrap().task_definition_arn().unwrap().to_owned();
 
-        apply::<Service>(&clients, &mut scope).await;
+        apply::<Service>(&emulator, &mut scope).await;
         let facts = scope.facts.service.clone().unwrap();
         assert_eq!(facts.service_arns.len(), 3, "{}", emulator.name);
         assert_eq!(facts.task_definition_arns.len(), 3);
@@ -31,20 +30,20 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
         let cluster = scope.prefix();
         let update = clients.ecs.update_service().cluster(&cluster).service("movie");
         update.health_check_grace_period_seconds(1).send().await.unwrap();
-        repair::<Service>(&clients, &scope, "grace_seconds").await;
+        repair::<Service>(&emulator, &scope, "grace_seconds").await;
 
         // A service without tasks takes another definition at once.
         scope.platform.services.get_mut("movie").unwrap().cpu = 128;
-        let changed = run::<Service>(&clients, &scope, Mode::Apply).await;
+        let changed = run::<Service>(&emulator, &scope, Mode::Apply).await;
         assert_eq!(changed.changes.len(), 2, "{}: {:?}", emulator.name, changed.changes);
-        assert!(run::<Service>(&clients, &scope, Mode::Apply).await.changes.is_empty());
+        assert!(run::<Service>(&emulator, &scope, Mode::Apply).await.changes.is_empty());
 
-        destroy::<Service>(&clients, &scope).await;
+        destroy::<Service>(&emulator, &scope).await;
         let left = clients.ecs.list_task_definitions().family_prefix(scope.name("legacy")).send().await.unwrap();
         assert_eq!(left.task_definition_arns(), [foreign.clone()], "{}", emulator.name);
         clients.ecs.deregister_task_definition().task_definition(&foreign).send().await.unwrap();
-        destroy::<Cluster>(&clients, &scope).await;
-        destroy::<Balancer>(&clients, &scope).await;
-        destroy::<Network>(&clients, &scope).await;
+        destroy::<Cluster>(&emulator, &scope).await;
+        destroy::<Balancer>(&emulator, &scope).await;
+        destroy::<Network>(&emulator, &scope).await;
     }
 }

@@ -19,7 +19,13 @@ async fn buckets_are_made_kept_and_removed() {
         let foreign = scope.name("foreign");
         create(&clients, &foreign).await;
 
-        let facts = apply_twice::<Storage>(&clients, &scope).await.facts.storage.expect("facts");
+        let attempt = apply_twice::<Storage>(&clients, &scope).await;
+        assert!(
+            attempt.report.notes.is_empty(),
+            "what is somebody else's is not talked about: {:?}",
+            attempt.report.notes
+        );
+        let facts = attempt.facts.storage.expect("facts");
         let name = &facts.bucket_names["profile-images"];
         assert_eq!(name, "files-devprod-profile-images");
         read_back(&clients, name).await;
