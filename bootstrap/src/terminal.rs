@@ -89,7 +89,7 @@ impl Terminal {
 fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     // The template is a constant; were it wrong, the default would do.
-    let style = ProgressStyle::with_template("{spinner:.dim} {msg:.dim}");
+    let style = ProgressStyle::with_template("{spinner:.dim} {wide_msg:.dim}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar.enable_steady_tick(TURN);
     bar
