@@ -1,5 +1,7 @@
 //! What every verb has at hand: the terminal, and clients of the account that is meant.
 
+use std::path::PathBuf;
+
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -22,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) terminal: Terminal,
     /// Whether the sandbox is meant.
     pub(crate) sandbox: bool,
+    /// This program, as it was called: Cargo may put a newer one in its place while it runs.
+    pub(crate) program: PathBuf,
 }
 
 impl Context {

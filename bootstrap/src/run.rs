@@ -86,7 +86,11 @@ pub(crate) async fn watch(context: &Context, clients: &Clients, execution: &str)
     terminal.progress("starting");
     let tell = |line: &Line| match line {
         Line::Waiting { .. } => terminal.note(&line.text(&style)),
-        line => terminal.say(line.text(&style)),
+        line => {
+            terminal.say(line.text(&style));
+            // What was waited for may be this; what still is will be told again.
+            terminal.progress("at work");
+        }
     };
     let finished = tokio::select! {
         finished = follow::follow(clients, execution, &tell) => Some(finished),

@@ -1,6 +1,7 @@
 //! Where lines go: to a person's terminal with colour and a live line of progress, to anything else as plain lines.
 
 use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use console::Style;
@@ -14,23 +15,21 @@ const TURN: Duration = Duration::from_millis(120);
 #[derive(Debug)]
 pub(crate) struct Terminal {
     json: bool,
-    /// The line at the bottom that says what goes on now; only where somebody looks.
-    live: Option<ProgressBar>,
+    /// Whether somebody looks.
+    somebody: bool,
+    /// The line at the bottom that says what goes on now, while something does.
+    live: Mutex<Option<ProgressBar>>,
 }
 
 impl Terminal {
     /// With `json`, standard output is kept for the one document.
     pub(crate) fn new(json: bool) -> Self {
         let somebody = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
-        let live = somebody.then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.set_style(ProgressStyle::with_template("{spinner:.dim} {msg:.dim}").unwrap_or_else(|_| {
-                // The template is a constant; were it wrong, the default would do.
-                ProgressStyle::default_spinner()
-            }));
-            bar
-        });
-        Terminal { json, live }
+        Terminal { json, somebody, live: Mutex::new(None) }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether one JSON document is wanted.
@@ -41,7 +40,7 @@ impl Terminal {
     /// A line that stays.
     pub(crate) fn say(&self, line: impl AsRef<str>) {
         let print = || if self.json { eprintln!("{}", line.as_ref()) } else { println!("{}", line.as_ref()) };
-        match &self.live {
+        match &*self.live() {
             Some(bar) => bar.suspend(print),
             None => print(),
         }
@@ -50,24 +49,21 @@ impl Terminal {
     /// What goes on now: replaced by the next, and gone with [`Terminal::settle`]. Where nobody looks it is nothing:
     /// a log is not made of progress.
     pub(crate) fn progress(&self, text: impl Into<String>) {
-        if let Some(bar) = &self.live {
-            bar.enable_steady_tick(TURN);
-            bar.set_message(text.into());
+        if self.somebody {
+            self.live().get_or_insert_with(bar).set_message(text.into());
         }
     }
 
     /// Takes the live line away.
     pub(crate) fn settle(&self) {
-        if let Some(bar) = &self.live {
-            bar.disable_steady_tick();
+        if let Some(bar) = self.live().take() {
             bar.finish_and_clear();
-            bar.reset();
         }
     }
 
     /// Like [`Terminal::progress`] on a terminal; elsewhere a line.
     pub(crate) fn note(&self, text: &str) {
-        if self.live.is_some() {
+        if self.somebody {
             self.progress(text);
         } else {
             self.say(text);
@@ -88,4 +84,13 @@ impl Terminal {
         let style = Style::new();
         if self.json { style.for_stderr() } else { style.for_stdout() }
     }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    // The template is a constant; were it wrong, the default would do.
+    let style = ProgressStyle::with_template("{spinner:.dim} {wide_msg:.dim}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(TURN);
+    bar
 }

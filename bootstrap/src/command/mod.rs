@@ -20,7 +20,9 @@ use crate::terminal::Terminal;
 
 /// Does what was asked, and says with which code to exit.
 pub async fn run(cli: Cli) -> ExitCode {
-    let context = Context { terminal: Terminal::new(cli.json), sandbox: cli.sandbox };
+    // Where the system cannot say it, the name that it is called by will do.
+    let program = std::env::current_exe().unwrap_or_else(|_| "skydeck".into());
+    let context = Context { terminal: Terminal::new(cli.json), sandbox: cli.sandbox, program };
     let ended = match cli.command {
         Command::Demo(options) => demo::run(context, &options).await,
         Command::Bootstrap(options) => bootstrap::run(&context, &options).await,

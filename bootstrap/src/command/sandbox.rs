@@ -70,7 +70,7 @@ pub(super) async fn up(context: &Context, up: &Up) -> miette::Result<Running> {
     fs::create_dir_all(&dir).into_diagnostic().wrap_err_with(|| dir.display().to_string())?;
     let log_path = dir.join(LOG);
     let log = File::create(&log_path).into_diagnostic().wrap_err_with(|| log_path.display().to_string())?;
-    let mut child = Command::new(std::env::current_exe().into_diagnostic()?)
+    let mut child = Command::new(&context.program)
         .args(["sandbox", "serve", "--speed", &up.speed.to_string(), "--region", &up.region])
         .args(["--latency", &format!("{}ms", up.latency.as_millis()), "--port", &up.port.to_string()])
         .stdin(Stdio::null())
