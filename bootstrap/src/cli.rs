@@ -81,9 +81,26 @@ Examples:
   skydeck outputs
   skydeck outputs skyfox-devprod --json | jq -r .vpc_id")]
     Outputs(Outputs),
+    /// The values of parameters that a person gives
+    #[command(subcommand)]
+    Secret(Secret),
     /// A local AWS on this machine
     #[command(subcommand)]
     Sandbox(Sandbox),
+}
+
+/// `secret`.
+#[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Write a parameter's value, read from standard input, as SecureString
+    #[command(after_help = "\
+Examples:
+  skydeck secret set /skyfox-backend/jwt-secret           asks for the value, and does not show it
+  skydeck secret set /skyfox-backend/jwt-secret < file")]
+    Set {
+        /// The parameter's name, as the platform file has it
+        name: String,
+    },
 }
 
 /// `demo`.

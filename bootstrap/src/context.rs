@@ -7,6 +7,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use miette::IntoDiagnostic;
 use skydeck_aws::error::Explain;
+use skydeck_aws::function::ALIAS;
 use skydeck_aws::{Clients, Error};
 use skydeck_sandbox::Running;
 
@@ -140,7 +141,7 @@ impl Account {
     /// The alias by which a function is called.
     #[must_use]
     pub fn live(&self, function: &str) -> String {
-        self.arn("lambda", &format!("function:skydeck-{function}:live"))
+        self.arn("lambda", &format!("function:skydeck-{function}:{ALIAS}"))
     }
 
     /// A state machine.

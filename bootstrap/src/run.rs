@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use skydeck_aws::error::{Error, Explain};
 use skydeck_aws::home::Home;
 use skydeck_aws::{Clients, Result};
+use skydeck_core::plan::outline;
 use skydeck_core::run::{Journal, Mode};
 
 use crate::context::{Account, Context};
@@ -122,7 +123,7 @@ pub(crate) async fn tell_end(
             .filter_map(|layer| layer.changes.as_deref())
         {
             let journal: Journal = home.read_json(key).await.into_diagnostic()?;
-            for change in journal.changes {
+            for change in outline(&journal.changes) {
                 context.terminal.say(format!("  {change}"));
             }
         }

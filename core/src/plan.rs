@@ -1,5 +1,6 @@
 //! Plans: typed changes with their dependencies, and how a change is shown to a person.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -158,6 +159,15 @@ impl fmt::Display for Description {
         };
         write!(f, "{sign} {} {}", self.kind, self.name)
     }
+}
+
+/// The changes with one for each resource: a change in place that belongs to a creation or a deletion (attributes that AWS
+/// takes in a call of their own) goes without saying, and so does a second one of the same resource.
+#[must_use]
+pub fn outline(changes: &[Description]) -> Vec<&Description> {
+    let mut said: BTreeSet<(&str, &str)> =
+        changes.iter().filter(|change| change.action != Action::Update).map(Description::what).collect();
+    changes.iter().filter(|change| change.action != Action::Update || said.insert(change.what())).collect()
 }
 
 /// One attribute of a change.

@@ -1,13 +1,12 @@
 //! The payloads between the states of `provision`, and the report of a run.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
 use crate::outputs::Outputs;
-use crate::plan::{Action, Description};
+use crate::plan::{Action, Description, outline};
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,20 +183,16 @@ pub struct LayerReport {
 }
 
 impl LayerReport {
-    /// Counts what the descriptions say. A change in place that belongs to a creation or a deletion (attributes that AWS
-    /// takes in a call of their own) is not counted beside it.
+    /// Counts the resources that the changes are about.
     #[must_use]
     pub fn count(layer: Layer, changes: &[Description]) -> Self {
-        let of = |action| changes.iter().filter(move |change| change.action == action);
-        let whole: BTreeSet<(&str, &str)> =
-            of(Action::Create).chain(of(Action::Delete)).map(Description::what).collect();
-        let updated: BTreeSet<(&str, &str)> =
-            of(Action::Update).map(Description::what).filter(|what| !whole.contains(what)).collect();
+        let outline = outline(changes);
+        let count = |action| outline.iter().filter(|change| change.action == action).count();
         LayerReport {
             layer,
-            created: of(Action::Create).count(),
-            updated: updated.len(),
-            deleted: of(Action::Delete).count(),
+            created: count(Action::Create),
+            updated: count(Action::Update),
+            deleted: count(Action::Delete),
             calls: 0,
             milliseconds: 0,
             notes: Vec::new(),

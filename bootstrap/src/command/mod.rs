@@ -8,6 +8,7 @@ mod destroy;
 mod outputs;
 mod platform_file;
 mod sandbox;
+mod secret;
 mod status;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Follow(options) => follow(&context, &options).await,
         Command::Status(options) => status::run(&context, &options).await,
         Command::Outputs(options) => outputs::run(&context, &options).await,
+        Command::Secret(verb) => secret::run(&context, &verb).await,
         Command::Sandbox(verb) => sandbox::run(&context, verb).await,
     };
     match ended {

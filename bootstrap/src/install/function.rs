@@ -10,14 +10,12 @@ use aws_sdk_lambda::types::{
 };
 use aws_sdk_s3::primitives::ByteStream;
 use skydeck_aws::error::{Explain, tolerate};
-use skydeck_aws::function::{MEMORY_MIB, TIMEOUT_SECONDS};
+use skydeck_aws::function::{ALIAS, MEMORY_MIB, TIMEOUT_SECONDS};
 use skydeck_aws::{Clients, Error, Result};
 
 use super::{Change, Plan, TAG, TAG_VALUE, log_group, propagated, taken};
 use crate::package::Package;
 
-/// The alias that runs call. `cargo lambda deploy` moves it, too.
-const ALIAS: &str = "live";
 /// What the functions know from their environment: their bucket, and nothing else.
 const BUCKET: &str = "SKYDECK_BUCKET";
 /// Every run's reports are in the bucket; the log is for looking into what went wrong lately.

@@ -11,9 +11,11 @@ mod registry;
 mod service;
 mod storage;
 
-use aws_sdk_ssm::types::ParameterType;
+use std::process::Stdio;
+
 use serde_json::Value;
 use skydeck_tests::Rig;
+use tokio::io::AsyncWriteExt;
 
 /// The parameters whose values a person gives.
 const SECRETS: [&str; 4] = ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"];
@@ -28,6 +30,7 @@ async fn skyfox_is_provisioned_stays_as_it_is_and_leaves_nothing() {
         give(&rig, &format!("/skyfox-backend/{name}")).await;
     }
 
+    assert_a_plan_changes_nothing(&rig).await;
     let applied = rig.skydeck(["apply", "platforms/skyfox.toml", "--json"]).await.succeeded().json();
     assert_eq!(applied["conclusion"]["outcome"], "succeeded", "{applied:#}");
     let outputs = &applied["conclusion"]["outputs"];
@@ -54,14 +57,31 @@ async fn skyfox_is_provisioned_stays_as_it_is_and_leaves_nothing() {
     assert_eq!(shown.json(), *outputs);
 
     rig.skydeck(["destroy", "skyfox-devprod", "--yes"]).await.succeeded();
+    let gone = rig.skydeck(["outputs", "skyfox-devprod"]).await;
+    assert_eq!(gone.code, Some(1), "what is no longer there is not told: {gone:?}");
     nothing_left::assert_nothing_is_left(&rig.aws).await;
     foreign::assert_untouched(&rig.aws).await;
     assert_no_secret_is_told(&rig).await;
 }
 
 async fn give(rig: &Rig, name: &str) {
-    let request = rig.aws.ssm.put_parameter().name(name).value(SECRET_VALUE).r#type(ParameterType::SecureString);
-    request.send().await.expect("the parameter can be written");
+    let mut command = rig.command(["secret", "set", name]);
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("skydeck can be started");
+    let mut input = child.stdin.take().expect("an input");
+    input.write_all(format!("{SECRET_VALUE}\n").as_bytes()).await.expect("it reads");
+    drop(input);
+    assert!(child.wait().await.expect("it ends").success());
+}
+
+/// Before anything stands a plan says what every layer would make, and writes nothing.
+async fn assert_a_plan_changes_nothing(rig: &Rig) {
+    let before = rig.sandbox.last_call();
+    let planned = rig.skydeck(["apply", "--plan", "platforms/skyfox.toml", "--json"]).await.succeeded().json();
+    let writes = rig.writes_since(before);
+    assert!(writes.is_empty(), "a plan wrote: {writes:#?}");
+    for layer in planned["conclusion"]["layers"].as_array().expect("layers") {
+        assert!(layer["created"].as_u64() > Some(0), "{layer:#}");
+    }
 }
 
 /// The reference's outputs.
@@ -118,7 +138,7 @@ async fn assert_no_secret_is_told(rig: &Rig) {
     let machine = machines.state_machines().iter().find(|machine| machine.name() == "skydeck-provision");
     let arn = machine.expect("the state machine").state_machine_arn();
     let executions = rig.aws.sfn.list_executions().state_machine_arn(arn).send().await.expect("executions");
-    assert_eq!(executions.executions().len(), 3);
+    assert_eq!(executions.executions().len(), 4);
     for execution in executions.executions() {
         let history = rig.aws.sfn.get_execution_history().execution_arn(execution.execution_arn()).max_results(1000);
         let history = format!("{:?}", history.send().await.expect("a history"));
