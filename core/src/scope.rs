@@ -112,17 +112,12 @@ impl Scope {
     }
 }
 
-/// The tags of `wanted` that `found` lacks or has with another value. Tags that others have added are theirs.
-#[must_use]
-pub fn missing_tags(found: &Tags, wanted: &Tags) -> Tags {
-    wanted.iter().filter(|(key, value)| found.get(*key) != Some(value)).map(|(k, v)| (k.clone(), v.clone())).collect()
-}
-
-/// What a tagging call has to change: the values found and those wanted, of the tags that differ. `None` where nothing
-/// does.
+/// What a tagging call has to change: of the tags that `found` lacks or has with another value, the values found and those
+/// wanted. `None` where there are none; tags that others have added are theirs.
 #[must_use]
 pub fn retag(found: &Tags, wanted: &Tags) -> Option<(Tags, Tags)> {
-    let new = missing_tags(found, wanted);
+    let same = |(key, value): &(&String, &String)| found.get(*key) == Some(*value);
+    let new: Tags = wanted.iter().filter(|tag| !same(tag)).map(|(k, v)| (k.clone(), v.clone())).collect();
     let old = found.iter().filter(|(key, _)| new.contains_key(*key)).map(|(k, v)| (k.clone(), v.clone())).collect();
     (!new.is_empty()).then_some((old, new))
 }

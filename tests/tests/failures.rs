@@ -1,10 +1,14 @@
 //! Applies that fail at a layer: told so that a person understands, and the same command converges when the cause is gone.
 
+use std::process::Stdio;
+
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
 use skydeck_sandbox::{Fault, FaultKind};
 use skydeck_tests::Rig;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 const BUCKET: &str = "skyfox-devprod-profile-images";
 const APPLY: [&str; 3] = ["apply", "platforms/skyfox.toml", "--json"];
@@ -33,6 +37,25 @@ async fn a_taken_bucket_name_and_a_denied_action_are_told_and_the_same_command_c
     let before = rig.sandbox.last_call();
     rig.skydeck(APPLY).await.succeeded();
     assert!(rig.writes_since(before).is_empty(), "it has converged");
+    ctrl_c_stops_following_and_the_run_goes_on(&rig).await;
+}
+
+async fn ctrl_c_stops_following_and_the_run_goes_on(rig: &Rig) {
+    let mut command = rig.command(["apply", "platforms/skyfox.toml"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("skydeck can be started");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let execution = lines.next_line().await.expect("text").expect("the execution's name");
+    let pid = child.id().expect("it runs").to_string();
+    let interrupted = Command::new("kill").args(["-INT", &pid]).status().await.expect("kill can be started");
+    assert!(interrupted.success());
+    let mut told = String::new();
+    while let Some(line) = lines.next_line().await.expect("text") {
+        told += &line;
+    }
+    assert_eq!(child.wait().await.expect("it ends").code(), Some(130), "{told}");
+    assert!(told.contains("follow") && told.contains(&execution), "says how to follow again: {told}");
+    let followed = rig.skydeck(["follow", &execution]).await.succeeded();
+    assert!(followed.stdout.contains("0 created, 0 changed, 0 deleted"), "the run went on: {followed:#?}");
 }
 
 /// An apply that fails: the command says so, and so does the execution, in its own error and cause.
