@@ -32,7 +32,10 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
             file.region, context.clients.region
         )));
     }
-    placement::check(&file)?;
+    // What cannot run can still be removed.
+    if start.mode != Mode::Destroy {
+        placement::check(&file)?;
+    }
     let run = Run {
         id: start.execution,
         execution: start.execution_arn,

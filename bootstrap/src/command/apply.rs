@@ -1,6 +1,8 @@
 //! `skydeck apply`.
 
 use skydeck_aws::home::Home;
+use miette::miette;
+use skydeck_core::placement;
 use skydeck_core::run::Mode;
 
 use super::platform_file::PlatformFile;
@@ -12,6 +14,9 @@ use crate::run::{only_platform, start_and_follow};
 pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<Ending> {
     // Before anything is called: a wrong file needs no credentials to be told.
     let file = options.file.as_ref().map(|path| PlatformFile::read(context, path)).transpose()?;
+    if let Some(file) = &file {
+        placement::check(&file.platform).map_err(|refusal| miette!("{refusal}"))?;
+    }
     let (clients, account) = context.connect().await?;
     let platform = match &file {
         Some(file) => {
