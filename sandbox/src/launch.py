@@ -69,13 +69,27 @@ def tell_states_of_branches(sfn):
     sfn._run_sub_machine, sfn._execute_task = branch, task
 
 
+def give_functions_a_proxy(runtime, service):
+    """Each function reaches load balancers through the gateway, under its own name: what it may reach depends on its VPC."""
+    host = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    credentials = runtime.execution_credentials
+
+    def amended(config):
+        # Some clients name no user who has no password.
+        proxy = f"http://{config['FunctionName']}:none@{host}"
+        return {**credentials(config), "HTTP_PROXY": proxy, "http_proxy": proxy}
+
+    runtime.execution_credentials = service.execution_credentials = amended
+
+
 if sys.argv[1] == "moto":
     from moto.server import main
 
     main(["-H", "127.0.0.1", "-p", sys.argv[2]])
 else:
     from ministack import app
-    from ministack.services import iam, ssm, stepfunctions
+    from ministack.core import lambda_runtime
+    from ministack.services import iam, lambda_svc, ssm, stepfunctions
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
@@ -85,6 +99,7 @@ else:
         iam._aws_managed_policies.setdefault(arn, iam._make_aws_managed_record(name, json.dumps(document)))
     amend_service_linked_roles(iam)
     tell_states_of_branches(stepfunctions)
+    give_functions_a_proxy(lambda_runtime, lambda_svc)
     # app.main() reads its own arguments.
     sys.argv = ["ministack"]
     app.main()

@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 pub use clock::Clock;
+pub use ecs::Work;
 pub use emulator::Moto;
 pub use error::Error;
 pub use gateway::admin::Status;
@@ -207,6 +208,11 @@ impl Sandbox {
         self.shared.record.last()
     }
 
+    /// How much work its scheduler and its load balancers have done.
+    pub fn work(&self) -> Work {
+        Work { probes: self.shared.alb.probes(), ..self.shared.ecs.work() }
+    }
+
     /// Lets a chosen call fail.
     pub fn inject(&self, fault: Fault) {
         self.shared.faults().arm(fault);
@@ -241,7 +247,8 @@ impl Sandbox {
     /// inside the VPC, where internal ones are reached too. A function's name instead of the user is where its VPC is.
     pub fn proxy(&self, inside: bool) -> String {
         let user = if inside { "vpc" } else { "outside" };
-        self.endpoint.replacen("http://", &format!("http://{user}@"), 1)
+        // Some clients name no user who has no password.
+        self.endpoint.replacen("http://", &format!("http://{user}:none@"), 1)
     }
 
     /// Ends it.

@@ -4,8 +4,14 @@
 
 mod common;
 
+use aws_sdk_ecs::error::ProvideErrorMetadata;
+use aws_sdk_ecs::types::{HealthCheck, HealthStatus, LoadBalancer, Secret};
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{FunctionCode, Runtime, VpcConfig};
+use aws_sdk_ssm::types::ParameterType;
 use common::stack::{Spec, Stack, forward, not_found, uri};
 use skydeck_sandbox::Image;
+use skydeck_sandbox::venv::{MOTO, Venv};
 
 /// SkyFox's three services behind their two load balancers; the DNS names of the external and the internal one.
 async fn skyfox(provided: bool) -> (Stack, [Spec; 3], String, String) {
@@ -206,4 +212,137 @@ async fn a_pushed_image_stands_in_ecr_as_buildx_makes_it() {
     assert!(missing.to_string().contains("nowhere"), "{missing}");
     let plain = stack.sandbox.push(spec.name, "v2", &Image::new("1").plain()).await.unwrap();
     assert!(plain.children.is_empty());
+}
+
+#[tokio::test]
+async fn secrets_and_container_health_checks_count() {
+    let stack = Stack::new(1, 1, false).await;
+    let ssm = aws_sdk_ssm::Client::new(&stack.config);
+    let spec = Spec { percents: (200, 100), ..Spec::movie() };
+    stack.repository(&spec).await;
+    let digest = stack.sandbox.push(spec.name, "v1", &Image::new("1")).await.unwrap().digest;
+    let image = format!("{}@{digest}", uri(&spec));
+    let check = |path: &str| {
+        let command = format!("curl -f http://localhost:4567{path} || exit 1");
+        HealthCheck::builder().command("CMD-SHELL").command(command).interval(30).retries(2).build().unwrap()
+    };
+    let secret = || Secret::builder().name("API_KEY").value_from("/skyfox/key").build().unwrap();
+    stack.define_with(&spec, &image, |container| container.secrets(secret()).health_check(check("/mshealth"))).await;
+    stack.serve(&spec, 1).await;
+    let task = stack.stopped(&spec).await;
+    let text = "Fetching secret data from SSM Parameter Store in ap-south-1: invalid parameters: /skyfox/key";
+    assert_eq!(task.stopped_reason(), Some(text));
+    let put = ssm.put_parameter().name("/skyfox/key").value("k").r#type(ParameterType::SecureString);
+    put.send().await.unwrap();
+    common::until("health", || async {
+        let listed = stack.ecs.list_tasks().cluster("c").service_name(spec.name).send().await.unwrap();
+        if listed.task_arns().is_empty() {
+            return false;
+        }
+        let tasks = stack.ecs.describe_tasks().cluster("c").set_tasks(listed.task_arns).send().await.unwrap();
+        tasks.tasks().iter().any(|task| task.health_status() == Some(&HealthStatus::Healthy))
+    })
+    .await;
+    stack.stable(&spec).await;
+    stack.define_with(&spec, &image, |container| container.health_check(check("/elsewhere"))).await;
+    stack.roll(&spec).await;
+    common::until("failing", || async {
+        let service = stack.service(&spec).await;
+        service.events().iter().any(|event| event.message().unwrap().ends_with("failed container health checks."))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_target_group_without_a_load_balancer_is_refused() {
+    let mut stack = Stack::new(0, 1, false).await;
+    let spec = Spec::payment();
+    stack.target_group(&spec).await;
+    stack.define(&spec, "public.ecr.aws/docker/library/nginx:1").await;
+    let create = |group: &str| {
+        let balancer = LoadBalancer::builder().target_group_arn(group).container_name(spec.name);
+        let balancer = balancer.container_port(spec.port).build();
+        let create = stack.ecs.create_service().cluster("c").service_name("s").task_definition(spec.name);
+        create.desired_count(0).load_balancers(balancer).send()
+    };
+    let group = stack.groups[spec.name].clone();
+    let refused = create(&group).await.unwrap_err();
+    assert!(refused.message().unwrap().ends_with("does not have an associated load balancer."), "{refused:?}");
+    let refused = create(&group.replace("payment", "nobody")).await.unwrap_err();
+    assert_eq!(refused.message(), Some("The specified target group does not exist."));
+    stack.balancer("b", false, forward(&group)).await;
+    create(&group).await.unwrap();
+}
+
+/// AWS's own Python client waits for a service as `aws ecs wait services-stable` does, and reads all that it answers.
+#[tokio::test]
+async fn boto3_waits_for_a_stable_service() {
+    let stack = Stack::new(1, 1, false).await;
+    let spec = Spec::payment();
+    stack.define(&spec, "public.ecr.aws/docker/library/nginx:1").await;
+    stack.serve(&spec, 2).await;
+    let venv = Venv::make(&common::dir().join("venv-moto"), MOTO, &|_| ()).await.unwrap();
+    let script = "\
+import boto3
+ecs = boto3.client('ecs')
+kept = dict(cluster='c', services=['payment-service'])
+ecs.get_waiter('services_stable').wait(**kept, WaiterConfig={'Delay': 1, 'MaxAttempts': 20})
+service = ecs.describe_services(**kept)['services'][0]
+tasks = ecs.describe_tasks(cluster='c', tasks=ecs.list_tasks(cluster='c')['taskArns'])['tasks']
+host = ecs.describe_container_instances(cluster='c', containerInstances=[tasks[0]['containerInstanceArn']])
+left = {r['name']: r.get('integerValue') for r in host['containerInstances'][0]['remainingResources']}
+print(service['runningCount'], service['events'][0]['message'], left['MEMORY'], tasks[0]['startedAt'] > tasks[0]['createdAt'])
+";
+    let mut python = tokio::process::Command::new(venv.python());
+    let output = python.args(["-c", script]).envs(stack.sandbox.env()).output().await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text.trim(), "2 (service payment-service) has reached a steady state. 1026 True", "{errors}");
+}
+
+/// A function's way to load balancers goes through the gateway under its own name; its VPC decides where it leads.
+#[tokio::test]
+async fn a_function_in_the_vpc_reaches_the_internal_load_balancer() {
+    let stack = Stack::new(0, 1, false).await;
+    let (_, inside) = stack.balancer("internal", true, not_found()).await;
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+        "Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let iam = aws_sdk_iam::Client::new(&stack.config);
+    iam.create_role().role_name("r").assume_role_policy_document(trust).send().await.unwrap();
+    let lambda = aws_sdk_lambda::Client::new(&stack.config);
+    let vpc = VpcConfig::builder().subnet_ids(&stack.subnets[0]).build();
+    for (name, vpc, expected) in [("in", Some(vpc), "404"), ("out", None, "none")] {
+        let zip = Blob::new(function(&format!("http://{inside}/")));
+        let create = lambda.create_function().function_name(name).runtime(Runtime::Providedal2023).handler("bootstrap");
+        let create = create.role("arn:aws:iam::000000000000:role/r").set_vpc_config(vpc);
+        create.code(FunctionCode::builder().zip_file(zip).build()).send().await.unwrap();
+        let answer = lambda.invoke().function_name(name).payload(Blob::new("{}")).send().await.unwrap();
+        let text = String::from_utf8(answer.payload.unwrap().into_inner()).unwrap();
+        assert_eq!(text, format!("\"{expected}\""), "{name}");
+    }
+}
+
+/// A function that asks an address through its proxy and answers with the status.
+fn function(url: &str) -> Vec<u8> {
+    let program = format!(
+        "#!/usr/bin/env python3
+import json, os, urllib.request, urllib.error
+api = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
+while True:
+    event = direct.open(api + 'next')
+    try:
+        answer = str(urllib.request.urlopen('{url}').status)
+    except urllib.error.HTTPError as error:
+        answer = str(error.code)
+    except Exception:
+        answer = 'none'
+    direct.open(api + event.headers['Lambda-Runtime-Aws-Request-Id'] + '/response', json.dumps(answer).encode()).read()
+"
+    );
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
+    zip.start_file("bootstrap", options).unwrap();
+    std::io::Write::write_all(&mut zip, program.as_bytes()).unwrap();
+    zip.finish().unwrap().into_inner()
 }

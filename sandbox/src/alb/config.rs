@@ -81,10 +81,14 @@ impl Alb {
         if let Some(config) = self.configs.lock().unwrap_or_else(PoisonError::into_inner).get(place) {
             return Arc::clone(config);
         }
-        let config = Arc::new(read(upstream, place).await.unwrap_or_else(|error| {
-            tracing::warn!(error = crate::error::chain(&error), "load balancers could not be read");
-            Config::default()
-        }));
+        let config = match read(upstream, place).await {
+            Ok(config) => Arc::new(config),
+            Err(error) => {
+                // Nothing is concluded from a failed look: the next one comes soon.
+                tracing::warn!(error = crate::error::chain(&error), "load balancers could not be read");
+                return Arc::default();
+            }
+        };
         self.with(place, |table| table.adopt(&config.groups));
         self.configs.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), Arc::clone(&config));
         config
@@ -143,6 +147,15 @@ impl Config {
             _ => None,
         };
         actions.filter_map(group).collect()
+    }
+}
+
+impl Alb {
+    /// The target groups of a place as they were last read, and whether something forwards to each.
+    pub(crate) fn groups(&self, place: &Place) -> HashMap<String, bool> {
+        let configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
+        let groups = configs.get(place).map(|config| &config.groups);
+        groups.into_iter().flatten().map(|(arn, group)| (arn.clone(), group.used)).collect()
     }
 }
 

@@ -89,6 +89,11 @@ impl Alb {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many health checks were made, everywhere.
+    pub(crate) fn probes(&self) -> u64 {
+        self.tables().values().map(|table| table.probes).sum()
+    }
+
     /// The targets of a place, to look at or change.
     pub(crate) fn with<T>(&self, place: &Place, look: impl FnOnce(&mut Table) -> T) -> T {
         look(self.tables().entry(place.clone()).or_default())

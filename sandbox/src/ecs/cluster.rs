@@ -190,6 +190,9 @@ impl Region {
         if self.services.values().any(|service| service.counts_for(&name)) {
             return Err(Refusal::CONTAINS_SERVICES);
         }
+        if self.tasks.values().any(|task| task.cluster == name && task.is_alive()) {
+            return Err(Refusal::CONTAINS_TASKS);
+        }
         if !self.instances_of(world, &name).is_empty() {
             return Err(Refusal::CONTAINS_INSTANCES);
         }

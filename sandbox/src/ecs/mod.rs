@@ -59,6 +59,8 @@ pub(crate) struct World {
     /// The instances of all Auto Scaling groups.
     pub(crate) instances: Vec<Instance>,
     pub(crate) groups: Vec<GroupFacts>,
+    /// Target groups, and whether a load balancer forwards to each; none where nobody looked.
+    pub(crate) target_groups: Option<HashMap<String, bool>>,
 }
 
 /// What ECS knows of an Auto Scaling group.
@@ -95,12 +97,17 @@ impl World {
     }
 }
 
-/// How much the scheduler has looked at: what a test counts instead of time.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Work {
-    pub(crate) tasks: u64,
-    pub(crate) placements: u64,
-    pub(crate) nodes: u64,
+/// How much work the sandbox's own services have done: what a test counts instead of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// How often the scheduler looked at a task.
+    pub tasks: u64,
+    /// How often it looked for a place for one.
+    pub placements: u64,
+    /// How many instances it looked at for that.
+    pub nodes: u64,
+    /// How many health checks load balancers made.
+    pub probes: u64,
 }
 
 /// All that ECS keeps for one account in one region.
@@ -136,14 +143,15 @@ pub(crate) type Result<T = Value> = std::result::Result<T, Refusal>;
 pub(crate) struct Ecs(Mutex<HashMap<Place, Region>>);
 
 impl Ecs {
-    pub(crate) fn answer(&self, shared: &Shared, name: &Name, body: &[u8]) -> Answer {
+    pub(crate) async fn answer(&self, shared: &Shared, name: &Name, body: &[u8]) -> Answer {
         let place = Place::of(name);
         let now = shared.clock.now();
-        let world = Self::world(shared, &place);
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let region = places.entry(place.clone()).or_insert_with(|| Region::new(&place.account, &place.region));
-        let result = region.act(&world, &name.action, body);
-        drop(places);
+        let mut world = Self::world(shared, &place);
+        if matches!(&*name.action, "CreateService" | "UpdateService") {
+            shared.alb.config(&shared.upstream, &place).await;
+            world.target_groups = Some(shared.alb.groups(&place));
+        }
+        let result = self.act(&place, &world, name, body);
         if name.writes() {
             shared.pulse.notify_one();
         }
@@ -160,6 +168,12 @@ impl Ecs {
 }
 
 impl Ecs {
+    fn act(&self, place: &Place, world: &World, name: &Name, body: &[u8]) -> Result {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let region = places.entry(place.clone()).or_insert_with(|| Region::new(&place.account, &place.region));
+        region.act(world, &name.action, body)
+    }
+
     fn region<T>(&self, place: &Place, look: impl FnOnce(&mut Region) -> T) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place).map(look)
     }
@@ -174,12 +188,29 @@ impl Ecs {
             desired: group.desired,
         };
         let groups = shared.asg.with(place, now, |groups| groups.values().map(facts).collect());
-        World { now, speed: shared.clock.speed(), instances: shared.asg.instances(place, now), groups }
+        World {
+            now,
+            speed: shared.clock.speed(),
+            instances: shared.asg.instances(place, now),
+            groups,
+            target_groups: None,
+        }
     }
 
     /// The accounts and regions in which somebody has called ECS or made a group.
     pub(crate) fn places(&self) -> Vec<Place> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// How much the scheduler has looked at, everywhere.
+    pub(crate) fn work(&self) -> Work {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.values().fold(Work::default(), |sum, region| Work {
+            tasks: sum.tasks + region.work.tasks,
+            placements: sum.placements + region.work.placements,
+            nodes: sum.nodes + region.work.nodes,
+            probes: 0,
+        })
     }
 
     /// Something outside has changed what the scheduler sees.

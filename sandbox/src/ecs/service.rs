@@ -6,7 +6,7 @@ use super::cluster::StrategyItem;
 use super::deployment::{Deployment, Rollout};
 use super::placement::{self, Constraint, Strategy};
 use super::schedule::Census;
-use super::service_check::{check_balancers, check_grace, check_percents, named};
+use super::service_check::{check_balancers, check_grace, check_percents, check_target_groups, named};
 use super::service_request::{
     CreateServiceRequest, DeleteServiceRequest, DescribeServicesRequest, ListServicesRequest, UpdateServiceRequest,
 };
@@ -58,6 +58,7 @@ impl Region {
         let cluster = self.cluster(request.cluster.as_deref())?;
         let key = (cluster.name.clone(), request.service_name.clone());
         self.check_service(cluster, &request)?;
+        check_target_groups(world, &request.load_balancers)?;
         tags::check(&request.tags)?;
         let default_strategy = cluster.default_strategy.clone();
         if let Some(service) = self.services.get(&key).filter(|service| service.status == Status::Active) {
@@ -112,6 +113,7 @@ impl Region {
         };
         let balancers = request.load_balancers.as_ref().unwrap_or(&service.load_balancers);
         check_balancers(balancers, definition)?;
+        check_target_groups(world, request.load_balancers.as_deref().unwrap_or_default())?;
         check_grace(request.health_check_grace_period_seconds, balancers)?;
         check_percents(request.deployment_configuration.as_ref().unwrap_or(&service.deployment_configuration))?;
         if let Some(strategy) = &request.capacity_provider_strategy {

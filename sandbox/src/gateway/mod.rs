@@ -141,7 +141,7 @@ impl Shared {
         match form {
             Some(form) if is_permitted(&answer) => {
                 if name.protocol == Protocol::Json {
-                    self.ecs.answer(self, name, &body)
+                    self.ecs.answer(self, name, &body).await
                 } else {
                     let answer = self.asg.answer(self, name, &form).await;
                     self.pulse.notify_one();
@@ -226,6 +226,10 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
     let body = body.to_bytes();
     if let Some(user) = from_proxy(&parts) {
         shared.active.store(shared.clock.now() as u64, Ordering::Relaxed);
+        if parts.method == hyper::Method::CONNECT {
+            // A way through, as for TLS, is not simulated.
+            return Err(Lost);
+        }
         let via = shared.via(&user).await;
         return shared.balance(via, &parts, body).await.map(into_response).ok_or(Lost);
     }

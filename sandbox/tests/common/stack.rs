@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_autoscaling::types::LaunchTemplateSpecification;
 use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData};
+use aws_sdk_ecs::types::builders::ContainerDefinitionBuilder;
 use aws_sdk_ecs::types::{
     AutoScalingGroupProvider, CapacityProviderStrategyItem, ContainerDefinition, DeploymentConfiguration, KeyValuePair,
     LaunchType, LoadBalancer, ManagedScaling, ManagedScalingStatus, NetworkMode, PortMapping, Service, Task,
@@ -28,7 +29,7 @@ pub(crate) struct Stack {
     pub(crate) config: SdkConfig,
     provided: bool,
     vpc: String,
-    subnets: Vec<String>,
+    pub(crate) subnets: Vec<String>,
     /// Target groups by service.
     pub(crate) groups: HashMap<String, String>,
 }
@@ -64,7 +65,11 @@ impl Spec {
 impl Stack {
     /// A cluster with an Auto Scaling group of instances that have joined it, with or without a capacity provider.
     pub(crate) async fn new(instances: i32, max: i32, provided: bool) -> Self {
-        let options = Options { speed: 200.0, ..Options::new(super::dir()) };
+        Self::at_speed(200.0, instances, max, provided).await
+    }
+
+    pub(crate) async fn at_speed(speed: f64, instances: i32, max: i32, provided: bool) -> Self {
+        let options = Options { speed, ..Options::new(super::dir()) };
         let sandbox = Sandbox::start(&options).await.unwrap();
         let config = super::person(&sandbox).await;
         let ec2 = aws_sdk_ec2::Client::new(&config);
@@ -163,12 +168,23 @@ impl Stack {
     }
 
     pub(crate) async fn define(&self, spec: &Spec, image: &str) {
+        self.define_with(spec, image, |container| container).await;
+    }
+
+    /// A task definition whose container has more than the usual.
+    pub(crate) async fn define_with(
+        &self,
+        spec: &Spec,
+        image: &str,
+        more: impl FnOnce(ContainerDefinitionBuilder) -> ContainerDefinitionBuilder,
+    ) {
         let port = PortMapping::builder().container_port(spec.port).host_port(0).build();
         let container = ContainerDefinition::builder().name(spec.name).image(image).cpu(spec.cpu).memory(spec.memory);
         let pairs =
             spec.environment.iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
-        let container = container.set_environment(Some(pairs.collect())).port_mappings(port).build();
+        let container = more(container.set_environment(Some(pairs.collect())).port_mappings(port)).build();
         let register = self.ecs.register_task_definition().family(spec.name).network_mode(NetworkMode::Bridge);
+        let register = register.execution_role_arn("arn:aws:iam::000000000000:role/execution");
         register.container_definitions(container).send().await.unwrap();
     }
 
