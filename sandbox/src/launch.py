@@ -108,13 +108,27 @@ def take_transport_for_tls(app):
     app.pin_request_origin = lambda address, _secure: pin(address, True)
 
 
+def give_functions_a_proxy(runtime, service):
+    """Each function reaches load balancers through the gateway, under its own name: what it may reach depends on its VPC."""
+    host = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    credentials = runtime.execution_credentials
+
+    def amended(config):
+        # Some clients name no user who has no password.
+        proxy = f"http://{config['FunctionName']}:none@{host}"
+        return {**credentials(config), "HTTP_PROXY": proxy, "http_proxy": proxy}
+
+    runtime.execution_credentials = service.execution_credentials = amended
+
+
 if sys.argv[1] == "moto":
     from moto.server import main
 
     main(["-H", "127.0.0.1", "-p", sys.argv[2]])
 else:
     from ministack import app
-    from ministack.services import alb, ec2, iam, ssm, stepfunctions
+    from ministack.core import lambda_runtime
+    from ministack.services import alb, ec2, iam, lambda_svc, ssm, stepfunctions
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
@@ -127,6 +141,7 @@ else:
     link_events(stepfunctions)
     place_load_balancers(alb, ec2)
     take_transport_for_tls(app)
+    give_functions_a_proxy(lambda_runtime, lambda_svc)
     # app.main() reads its own arguments.
     sys.argv = ["ministack"]
     app.main()

@@ -9,15 +9,20 @@
     reason = "the sandbox is no Lambda: it waits for its children, and adds latency on purpose"
 )]
 
+mod agent;
+mod alb;
 mod answer;
 mod asg;
 mod child;
 mod clock;
 mod ecs;
 mod emulator;
+mod engine;
 mod error;
 mod gateway;
+mod glob;
 mod ids;
+mod push;
 mod serve;
 pub mod venv;
 mod xml;
@@ -30,15 +35,18 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 pub use clock::Clock;
+pub use ecs::Work;
 pub use emulator::Moto;
 pub use error::Error;
 pub use gateway::admin::Status;
 pub use gateway::client::Admin;
 pub use gateway::fault::{Fault, FaultKind};
 pub use gateway::record::Call;
+pub use push::{Image, Pushed};
 pub use serve::{Running, State, serve};
 
 use emulator::{Emulator, Settings};
+use engine::Engine;
 use gateway::upstream::Upstream;
 use gateway::{Gateway, Shared};
 
@@ -103,8 +111,9 @@ impl Credentials {
 /// A running sandbox; it ends, with everything that it started, when this is dropped.
 #[derive(Debug)]
 pub struct Sandbox {
-    // In this order: nobody calls any more, then the emulator ends, then its files go.
+    // In this order: nobody calls any more, nothing runs any more, then the emulator ends, then its files go.
     _gateway: Gateway,
+    _engine: Engine,
     emulator: Emulator,
     shared: Arc<Shared>,
     endpoint: String,
@@ -145,7 +154,8 @@ impl Sandbox {
         .await?;
         let shared = Shared::new(Upstream::new(emulator.port()), clock, options.region.clone(), options.latency);
         let gateway = Gateway::start(listener, Arc::clone(&shared));
-        Ok(Self { _gateway: gateway, emulator, shared, endpoint, run })
+        let engine = Engine::start(&shared);
+        Ok(Self { _gateway: gateway, _engine: engine, emulator, shared, endpoint, run })
     }
 
     /// The address of all of AWS, such as `http://127.0.0.1:4566`.
@@ -198,6 +208,11 @@ impl Sandbox {
         self.shared.record.last()
     }
 
+    /// How much work its scheduler and its load balancers have done.
+    pub fn work(&self) -> Work {
+        Work { probes: self.shared.alb.probes(), ..self.shared.ecs.work() }
+    }
+
     /// Lets a chosen call fail.
     pub fn inject(&self, fault: Fault) {
         self.shared.faults().arm(fault);
@@ -216,6 +231,24 @@ impl Sandbox {
     /// A client of its interface over the network.
     pub fn admin(&self) -> Admin {
         Admin::new(&self.endpoint)
+    }
+
+    /// Pushes an image into a repository under a tag.
+    ///
+    /// # Errors
+    /// When the repository does not exist, or the emulator does not answer.
+    pub async fn push(&self, repository: &str, tag: &str, image: &Image) -> Result<Pushed, Error> {
+        let place = asg::Place { account: ACCOUNT.to_owned(), region: self.shared.region.clone() };
+        let request = push::Request { repository: repository.into(), tag: tag.into(), image: image.clone() };
+        push::push(&self.shared.upstream, &place, &request).await
+    }
+
+    /// The proxy through which load balancers are reached by their DNS names, for `HTTP_PROXY`: from outside, or from
+    /// inside the VPC, where internal ones are reached too. A function's name instead of the user is where its VPC is.
+    pub fn proxy(&self, inside: bool) -> String {
+        let user = if inside { "vpc" } else { "outside" };
+        // Some clients name no user who has no password.
+        self.endpoint.replacen("http://", &format!("http://{user}:none@"), 1)
     }
 
     /// Ends it.

@@ -50,6 +50,7 @@ impl Context<'_> {
             instances: Vec::new(),
             created: self.now(),
             deleting: false,
+            drains: false,
         };
         self.settings(&mut group);
         group.tags = self.tags().into_iter().map(|(_, key, tag)| (key, tag)).collect();

@@ -34,6 +34,8 @@ pub(crate) struct Group {
     pub(crate) instances: Vec<Instance>,
     pub(crate) created: f64,
     pub(crate) deleting: bool,
+    /// A capacity provider lets tasks leave an instance before it ends.
+    pub(crate) drains: bool,
 }
 
 /// The settings in `plain`, with the values that AWS takes where none is given.

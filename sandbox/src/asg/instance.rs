@@ -25,7 +25,9 @@ pub(crate) struct Instance {
     pub(crate) launched: f64,
     pub(crate) in_service: f64,
     pub(crate) joined: f64,
-    /// When it is gone, once its end is decided.
+    /// Its end is decided, and waits for its tasks to leave.
+    pub(crate) draining: bool,
+    /// When it is gone, once nothing keeps it from its end.
     pub(crate) gone: Option<f64>,
 }
 
@@ -52,7 +54,7 @@ impl Instance {
     }
 
     pub(crate) fn is_ending(&self) -> bool {
-        self.gone.is_some()
+        self.draining || self.gone.is_some()
     }
 
     pub(crate) fn is_gone(&self, now: f64) -> bool {
@@ -62,6 +64,7 @@ impl Instance {
     /// Its state as Auto Scaling says it.
     pub(crate) fn state(&self, now: f64) -> &'static str {
         match (self.is_ending(), self.in_service <= now) {
+            (true, _) if self.gone.is_none() => "Terminating:Wait",
             (true, _) => "Terminating",
             (false, true) => "InService",
             (false, false) => "Pending",

@@ -101,6 +101,7 @@ impl Blueprint {
             launched: 0.0,
             in_service: 0.0,
             joined: 0.0,
+            draining: false,
             gone: None,
         })
     }

@@ -2,6 +2,7 @@
 //! Nothing runs in the background: who asks is told how things stand by now.
 
 mod actions;
+mod change;
 mod group;
 mod instance;
 mod launch;
@@ -159,9 +160,15 @@ impl Context<'_> {
         let ended = self.group(name, |group| {
             let mut ended = Vec::new();
             while group.staying() > group.desired as usize {
+                let drains = group.drains;
                 let Some(instance) = group.next_to_end() else { break };
-                instance.end(self.clock);
-                ended.push(instance.id.clone());
+                // With managed draining the scheduler says when it may end.
+                if drains && instance.joined <= self.clock.now() {
+                    instance.draining = true;
+                } else {
+                    instance.end(self.clock);
+                    ended.push(instance.id.clone());
+                }
             }
             ended
         })?;

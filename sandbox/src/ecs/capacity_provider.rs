@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::scaling::Scaling;
 use super::tags::{self, Tag};
 use super::{Refusal, Region, Result, World, page, short, without_nulls};
 
@@ -78,6 +79,7 @@ pub(crate) struct CapacityProvider {
     pub(super) group: GroupProvider,
     pub(super) tags: Vec<Tag>,
     update_status: Option<&'static str>,
+    pub(super) scaling: Scaling,
 }
 
 #[derive(Deserialize)]
@@ -166,7 +168,7 @@ impl Region {
                  provider, update the capacity provider.",
             ));
         }
-        if !world.groups.contains(&group.auto_scaling_group_arn) {
+        if !world.groups.iter().any(|known| known.arn == group.auto_scaling_group_arn) {
             return Err(Refusal::client(
                 "The specified Auto Scaling group ARN does not exist. Specify a valid Auto Scaling group ARN and try again.",
             ));
@@ -179,8 +181,15 @@ impl Region {
             ));
         }
         let arn = self.arn(&format!("capacity-provider/{name}"));
-        let provider =
-            CapacityProvider { name: name.clone(), arn, active: true, group, tags: request.tags, update_status: None };
+        let provider = CapacityProvider {
+            name: name.clone(),
+            arn,
+            active: true,
+            group,
+            tags: request.tags,
+            update_status: None,
+            scaling: Scaling::default(),
+        };
         let answer = json!({ "capacityProvider": provider_json(&provider, true) });
         self.providers.insert(name, provider);
         Ok(answer)

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::deployment::Counts;
 use super::tags::{self, Tag};
 use super::{Refusal, Region, Result, World, page, short, without_nulls};
 
@@ -189,6 +190,9 @@ impl Region {
         if self.services.values().any(|service| service.counts_for(&name)) {
             return Err(Refusal::CONTAINS_SERVICES);
         }
+        if self.tasks.values().any(|task| task.cluster == name && task.is_alive()) {
+            return Err(Refusal::CONTAINS_TASKS);
+        }
         if !self.instances_of(world, &name).is_empty() {
             return Err(Refusal::CONTAINS_INSTANCES);
         }
@@ -215,6 +219,7 @@ impl Region {
         let has = |what: &str| include.iter().any(|item| item == what);
         let services = self.services.values().filter(|service| service.counts_for(&cluster.name)).count();
         let instances = self.instances_of(world, &cluster.name).len();
+        let counts = self.counts(|task| task.cluster == cluster.name);
         let attachments: Vec<Value> = cluster
             .capacity_providers
             .iter()
@@ -234,10 +239,10 @@ impl Region {
         put("clusterName", json!(cluster.name));
         put("status", json!(if cluster.active { "ACTIVE" } else { "INACTIVE" }));
         put("registeredContainerInstancesCount", json!(instances));
-        put("runningTasksCount", json!(0));
-        put("pendingTasksCount", json!(0));
+        put("runningTasksCount", json!(counts.running));
+        put("pendingTasksCount", json!(counts.pending));
         put("activeServicesCount", json!(services));
-        put("statistics", if has("STATISTICS") { statistics(services) } else { json!([]) });
+        put("statistics", if has("STATISTICS") { statistics(services, counts) } else { json!([]) });
         put("tags", if has("TAGS") { json!(cluster.tags) } else { json!([]) });
         put("settings", if has("SETTINGS") { json!(cluster.settings) } else { json!([]) });
         put("capacityProviders", json!(cluster.capacity_providers));
@@ -254,15 +259,15 @@ impl Region {
     }
 }
 
-fn statistics(services: usize) -> Value {
+fn statistics(services: usize, counts: Counts) -> Value {
     let counts = [
-        ("runningEC2TasksCount", 0),
+        ("runningEC2TasksCount", counts.running),
         ("runningFargateTasksCount", 0),
-        ("pendingEC2TasksCount", 0),
+        ("pendingEC2TasksCount", counts.pending),
         ("pendingFargateTasksCount", 0),
         ("runningExternalTasksCount", 0),
         ("pendingExternalTasksCount", 0),
-        ("activeEC2ServiceCount", services),
+        ("activeEC2ServiceCount", super::schedule::number(services)),
         ("activeFargateServiceCount", 0),
         ("drainingEC2ServiceCount", 0),
         ("drainingFargateServiceCount", 0),

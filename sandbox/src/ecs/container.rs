@@ -42,7 +42,7 @@ pub(crate) struct Container {
     #[serde(default = "yes")]
     pub(crate) essential: bool,
     #[serde(default)]
-    environment: Vec<Value>,
+    pub(crate) environment: Vec<Value>,
     #[serde(default)]
     mount_points: Vec<Value>,
     #[serde(default)]

@@ -4,11 +4,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::machine::Machine;
+use super::task::Task;
 use super::{Refusal, Region, Result, World, page, short, without_nulls};
 use crate::asg::Instance;
 
 /// Ports that the system and the agent hold.
-const RESERVED: [&str; 5] = ["22", "2375", "2376", "51678", "51679"];
+pub(super) const RESERVED: [&str; 5] = ["22", "2375", "2376", "51678", "51679"];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +29,14 @@ pub(super) struct DescribeInstancesRequest {
     include: Vec<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InstancesStateRequest {
+    cluster: Option<String>,
+    container_instances: Vec<String>,
+    status: String,
+}
+
 impl Region {
     /// The instances that have joined a cluster and are not gone.
     pub(super) fn instances_of<'a>(&self, world: &'a World, cluster: &str) -> Vec<&'a Instance> {
@@ -36,14 +45,46 @@ impl Region {
         world.instances.iter().filter(joined).collect()
     }
 
-    fn instance_arn(&self, cluster: &str, instance: &Instance) -> String {
+    pub(super) fn instance_arn(&self, cluster: &str, instance: &Instance) -> String {
         self.arn(&format!("container-instance/{cluster}/{}", crate::ids::digest(&format!("{cluster} {}", instance.id))))
+    }
+
+    fn instance_status(&self, cluster: &str, instance: &Instance) -> &'static str {
+        let draining = instance.is_ending() || self.draining.contains(&self.instance_arn(cluster, instance));
+        if draining { "DRAINING" } else { "ACTIVE" }
+    }
+
+    /// Lets tasks leave an instance, or come to it again.
+    pub(super) fn update_instances_state(&mut self, world: &World, request: &InstancesStateRequest) -> Result {
+        let cluster = self.cluster(request.cluster.as_deref())?.name.clone();
+        if !["ACTIVE", "DRAINING"].contains(&&*request.status) {
+            return Err(Refusal::invalid("Container instance status must be ACTIVE or DRAINING."));
+        }
+        let (mut found, mut failures) = (Vec::new(), Vec::new());
+        for given in &request.container_instances {
+            let instance = self
+                .instances_of(world, &cluster)
+                .into_iter()
+                .find(|i| short(&self.instance_arn(&cluster, i)) == short(given));
+            let Some(instance) = instance else {
+                failures.push(json!({ "arn": given, "reason": "MISSING" }));
+                continue;
+            };
+            let arn = self.instance_arn(&cluster, instance);
+            if request.status == "DRAINING" {
+                self.draining.insert(arn.clone());
+            } else {
+                self.draining.remove(&arn);
+            }
+            found.push(self.instance_json(&cluster, &arn, instance, false));
+        }
+        Ok(json!({ "containerInstances": found, "failures": failures }))
     }
 
     pub(super) fn list_container_instances(&self, world: &World, request: &ListInstancesRequest) -> Result {
         let cluster = self.cluster(request.cluster.as_deref())?.name.clone();
-        let status = |instance: &Instance| if instance.is_ending() { "DRAINING" } else { "ACTIVE" };
-        let wanted = |i: &&Instance| request.status.as_deref().is_none_or(|wanted| wanted == status(i));
+        let wanted =
+            |i: &&Instance| request.status.as_deref().is_none_or(|wanted| wanted == self.instance_status(&cluster, i));
         let instances = self.instances_of(world, &cluster);
         let arns: Vec<String> = instances.into_iter().filter(wanted).map(|i| self.instance_arn(&cluster, i)).collect();
         let (arns, next) = page(&arns, request.next_token.as_deref(), request.max_results, 100)?;
@@ -73,19 +114,29 @@ impl Region {
 
     fn instance_json(&self, cluster: &str, arn: &str, instance: &Instance, tags: bool) -> Value {
         let machine = Machine::of(&instance.kind);
-        let resources = resources(machine);
+        let on =
+            |task: &Task| task.is_alive() && task.place.as_ref().is_some_and(|place| place.instance == instance.id);
+        let counts = self.counts(on);
+        let mut left = machine;
+        let mut ports: Vec<String> = RESERVED.iter().map(|port| (*port).to_owned()).collect();
+        for task in self.tasks.values().filter(|task| on(task)) {
+            left.cpu -= task.need.cpu;
+            left.memory -= task.need.memory;
+            ports.extend(task.containers.iter().flat_map(|c| c.ports.iter().map(|port| port.host.to_string())));
+        }
+        let reserved: Vec<String> = RESERVED.iter().map(|port| (*port).to_owned()).collect();
         without_nulls(json!({
             "containerInstanceArn": arn,
             "ec2InstanceId": instance.id,
             "capacityProviderName": self.provider_of(cluster, &instance.group_arn),
             "version": 3,
             "versionInfo": { "agentVersion": "1.99.0", "agentHash": "00000000", "dockerVersion": "DockerVersion: 25.0.8" },
-            "registeredResources": resources,
-            "remainingResources": resources,
-            "status": if instance.is_ending() { "DRAINING" } else { "ACTIVE" },
+            "registeredResources": resources(machine, &reserved),
+            "remainingResources": resources(left, &ports),
+            "status": self.instance_status(cluster, instance),
             "agentConnected": true,
-            "runningTasksCount": 0,
-            "pendingTasksCount": 0,
+            "runningTasksCount": counts.running,
+            "pendingTasksCount": counts.pending,
             "attributes": attributes(instance, machine),
             "registeredAt": instance.joined,
             "attachments": [],
@@ -94,15 +145,12 @@ impl Region {
     }
 }
 
-fn resources(machine: Machine) -> Value {
+fn resources(machine: Machine, held: &[String]) -> Value {
     let number = |name: &str, value: i64| json!({ "name": name, "type": "INTEGER", "doubleValue": 0.0, "longValue": 0, "integerValue": value });
-    let ports = |name: &str, ports: &[&str]| json!({ "name": name, "type": "STRINGSET", "doubleValue": 0.0, "longValue": 0, "integerValue": 0, "stringSetValue": ports });
-    json!([
-        number("CPU", machine.cpu),
-        number("MEMORY", machine.memory),
-        ports("PORTS", &RESERVED),
-        ports("PORTS_UDP", &[]),
-    ])
+    let ports = |name: &str, ports: &[String]| json!({ "name": name, "type": "STRINGSET", "doubleValue": 0.0, "longValue": 0, "integerValue": 0, "stringSetValue": ports });
+    json!(
+        [number("CPU", machine.cpu), number("MEMORY", machine.memory), ports("PORTS", held), ports("PORTS_UDP", &[]),]
+    )
 }
 
 fn attributes(instance: &Instance, machine: Machine) -> Value {

@@ -19,6 +19,8 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(crate) const CONTAINS_SERVICES: Self =
         Self::Named("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.");
+    pub(crate) const CONTAINS_TASKS: Self =
+        Self::Named("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.");
     pub(crate) const CONTAINS_INSTANCES: Self = Self::Named(
         "ClusterContainsContainerInstancesException",
         "The Cluster cannot be deleted while Container Instances are active or draining.",

@@ -1,51 +1,54 @@
-//! Services and their deployments. Without a scheduler a service of no tasks is steady at once, and one of some tasks waits.
+//! Services: what is asked of them, kept and told. The scheduler makes it happen.
 
 use serde_json::{Map, Value, json};
 
 use super::cluster::StrategyItem;
-use super::service_check::{check_balancers, check_grace, check_percents, named};
+use super::deployment::{Deployment, Rollout};
+use super::placement::{self, Constraint, Strategy};
+use super::schedule::Census;
+use super::service_check::{check_balancers, check_grace, check_percents, check_target_groups, named};
 use super::service_request::{
     CreateServiceRequest, DeleteServiceRequest, DescribeServicesRequest, ListServicesRequest, UpdateServiceRequest,
 };
 use super::tags::{self, Tag};
+use super::task::Task;
 use super::{Refusal, Region, Result, World, page, short, without_nulls};
+use crate::alb::Target;
 
 /// Where a service is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Active,
+    Draining,
     Inactive,
-}
-
-/// A deployment of a service.
-#[derive(Debug, Clone)]
-pub(super) struct Deployment {
-    id: String,
-    task_definition: String,
-    created: f64,
-    updated: f64,
 }
 
 /// One service.
 #[derive(Debug)]
 pub(crate) struct Service {
-    name: String,
+    pub(super) name: String,
     pub(super) arn: String,
-    cluster: String,
-    status: Status,
-    desired: i64,
+    pub(super) cluster: String,
+    pub(super) status: Status,
+    pub(super) desired: i64,
     pub(super) task_definition: String,
-    strategy: Vec<StrategyItem>,
-    launch_type: Option<String>,
-    load_balancers: Vec<Value>,
-    grace: Option<i64>,
-    deployment_configuration: Value,
+    pub(super) strategy: Vec<StrategyItem>,
+    pub(super) launch_type: Option<String>,
+    pub(super) load_balancers: Vec<Value>,
+    pub(super) grace: Option<i64>,
+    pub(super) deployment_configuration: Value,
     /// Settings that the sandbox keeps and tells again without acting on them.
-    rest: Map<String, Value>,
-    deployment: Deployment,
+    pub(super) rest: Map<String, Value>,
+    pub(super) placement: (Vec<Constraint>, Vec<Strategy>),
+    /// The primary one first.
+    pub(super) deployments: Vec<Deployment>,
+    /// The task definition of the last deployment that was completed, for the circuit breaker's rollback.
+    pub(super) completed: Option<String>,
+    /// Its last event was that it is steady.
+    pub(super) steady: bool,
     /// Newest first: when, and AWS's words.
-    events: Vec<(String, f64, String)>,
-    created: f64,
+    pub(super) events: Vec<(String, f64, String)>,
+    pub(super) created: f64,
     pub(super) tags: Vec<Tag>,
     client_token: Option<String>,
 }
@@ -55,6 +58,7 @@ impl Region {
         let cluster = self.cluster(request.cluster.as_deref())?;
         let key = (cluster.name.clone(), request.service_name.clone());
         self.check_service(cluster, &request)?;
+        check_target_groups(world, &request.load_balancers)?;
         tags::check(&request.tags)?;
         let default_strategy = cluster.default_strategy.clone();
         if let Some(service) = self.services.get(&key).filter(|service| service.status == Status::Active) {
@@ -109,6 +113,7 @@ impl Region {
         };
         let balancers = request.load_balancers.as_ref().unwrap_or(&service.load_balancers);
         check_balancers(balancers, definition)?;
+        check_target_groups(world, request.load_balancers.as_deref().unwrap_or_default())?;
         check_grace(request.health_check_grace_period_seconds, balancers)?;
         check_percents(request.deployment_configuration.as_ref().unwrap_or(&service.deployment_configuration))?;
         if let Some(strategy) = &request.capacity_provider_strategy {
@@ -132,13 +137,18 @@ impl Region {
         if service.desired > 0 && !request.force && !daemon {
             return Err(Refusal::invalid("The service cannot be stopped while it is scaled above 0."));
         }
-        // With no task to stop it is inactive at once; the answer still says that it drains, as AWS's does.
-        service.status = Status::Inactive;
+        service.status = Status::Draining;
         service.desired = 0;
-        service.deployment.updated = world.now;
+        if let Some(primary) = service.deployments.first_mut() {
+            (primary.desired, primary.updated) = (0, world.now);
+        }
         let service = self.services.get(&key).ok_or(Refusal::ServiceNotFound)?;
-        let mut answer = service.json(self, true);
-        answer["status"] = json!("DRAINING");
+        let answer = service.json(self, true);
+        let busy = self.tasks.values().any(|task| task.is_alive() && task.cluster == key.0 && task.service == key.1);
+        if !busy && let Some(service) = self.services.get_mut(&key) {
+            // With no task to stop it is inactive at once; the answer still says that it drains, as AWS's does.
+            service.status = Status::Inactive;
+        }
         Ok(json!({ "service": answer }))
     }
 
@@ -188,7 +198,10 @@ impl Service {
             cluster: cluster.to_owned(),
             status: Status::Active,
             desired: request.desired_count.unwrap_or(0),
-            deployment: Deployment::new(world, &task_definition),
+            deployments: Vec::new(),
+            completed: None,
+            steady: false,
+            placement: placement::read(rest.get("placementConstraints"), rest.get("placementStrategy")),
             task_definition,
             strategy: named(strategy),
             launch_type,
@@ -201,7 +214,8 @@ impl Service {
             tags: request.tags,
             client_token: request.client_token,
         };
-        service.settle(world);
+        service.begin(world);
+        service.finish(world, &Census::default(), service.desired);
         service
     }
 
@@ -223,101 +237,62 @@ impl Service {
             self.deployment_configuration = filled(self.deployment_configuration.take(), &configuration);
         }
         self.rest.extend(request.rest);
+        self.placement = placement::read(self.rest.get("placementConstraints"), self.rest.get("placementStrategy"));
         if changed {
-            self.deployment = Deployment::new(world, &self.task_definition);
+            self.begin(world);
         }
-        self.deployment.updated = world.now;
-        self.settle(world);
+        let desired = self.desired;
+        if let Some(primary) = self.deployments.first_mut() {
+            (primary.updated, primary.desired) = (world.now, desired);
+        }
+        self.steady = false;
     }
 
-    /// What a service that has all the tasks it wants says.
-    fn settle(&mut self, world: &World) {
-        if self.desired > 0 {
-            return;
-        }
-        let completed = format!("(service {}) (deployment {}) deployment completed.", self.name, self.deployment.id);
-        let steady = format!("(service {}) has reached a steady state.", self.name);
-        for text in [completed, steady] {
-            if self.events.first().is_none_or(|(_, _, last)| *last != text) {
-                self.events.insert(0, (crate::ids::uuid(), world.now, text));
+    /// A new primary deployment.
+    fn begin(&mut self, world: &World) {
+        let mut deployment = Deployment::new(world, &self.task_definition);
+        deployment.strategy = self.strategy.clone();
+        deployment.launch_type = self.launch_type.clone();
+        deployment.desired = self.desired;
+        for old in &mut self.deployments {
+            // What was not completed has been overtaken.
+            if old.rollout == Rollout::InProgress {
+                old.updated = world.now;
             }
         }
+        self.deployments.insert(0, deployment);
+        self.steady = false;
+    }
+
+    /// Adds an event; AWS keeps the last hundred.
+    pub(super) fn event(&mut self, now: f64, text: String) {
+        self.events.insert(0, (crate::ids::uuid(), now, text));
         self.events.truncate(100);
+    }
+
+    /// A number of its deployment configuration.
+    pub(super) fn percent(&self, key: &str, usual: i64) -> i64 {
+        self.deployment_configuration[key].as_i64().unwrap_or(usual)
+    }
+
+    /// Where a task of it is to be registered.
+    pub(super) fn targets_of(&self, task: &Task) -> Vec<Target> {
+        let target = |balancer: &Value| {
+            let text = |key: &str| balancer[key].as_str();
+            let port = balancer["containerPort"].as_u64()?;
+            task.target(text("targetGroupArn")?, text("containerName")?, port)
+        };
+        self.load_balancers.iter().filter_map(target).collect()
     }
 
     /// Whether a cluster has it among its services.
     pub(super) fn counts_for(&self, cluster: &str) -> bool {
-        self.cluster == cluster && self.status == Status::Active
+        self.cluster == cluster && self.status != Status::Inactive
     }
 
     /// Whether it takes its capacity in a cluster from a provider.
     pub(super) fn uses(&self, cluster: &str, provider: &str) -> bool {
         self.counts_for(cluster) && self.strategy.iter().any(|item| item.capacity_provider == short(provider))
-    }
-
-    fn json(&self, region: &Region, tags: bool) -> Value {
-        let mut map = self.rest.clone();
-        let active = self.status == Status::Active;
-        let balanced = !self.load_balancers.is_empty();
-        let role = "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS";
-        let events = self.events.iter().map(|(id, at, text)| json!({ "id": id, "createdAt": at, "message": text }));
-        let deployments = if active { vec![self.deployment_json()] } else { Vec::new() };
-        for (key, value) in [
-            ("serviceArn", json!(self.arn)),
-            ("serviceName", json!(self.name)),
-            ("clusterArn", json!(region.arn(&format!("cluster/{}", self.cluster)))),
-            ("loadBalancers", json!(self.load_balancers)),
-            ("status", json!(if active { "ACTIVE" } else { "INACTIVE" })),
-            ("desiredCount", json!(self.desired)),
-            ("runningCount", json!(0)),
-            ("pendingCount", json!(0)),
-            ("launchType", json!(self.launch_type)),
-            ("capacityProviderStrategy", if self.strategy.is_empty() { Value::Null } else { json!(self.strategy) }),
-            ("taskDefinition", json!(self.task_definition)),
-            ("deploymentConfiguration", self.deployment_configuration.clone()),
-            ("deployments", json!(deployments)),
-            ("roleArn", if balanced { json!(format!("arn:aws:iam::{}:{role}", region.account)) } else { Value::Null }),
-            ("events", events.collect()),
-            ("createdAt", json!(self.created)),
-            ("createdBy", json!(format!("arn:aws:iam::{}:root", region.account))),
-            ("healthCheckGracePeriodSeconds", json!(self.grace.or(balanced.then_some(0)))),
-            ("tags", if tags && !self.tags.is_empty() { json!(self.tags) } else { Value::Null }),
-        ] {
-            map.insert(key.to_owned(), value);
-        }
-        without_nulls(Value::Object(map))
-    }
-
-    fn deployment_json(&self) -> Value {
-        let deployment = &self.deployment;
-        let (state, reason) =
-            if self.desired == 0 { ("COMPLETED", "completed") } else { ("IN_PROGRESS", "in progress") };
-        without_nulls(json!({
-            "id": deployment.id,
-            "status": "PRIMARY",
-            "taskDefinition": deployment.task_definition,
-            "desiredCount": self.desired,
-            "pendingCount": 0,
-            "runningCount": 0,
-            "failedTasks": 0,
-            "createdAt": deployment.created,
-            "updatedAt": deployment.updated,
-            "capacityProviderStrategy": if self.strategy.is_empty() { Value::Null } else { json!(self.strategy) },
-            "launchType": self.launch_type,
-            "rolloutState": state,
-            "rolloutStateReason": format!("ECS deployment {} {reason}.", deployment.id),
-        }))
-    }
-}
-
-impl Deployment {
-    fn new(world: &World, task_definition: &str) -> Self {
-        Self {
-            id: format!("ecs-svc/{}", crate::ids::number()),
-            task_definition: task_definition.to_owned(),
-            created: world.now,
-            updated: world.now,
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::cluster::{Cluster, StrategyItem, check_strategy};
 use super::service_request::CreateServiceRequest;
 use super::task_definition::{State, TaskDefinition};
-use super::{Refusal, Region, Result};
+use super::{Refusal, Region, Result, World};
 
 impl Region {
     /// The task definition that a service may run.
@@ -75,6 +75,23 @@ pub(super) fn check_balancers(balancers: &[Value], definition: &TaskDefinition) 
                 "The container {name} did not have a container port {} defined.",
                 port.unwrap_or_default()
             )));
+        }
+    }
+    Ok(())
+}
+
+/// A target group has to exist, behind a load balancer.
+pub(super) fn check_target_groups(world: &World, balancers: &[Value]) -> Result<()> {
+    let Some(groups) = &world.target_groups else { return Ok(()) };
+    for arn in balancers.iter().filter_map(|balancer| balancer["targetGroupArn"].as_str()) {
+        match groups.get(arn) {
+            None => return Err(Refusal::invalid("The specified target group does not exist.")),
+            Some(false) => {
+                return Err(Refusal::invalid(format!(
+                    "The target group with targetGroupArn {arn} does not have an associated load balancer."
+                )));
+            }
+            Some(true) => {}
         }
     }
     Ok(())

@@ -39,7 +39,7 @@ pub(crate) struct TaskDefinition {
     revision: u32,
     pub(super) state: State,
     pub(super) containers: Vec<Container>,
-    rest: Map<String, Value>,
+    pub(super) rest: Map<String, Value>,
     pub(super) tags: Vec<Tag>,
     deregistered: Option<f64>,
 }

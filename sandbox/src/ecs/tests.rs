@@ -7,7 +7,8 @@ use super::*;
 const GROUP: &str = "arn:aws:autoscaling:ap-south-1:000000000000:autoScalingGroup:1:autoScalingGroupName/g";
 
 fn world() -> World {
-    World { now: 1000.0, instances: Vec::new(), groups: vec![GROUP.to_owned()] }
+    let group = GroupFacts { arn: GROUP.to_owned(), name: "g".to_owned(), min: 0, max: 4, desired: 0 };
+    World { now: 1000.0, groups: vec![group], ..World::default() }
 }
 
 fn act(region: &mut Region, action: &str, body: Value) -> Result {

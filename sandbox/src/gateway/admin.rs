@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::fault::Fault;
 use crate::answer::Answer;
+use crate::asg::Place;
+use crate::push;
 
 /// Everything under it is not AWS.
 pub(crate) const PREFIX: &str = "/_skydeck/";
@@ -35,7 +37,7 @@ pub struct Status {
     pub faults: Vec<Fault>,
 }
 
-pub(crate) fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answer {
+pub(crate) async fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answer {
     let rest = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
     match (&parts.method, rest) {
         (&Method::GET, "status") => ok(&json!(status(shared))),
@@ -61,6 +63,16 @@ pub(crate) fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answer {
                 ok(&json!({}))
             }
             Ok(_) => bad("a latency is a number of milliseconds from 0"),
+            Err(error) => bad(&error.to_string()),
+        },
+        (&Method::POST, "images") => match serde_json::from_slice::<push::Request>(body) {
+            Ok(request) => {
+                let place = Place { account: crate::ACCOUNT.to_owned(), region: shared.region.clone() };
+                match push::push(&shared.upstream, &place, &request).await {
+                    Ok(pushed) => ok(&json!(pushed)),
+                    Err(error) => bad(&crate::error::chain(&error)),
+                }
+            }
             Err(error) => bad(&error.to_string()),
         },
         (&Method::POST, "stop") => {

@@ -15,6 +15,7 @@ use super::admin::{Latency, Status};
 use super::fault::Fault;
 use super::record::Call;
 use crate::Error;
+use crate::push::{self, Image, Pushed};
 
 /// It answers from memory on this machine: a longer silence is a failure.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -80,6 +81,15 @@ impl Admin {
     pub async fn set_latency(&self, latency: Duration) -> Result<(), Error> {
         let body = Latency { millis: latency.as_secs_f64() * 1000.0 };
         self.unit(Method::PUT, "latency", Some(json!(body))).await
+    }
+
+    /// Pushes an image into a repository under a tag.
+    ///
+    /// # Errors
+    /// When it does not answer, or the repository does not exist.
+    pub async fn push(&self, repository: &str, tag: &str, image: &Image) -> Result<Pushed, Error> {
+        let request = push::Request { repository: repository.into(), tag: tag.into(), image: image.clone() };
+        self.send(Method::POST, "images", Some(json!(request))).await
     }
 
     /// Ends it.

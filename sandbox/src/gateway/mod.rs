@@ -10,6 +10,7 @@ pub(crate) mod record;
 mod s3_naming;
 pub(crate) mod upstream;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,8 +28,10 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::agent::Agents;
+use crate::alb::{Alb, from_proxy};
 use crate::answer::Answer;
-use crate::asg::Asg;
+use crate::asg::{Asg, Place};
 use crate::clock::Clock;
 use crate::ecs::Ecs;
 use fault::{FaultKind, Faults};
@@ -47,6 +50,10 @@ pub(crate) struct Shared {
     pub(crate) region: String,
     pub(crate) ecs: Ecs,
     pub(crate) asg: Asg,
+    pub(crate) alb: Alb,
+    pub(crate) agents: Agents,
+    /// Something happened that the loop should look at.
+    pub(crate) pulse: Notify,
     pub(crate) started: f64,
     /// When the last call came, in whole seconds since 1970.
     pub(crate) active: AtomicU64,
@@ -65,6 +72,9 @@ impl Shared {
             region,
             ecs: Ecs::default(),
             asg: Asg::default(),
+            alb: Alb::default(),
+            agents: Agents::default(),
+            pulse: Notify::new(),
             started,
             active: AtomicU64::new(started as u64),
             stop: Notify::new(),
@@ -115,7 +125,7 @@ impl Shared {
 
     /// The emulator's answer, or that of the module to which the service belongs.
     async fn effect(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
-        let own = matches!(&*name.service, "ecs" | "autoscaling");
+        let own = matches!(&*name.service, "ecs" | "autoscaling" | "elasticloadbalancing" | "ec2");
         let form = own.then(|| naming::form(&parts, &body));
         let answer = match self.upstream.send(parts, body.clone()).await {
             Ok(answer) => answer,
@@ -124,16 +134,35 @@ impl Shared {
                 return Answer::error(name.protocol, StatusCode::BAD_GATEWAY, "EmulatorFailure", &text);
             }
         };
+        if let Some(form) = form.as_ref().filter(|_| answer.status.is_success()) {
+            return self.follow(name, form).await.unwrap_or(answer);
+        }
         // Of these services the emulator knows who calls and whether they may, and nothing more.
         match form {
             Some(form) if is_permitted(&answer) => {
                 if name.protocol == Protocol::Json {
-                    self.ecs.answer(self, name, &body)
+                    self.ecs.answer(self, name, &body).await
                 } else {
-                    self.asg.answer(self, name, &form).await
+                    let answer = self.asg.answer(self, name, &form).await;
+                    self.pulse.notify_one();
+                    answer
                 }
             }
             _ => answer,
+        }
+    }
+
+    /// What else follows from a call that the emulator has carried out; an answer where its own is not the one.
+    async fn follow(&self, name: &Name, form: &BTreeMap<String, String>) -> Option<Answer> {
+        match (&*name.service, &*name.action) {
+            ("elasticloadbalancing", _) => self.alb.answer(self, name, form).await,
+            ("ec2", "TerminateInstances" | "StopInstances") => {
+                let ids = (1..).map_while(|number| form.get(&format!("InstanceId.{number}")).cloned()).collect();
+                self.asg.lose(self, &Place::of(name), ids).await;
+                self.pulse.notify_one();
+                None
+            }
+            _ => None,
         }
     }
 }
@@ -195,8 +224,17 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return Err(Lost) };
     let body = body.to_bytes();
+    if let Some(user) = from_proxy(&parts) {
+        shared.active.store(shared.clock.now() as u64, Ordering::Relaxed);
+        if parts.method == hyper::Method::CONNECT {
+            // A way through, as for TLS, is not simulated.
+            return Err(Lost);
+        }
+        let via = shared.via(&user).await;
+        return shared.balance(via, &parts, body).await.map(into_response).ok_or(Lost);
+    }
     if parts.uri.path().starts_with(admin::PREFIX) {
-        return Ok(into_response(admin::answer(&shared, &parts, &body)));
+        return Ok(into_response(admin::answer(&shared, &parts, &body).await));
     }
     // In a task of its own, a call is carried through even when its client goes away.
     let call = tokio::spawn(async move { shared.call(parts, body).await });

@@ -12,6 +12,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use serde_json::Value;
+
 use crate::Error;
 use crate::answer::Answer;
 use crate::xml::Element;
@@ -74,6 +76,57 @@ impl Upstream {
         match Element::parse(&text) {
             Some(root) if answer.status.is_success() => Ok(root),
             _ => Err(Error::Net { what: what(), message: text }),
+        }
+    }
+}
+
+impl Upstream {
+    /// Any call of the sandbox's own, as the account's root; `scope` is account, region and service.
+    pub(crate) async fn call(
+        &self,
+        scope: (&str, &str, &str),
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Answer, Error> {
+        let (account, region, service) = scope;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", format!("127.0.0.1:{}", self.port))
+            .header("authorization", root_authorization(account, region, service));
+        for (key, value) in headers {
+            request = request.header(*key, *value);
+        }
+        let failed = || Error::net(format!("{method} {path}"));
+        let (parts, ()) = request.body(()).map_err(|error| failed()(error.into()))?.into_parts();
+        self.send(parts, body.to_owned().into()).await
+    }
+
+    /// A plain `GET`.
+    pub(crate) async fn get(&self, account: &str, region: &str, service: &str, path: &str) -> Result<Answer, Error> {
+        let kinds = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, */*";
+        self.call((account, region, service), "GET", path, &[("accept", kinds)], "").await
+    }
+
+    /// A call of a JSON service.
+    pub(crate) async fn json(
+        &self,
+        account: &str,
+        region: &str,
+        service: &str,
+        target: &str,
+        body: &Value,
+    ) -> Result<Value, Error> {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let answer = self.call((account, region, service), "POST", "/", &headers, &body.to_string()).await?;
+        match serde_json::from_slice(&answer.body) {
+            Ok(value) if answer.status.is_success() => Ok(value),
+            _ => {
+                let message = String::from_utf8_lossy(&answer.body).into_owned();
+                Err(Error::Net { what: target.to_owned(), message })
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 //! A sandbox for tests, and real SDK clients that call it.
 
+#[allow(dead_code, reason = "not every test file needs all of this one")]
+pub(crate) mod stack;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,169 @@
+//! Images as an agent finds them: which one a reference means, for which machine, and how it behaves by its labels.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Value, json};
+
+use crate::asg::Place;
+use crate::ecs::Container;
+use crate::gateway::Shared;
+
+/// How a container behaves, by the label `skydeck.behaves`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Behaviour {
+    Healthy,
+    /// Each answer takes that many seconds of AWS.
+    Slow(f64),
+    /// It ends before it serves.
+    Crash,
+    /// It ends a minute after it began to serve.
+    CrashLater,
+    /// It answers 500 to everything.
+    Error,
+    /// It answers 404 to everything.
+    WrongPath,
+    /// It takes connections and never answers.
+    Hang,
+    /// It needs more memory than it may have.
+    TooBig,
+}
+
+impl Behaviour {
+    /// What a label means; an unknown one is healthy.
+    pub(crate) fn of(label: &str) -> Self {
+        match label.split_once(':').unwrap_or((label, "")) {
+            ("slow", seconds) => Self::Slow(seconds.parse().unwrap_or(10.0)),
+            ("crash", _) => Self::Crash,
+            ("crash-later", _) => Self::CrashLater,
+            ("error", _) => Self::Error,
+            ("wrong-path", _) => Self::WrongPath,
+            ("hang", _) => Self::Hang,
+            ("too-big", _) => Self::TooBig,
+            _ => Self::Healthy,
+        }
+    }
+}
+
+/// An image on an instance.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Image {
+    pub(super) repository: String,
+    /// What the reference meant: an index, or one image. None where it is not in the account's registry.
+    pub(super) digest: Option<String>,
+    pub(super) behaviour: Behaviour,
+    /// The label `skydeck.serves`: answers by path.
+    pub(super) serves: Option<BTreeMap<String, Value>>,
+    /// It was built for another machine, so that it cannot be started.
+    pub(super) foreign: bool,
+}
+
+impl Image {
+    /// Pulls what a reference means for a machine, or says why not in ECS's words.
+    pub(super) async fn pull(
+        shared: &Shared,
+        place: &Place,
+        reference: &str,
+        architecture: &str,
+    ) -> Result<Self, String> {
+        let registry = format!("{}.dkr.ecr.{}.amazonaws.com/", place.account, place.region);
+        let Some(rest) = reference.strip_prefix(&registry) else {
+            // What is elsewhere cannot be looked at here.
+            let repository = reference.to_owned();
+            return Ok(Self { repository, digest: None, behaviour: Behaviour::Healthy, serves: None, foreign: false });
+        };
+        let (repository, wanted) = match rest.split_once('@') {
+            Some((name, digest)) => (name.split(':').next().unwrap_or(name), digest),
+            None => rest.split_once(':').unwrap_or((rest, "latest")),
+        };
+        let missing = || {
+            format!(
+                "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
+                 {reference}: {reference}: not found"
+            )
+        };
+        let get = async |kind: &str, name: &str| {
+            let path = format!("/v2/{repository}/{kind}/{name}");
+            let answer = shared.upstream.get(&place.account, &place.region, "ecr", &path).await.ok()?;
+            let value = serde_json::from_slice::<Value>(&answer.body).ok()?;
+            answer.status.is_success().then(|| (value, digest_in(&answer.headers, &answer.body)))
+        };
+        let (mut manifest, digest) = get("manifests", wanted).await.ok_or_else(missing)?;
+        let machine = if architecture == "arm64" { "arm64" } else { "amd64" };
+        if let Some(children) = manifest["manifests"].as_array() {
+            let fits =
+                |child: &&Value| child["platform"]["architecture"] == machine && child["platform"]["os"] == "linux";
+            let child = children.iter().find(fits).and_then(|child| child["digest"].as_str()).ok_or_else(|| {
+                let variant = if machine == "arm64" { "linux/arm64/v8" } else { "linux/amd64" };
+                format!(
+                    "CannotPullContainerError: Error response from daemon: no matching manifest for {variant} in the \
+                     manifest list entries"
+                )
+            })?;
+            manifest = get("manifests", child).await.ok_or_else(missing)?.0;
+        }
+        let config = manifest["config"]["digest"].as_str().unwrap_or_default();
+        let (config, _) = get("blobs", config).await.ok_or_else(missing)?;
+        let labels = &config["config"]["Labels"];
+        let serves = labels["skydeck.serves"].as_str().and_then(|text| serde_json::from_str(text).ok());
+        let foreign = config["architecture"].as_str().is_some_and(|built| built != machine);
+        Ok(Self {
+            repository: repository.to_owned(),
+            digest: Some(digest),
+            behaviour: Behaviour::of(labels["skydeck.behaves"].as_str().unwrap_or_default()),
+            serves,
+            foreign,
+        })
+    }
+}
+
+fn digest_in(headers: &hyper::HeaderMap, body: &[u8]) -> String {
+    let given = headers.get("docker-content-digest").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    given.unwrap_or_else(|| crate::push::digest(body))
+}
+
+/// A container's environment with its secrets, or why a secret is missing, in ECS's words.
+pub(super) async fn environment(
+    shared: &Shared,
+    place: &Place,
+    container: &Container,
+) -> Result<HashMap<String, String>, String> {
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let mut found: HashMap<String, String> =
+        container.environment.iter().map(|pair| (text(pair, "name"), text(pair, "value"))).collect();
+    let secrets = container.rest.get("secrets").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut names = HashMap::new();
+    for secret in &secrets {
+        let from = text(secret, "valueFrom");
+        let parameter = match from.split_once(":parameter") {
+            Some((_, name)) => name.to_owned(),
+            None if from.starts_with("arn:") => continue,
+            None => from,
+        };
+        names.insert(text(secret, "name"), parameter);
+    }
+    for (name, parameter) in names {
+        let ask = json!({ "Name": parameter, "WithDecryption": true });
+        let answer = shared.upstream.json(&place.account, &place.region, "ssm", "AmazonSSM.GetParameter", &ask).await;
+        let value = answer.ok().and_then(|value| Some(value.pointer("/Parameter/Value")?.as_str()?.to_owned()));
+        let Some(value) = value else {
+            return Err(format!(
+                "Fetching secret data from SSM Parameter Store in {}: invalid parameters: {parameter}",
+                place.region
+            ));
+        };
+        found.insert(name, value);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_say_how_an_image_behaves() {
+        assert_eq!(Behaviour::of("slow:7.5"), Behaviour::Slow(7.5));
+        assert_eq!(Behaviour::of("crash-later"), Behaviour::CrashLater);
+        assert_eq!((Behaviour::of(""), Behaviour::of("healthy")), (Behaviour::Healthy, Behaviour::Healthy));
+    }
+}

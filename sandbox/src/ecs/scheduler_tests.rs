@@ -1,0 +1,266 @@
+//! The scheduler in a world of its own.
+
+use serde_json::{Value, json};
+
+use super::sim::{Sim, TARGETS};
+use super::task::Status;
+
+fn balanced() -> Value {
+    json!({ "loadBalancers": [{ "targetGroupArn": TARGETS, "containerName": "app", "containerPort": 8080 }] })
+}
+
+/// The reference's three services on their two instances, all running.
+fn reference(provided: bool) -> Sim {
+    let mut sim = Sim::new(2);
+    if provided {
+        sim.provide();
+    }
+    for (name, cpu, memory, percents) in
+        [("backend", 475, 819, (200, 100)), ("payment", 230, 410, (150, 50)), ("movie", 230, 410, (150, 50))]
+    {
+        sim.define(name, "i", cpu, memory);
+        sim.serve(name, 2, percents, balanced());
+    }
+    sim.steps(20);
+    for name in ["backend", "payment", "movie"] {
+        assert!(sim.is_stable(name), "{:?}", sim.events(name));
+    }
+    sim
+}
+
+#[test]
+fn a_service_runs_and_says_so() {
+    let mut sim = Sim::new(2);
+    sim.define("s", "i", 100, 100);
+    sim.serve("s", 2, (200, 100), balanced());
+    sim.step();
+    assert_eq!((&sim.service("s")["pendingCount"], &sim.service("s")["runningCount"]), (&json!(2), &json!(0)));
+    sim.steps(3);
+    let events = sim.events("s");
+    assert_eq!(events[0], "(service s) has reached a steady state.");
+    assert!(events[1].contains("deployment completed."));
+    assert_eq!(events[2], format!("(service s) registered 1 targets in (target-group {TARGETS})"));
+    assert!(events[4].starts_with("(service s) has started 2 tasks: (task "), "{events:?}");
+    assert_eq!(sim.service("s")["deployments"][0]["rolloutState"], "COMPLETED");
+    let zones: Vec<_> = sim.region.tasks.values().map(|task| task.place.clone().unwrap().zone).collect();
+    assert_ne!(zones[0], zones[1]);
+}
+
+#[test]
+fn a_scale_in_drains_and_stops_in_order() {
+    let mut sim = Sim::new(2);
+    sim.define("s", "i", 100, 100);
+    sim.serve("s", 2, (200, 100), balanced());
+    sim.steps(5);
+    sim.update("s", json!({ "desiredCount": 1 }));
+    let mut seen = Vec::new();
+    for _ in 0..40 {
+        sim.step();
+        let ending = sim.region.tasks.values().find(|task| !task.is_wanted());
+        if let Some(status) = ending.map(|task| task.status)
+            && seen.last() != Some(&status)
+        {
+            seen.push(status);
+        }
+    }
+    assert_eq!(seen, [Status::Deactivating, Status::Stopping, Status::Deprovisioning, Status::Stopped]);
+    let stopped = sim.region.tasks.values().find(|task| !task.is_wanted()).unwrap();
+    let stop = stopped.stop.clone().unwrap();
+    assert_eq!(stop.code, "ServiceSchedulerInitiated");
+    assert_eq!(stop.reason, format!("Scaling activity initiated by (deployment {})", stopped.deployment));
+    assert!(
+        sim.said("s", "has begun draining connections on 1 tasks.") && sim.said("s", "has stopped 1 running tasks")
+    );
+    assert!(sim.is_stable("s"));
+}
+
+#[test]
+fn the_references_numbers_stall_without_a_capacity_provider() {
+    let mut sim = reference(false);
+    sim.update("backend", json!({ "forceNewDeployment": true }));
+    sim.steps(1800);
+    let text = "(service backend) was unable to place a task because no container instance met all of its requirements. \
+                The closest matching (container-instance ";
+    let event = sim.events("backend").remove(0);
+    assert!(
+        event.starts_with(text) && event.contains(") has insufficient memory available. For more information"),
+        "{event}"
+    );
+    assert_eq!(sim.staying(), 2);
+    assert!(!sim.is_stable("backend"));
+    let service = sim.service("backend");
+    assert_eq!(service["deployments"][0]["rolloutState"], "IN_PROGRESS");
+    assert_eq!((&service["runningCount"], &service["deployments"].as_array().unwrap().len()), (&json!(2), &2));
+    // The other two have room to roll in place.
+    sim.update("payment", json!({ "forceNewDeployment": true }));
+    sim.steps(200);
+    assert!(sim.is_stable("payment"), "{:?}", sim.events("payment"));
+}
+
+#[test]
+fn the_references_numbers_roll_with_a_capacity_provider() {
+    let mut sim = reference(true);
+    sim.update("backend", json!({ "forceNewDeployment": true }));
+    sim.steps(60);
+    assert!(sim.service("backend")["pendingCount"].as_i64() > Some(0));
+    assert!(sim.region.tasks.values().any(|task| task.status == Status::Provisioning));
+    sim.steps(240);
+    assert!(sim.is_stable("backend"), "{:?}", sim.events("backend"));
+    assert!(sim.staying() > 2);
+    assert!(!sim.said("backend", "was unable to place"));
+    // Every instance has tasks, so that none is too many; when they go, the group shrinks, tasks first.
+    sim.steps(1500);
+    assert_eq!(sim.staying(), 3);
+    for name in ["payment", "movie"] {
+        sim.update(name, json!({ "desiredCount": 0 }));
+    }
+    sim.update("backend", json!({ "desiredCount": 1 }));
+    sim.steps(600);
+    assert_eq!(sim.staying(), 3);
+    sim.steps(600);
+    assert_eq!(sim.staying(), 1, "{:?}", sim.region.providers["p"].scaling);
+    assert!(sim.is_stable("backend"), "{:?}", sim.events("backend"));
+    assert_eq!(sim.world.instances.len(), 1);
+}
+
+#[test]
+fn a_group_at_its_maximum_is_told() {
+    let mut sim = Sim::new(1);
+    sim.provide();
+    sim.define("s", "i", 100, 1000);
+    sim.serve("s", 9, (100, 0), json!({}));
+    sim.steps(300);
+    assert_eq!((sim.staying(), sim.service("s")["runningCount"].as_i64()), (4, Some(4)));
+    assert!(sim.said("s", "has insufficient memory available"));
+}
+
+#[test]
+fn a_lost_instance_ends_its_tasks_and_others_take_over() {
+    let mut sim = reference(false);
+    sim.add_instance(0.0);
+    sim.lose(0);
+    sim.steps(2);
+    let lost = sim.region.tasks.values().find(|task| task.stop.is_some()).unwrap();
+    assert_eq!(lost.stop.as_ref().unwrap().reason, "Host EC2 (instance i-01) terminated.");
+    assert_eq!(lost.stop.as_ref().unwrap().code, "TerminationNotice");
+    sim.steps(30);
+    for name in ["backend", "payment", "movie"] {
+        assert!(sim.is_stable(name), "{:?}", sim.events(name));
+    }
+}
+
+#[test]
+fn a_draining_instance_is_left_without_falling_below_the_minimum() {
+    let mut sim = reference(false);
+    sim.add_instance(0.0);
+    let arn = sim.region.nodes(&sim.world, "c")[0].arn.clone();
+    sim.act(
+        "UpdateContainerInstancesState",
+        json!({ "cluster": "c", "containerInstances": [arn], "status": "DRAINING" }),
+    );
+    for _ in 0..200 {
+        sim.step();
+        assert!(sim.service("backend")["runningCount"].as_i64() >= Some(2));
+    }
+    let on = |id: &str| {
+        sim.region.tasks.values().filter(|t| t.is_alive() && t.place.as_ref().unwrap().instance == id).count()
+    };
+    assert_eq!((on("i-01"), on("i-03")), (0, 3));
+}
+
+#[test]
+fn the_circuit_breaker_trips_and_leaves_what_ran() {
+    let mut sim = Sim::new(2);
+    sim.define("s", "i", 100, 100);
+    let breaker = |rollback: bool| {
+        json!({ "deploymentConfiguration": { "maximumPercent": 200, "minimumHealthyPercent": 100,
+            "deploymentCircuitBreaker": { "enable": true, "rollback": rollback } } })
+    };
+    sim.serve("s", 2, (200, 100), breaker(false));
+    sim.steps(5);
+    sim.define("s", "crash", 100, 100);
+    sim.update("s", json!({ "taskDefinition": "s" }));
+    sim.steps(600);
+    let deployments = sim.service("s")["deployments"].clone();
+    assert_eq!(deployments[0]["rolloutState"], "FAILED");
+    assert_eq!(deployments[0]["rolloutStateReason"], "ECS deployment circuit breaker: tasks failed to start.");
+    assert!(deployments[0]["failedTasks"].as_i64() >= Some(3), "{deployments}");
+    assert_eq!((&deployments[1]["runningCount"], &sim.service("s")["runningCount"]), (&json!(2), &json!(2)));
+    let failed = sim.region.tasks.values().find(|task| task.stop.is_some()).unwrap();
+    assert_eq!(failed.stop.as_ref().unwrap().code, "EssentialContainerExited");
+    assert_eq!(failed.stop.as_ref().unwrap().reason, "Essential container in task exited");
+    sim.update("s", breaker(true));
+    sim.update("s", json!({ "forceNewDeployment": true }));
+    sim.steps(600);
+    assert!(sim.is_stable("s"), "{:?}", sim.events("s"));
+    assert!(sim.said("s", "rolling back to (deployment ecs-svc/"));
+    assert!(sim.service("s")["taskDefinition"].as_str().unwrap().ends_with("s:1"));
+    let reason = sim.service("s")["deployments"][0]["rolloutStateReason"].clone();
+    assert!(reason.as_str().unwrap().ends_with("completed."), "{reason}");
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_is_told() {
+    let mut sim = Sim::new(1);
+    sim.define("s", "missing", 100, 100);
+    sim.serve("s", 1, (200, 100), json!({}));
+    sim.steps(200);
+    let stop = sim.region.tasks.values().find_map(|task| task.stop.clone()).unwrap();
+    assert_eq!((stop.code, stop.reason.as_str()), ("TaskFailedToStart", "CannotPullContainerError: not found"));
+    assert_eq!(sim.service("s")["deployments"][0]["rolloutState"], "IN_PROGRESS");
+}
+
+#[test]
+fn sick_targets_are_replaced_after_the_grace_period() {
+    let mut sim = Sim::new(2);
+    sim.define("s", "i", 100, 100);
+    let mut more = balanced();
+    more["healthCheckGracePeriodSeconds"] = json!(60);
+    sim.serve("s", 1, (200, 100), more);
+    sim.balancer.all_sick = true;
+    sim.steps(55);
+    assert!(sim.region.tasks.values().all(super::task::Task::is_wanted));
+    sim.steps(20);
+    let stop = sim.region.tasks.values().find_map(|task| task.stop.clone()).unwrap();
+    assert_eq!(stop.reason, format!("Task failed ELB health checks in (target-group {TARGETS})"));
+    let words = "due to (reason Health checks failed with these codes: [404])";
+    assert!(sim.said("s", "is unhealthy in (target-group") && sim.said("s", words));
+    assert!(sim.service("s")["deployments"][0]["failedTasks"].as_i64() > Some(0));
+}
+
+#[test]
+fn a_deleted_service_drains_before_it_is_inactive() {
+    let mut sim = Sim::new(1);
+    sim.define("s", "i", 100, 100);
+    sim.serve("s", 1, (200, 100), balanced());
+    sim.steps(5);
+    let deleted = sim.act("DeleteService", json!({ "cluster": "c", "service": "s", "force": true }));
+    assert_eq!(deleted["service"]["status"], "DRAINING");
+    sim.steps(10);
+    assert_eq!(sim.service("s")["status"], "DRAINING");
+    sim.steps(40);
+    assert_eq!(sim.service("s")["status"], "INACTIVE");
+}
+
+/// Work is counted, not time: each of 300 tasks is placed once, and a quiet cluster is not looked at.
+#[test]
+fn three_hundred_tasks_on_a_hundred_instances_are_little_work() {
+    let mut sim = Sim::new(100);
+    for name in ["a", "b", "d"] {
+        sim.define(name, "i", 230, 410);
+        sim.serve(name, 100, (200, 100), balanced());
+    }
+    sim.steps(10);
+    for name in ["a", "b", "d"] {
+        assert!(sim.is_stable(name));
+    }
+    assert_eq!(sim.region.work.placements, 300);
+    assert_eq!(sim.region.work.nodes, 300 * 100);
+    assert!(sim.region.due() > sim.world.now + 3600.0, "{}", sim.region.due());
+    sim.update("a", json!({ "forceNewDeployment": true }));
+    sim.steps(60);
+    assert!(sim.is_stable("a"), "{:?}", sim.events("a"));
+    assert_eq!(sim.region.work.placements, 400);
+    // A minute of a rollout looks at each task some times a second, and no more.
+    assert!(sim.region.work.tasks < 70 * 500, "{:?}", sim.region.work);
+}

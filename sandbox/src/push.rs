@@ -1,0 +1,226 @@
+//! Images put into ECR as `docker buildx` puts them: configuration, layers, manifest, and an index where there are several
+//! platforms or an attestation. Labels of the configuration say how the image behaves when a task runs it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::answer::Answer;
+use crate::asg::Place;
+use crate::gateway::upstream::Upstream;
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const ATTESTATION: &str = "application/vnd.in-toto+json";
+
+/// An image to push.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Its platforms' architectures, such as `arm64`.
+    #[serde(default = "arm")]
+    pub architectures: Vec<String>,
+    /// Labels of its configuration: `skydeck.behaves`, `skydeck.serves`, any others.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// What makes its digest another than that of the same image otherwise, such as a version.
+    #[serde(default)]
+    pub content: String,
+    /// Whether an attestation goes with it, as with `docker buildx` by default; then there is an index.
+    #[serde(default = "yes")]
+    pub attested: bool,
+}
+
+fn arm() -> Vec<String> {
+    vec!["arm64".to_owned()]
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Image {
+    /// An image for arm64 that behaves well, as `docker buildx build --push` makes it: an index of it and its attestation.
+    pub fn new(content: &str) -> Self {
+        Self { architectures: arm(), labels: BTreeMap::new(), content: content.to_owned(), attested: true }
+    }
+
+    /// How it behaves: `healthy`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang` or `too-big`.
+    #[must_use]
+    pub fn behaving(mut self, how: &str) -> Self {
+        self.labels.insert("skydeck.behaves".to_owned(), how.to_owned());
+        self
+    }
+
+    /// What it answers, by path: JSON such as `{"/health": {"status": 200, "body": {"status": "ok"}}}`. A path may be a
+    /// pattern with `*`; `{"fetch": "${URL}/x", "key": "NAME"}` instead passes on another service's answer.
+    #[must_use]
+    pub fn serving(mut self, paths: &Value) -> Self {
+        self.labels.insert("skydeck.serves".to_owned(), paths.to_string());
+        self
+    }
+
+    /// For these architectures instead of arm64.
+    #[must_use]
+    pub fn built_for(mut self, architectures: &[&str]) -> Self {
+        self.architectures = architectures.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    /// One plain manifest, as `docker push` and `--provenance=false` make it.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.attested = false;
+        self
+    }
+}
+
+/// What stands in ECR after a push.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pushed {
+    /// The digest to which the tag points: of the index, or of the only manifest.
+    pub digest: String,
+    /// The digests of the manifests in the index.
+    pub children: Vec<String>,
+}
+
+/// What a push asks for over the network.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) repository: String,
+    pub(crate) tag: String,
+    pub(crate) image: Image,
+}
+
+/// `sha256:` and the hash, as registries name content.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
+
+/// A finished document of some media type.
+struct Document {
+    kind: &'static str,
+    text: String,
+}
+
+impl Document {
+    fn descriptor(&self) -> Value {
+        json!({ "mediaType": self.kind, "digest": digest(self.text.as_bytes()), "size": self.text.len() })
+    }
+}
+
+struct Registry<'a> {
+    upstream: &'a Upstream,
+    place: &'a Place,
+    repository: &'a str,
+}
+
+/// Puts an image into a repository under a tag.
+pub(crate) async fn push(upstream: &Upstream, place: &Place, request: &Request) -> Result<Pushed, Error> {
+    let registry = Registry { upstream, place, repository: &request.repository };
+    let image = &request.image;
+    let mut entries = Vec::new();
+    let mut manifests = Vec::new();
+    for architecture in &image.architectures {
+        let manifest = registry.platform(image, architecture).await?;
+        let mut entry = manifest.descriptor();
+        entry["platform"] = json!({ "architecture": architecture, "os": "linux" });
+        entries.push(entry);
+        manifests.push(manifest);
+    }
+    if !image.attested && manifests.len() == 1 {
+        let manifest = &manifests[0];
+        registry.manifest(manifest, &request.tag).await?;
+        return Ok(Pushed { digest: digest(manifest.text.as_bytes()), children: Vec::new() });
+    }
+    if image.attested {
+        for number in 0..manifests.len() {
+            let subject = digest(manifests[number].text.as_bytes());
+            let attestation = registry.attestation(&subject).await?;
+            let mut entry = attestation.descriptor();
+            entry["annotations"] = json!({
+                "vnd.docker.reference.digest": subject, "vnd.docker.reference.type": "attestation-manifest",
+            });
+            entry["platform"] = json!({ "architecture": "unknown", "os": "unknown" });
+            entries.push(entry);
+            manifests.push(attestation);
+        }
+    }
+    let mut children = Vec::new();
+    for manifest in &manifests {
+        let name = digest(manifest.text.as_bytes());
+        registry.manifest(manifest, &name).await?;
+        children.push(name);
+    }
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+    let index = Document { kind: INDEX, text: index.to_string() };
+    registry.manifest(&index, &request.tag).await?;
+    Ok(Pushed { digest: digest(index.text.as_bytes()), children })
+}
+
+impl Registry<'_> {
+    /// Pushes configuration and layer of one platform; its manifest.
+    async fn platform(&self, image: &Image, architecture: &str) -> Result<Document, Error> {
+        let layer = Document { kind: LAYER, text: format!("{architecture} {}", image.content) };
+        let config = json!({
+            "architecture": architecture,
+            "os": "linux",
+            "config": { "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Entrypoint": ["/app/server"], "User": "10001", "Labels": image.labels },
+            "created": "2026-01-01T00:00:00Z",
+            "history": [{ "created": "2026-01-01T00:00:00Z", "created_by": "COPY server /app/server # buildkit" }],
+            "rootfs": { "type": "layers", "diff_ids": [digest(layer.text.as_bytes())] },
+        });
+        let config = Document { kind: CONFIG, text: config.to_string() };
+        self.manifest_of(&config, &layer).await
+    }
+
+    /// The provenance that `docker buildx` attaches to a manifest.
+    async fn attestation(&self, subject: &str) -> Result<Document, Error> {
+        let statement = json!({
+            "_type": "https://in-toto.io/Statement/v0.1",
+            "predicateType": "https://slsa.dev/provenance/v0.2",
+            "subject": [{ "digest": { "sha256": subject.trim_start_matches("sha256:") } }],
+        });
+        let layer = Document { kind: ATTESTATION, text: statement.to_string() };
+        let config = json!({
+            "architecture": "unknown", "os": "unknown", "config": {},
+            "rootfs": { "type": "layers", "diff_ids": [digest(layer.text.as_bytes())] },
+        });
+        let config = Document { kind: CONFIG, text: config.to_string() };
+        self.manifest_of(&config, &layer).await
+    }
+
+    async fn manifest_of(&self, config: &Document, layer: &Document) -> Result<Document, Error> {
+        self.blob(config).await?;
+        self.blob(layer).await?;
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "config": config.descriptor(), "layers": [layer.descriptor()],
+        });
+        Ok(Document { kind: MANIFEST, text: manifest.to_string() })
+    }
+
+    async fn blob(&self, document: &Document) -> Result<(), Error> {
+        let digest = digest(document.text.as_bytes());
+        let path = format!("/v2/{}/blobs/uploads/?digest={digest}", self.repository);
+        self.send("POST", &path, "application/octet-stream", &document.text).await
+    }
+
+    async fn manifest(&self, document: &Document, name: &str) -> Result<(), Error> {
+        self.send("PUT", &format!("/v2/{}/manifests/{name}", self.repository), document.kind, &document.text).await
+    }
+
+    async fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Result<(), Error> {
+        let headers = [("content-type", kind)];
+        let Place { account, region } = self.place;
+        let answer: Answer = self.upstream.call((account, region, "ecr"), method, path, &headers, body).await?;
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        let message = String::from_utf8_lossy(&answer.body).into_owned();
+        Err(Error::Net { what: format!("pushing to {}", self.repository), message })
+    }
+}
