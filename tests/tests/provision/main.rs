@@ -11,9 +11,11 @@ mod registry;
 mod service;
 mod storage;
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use serde_json::Value;
+use skydeck_aws::function::{ALIAS, FUNCTIONS};
 use skydeck_tests::Rig;
 use tokio::io::AsyncWriteExt;
 
@@ -25,6 +27,7 @@ const SECRET_VALUE: &str = "correct-horse-battery-staple";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn skyfox_is_provisioned_stays_as_it_is_and_leaves_nothing() {
     let rig = Rig::installed().await;
+    assert_every_function_is_installed(&rig).await;
     foreign::place(&rig.aws).await;
     for name in SECRETS {
         give(&rig, &format!("/skyfox-backend/{name}")).await;
@@ -71,6 +74,22 @@ async fn give(rig: &Rig, name: &str) {
     input.write_all(format!("{SECRET_VALUE}\n").as_bytes()).await.expect("it reads");
     drop(input);
     assert!(child.wait().await.expect("it ends").success());
+}
+
+/// With the alias that the state machine calls, on a published version.
+async fn assert_every_function_is_installed(rig: &Rig) {
+    let found = rig.aws.lambda.list_functions().send().await.expect("functions");
+    let found: BTreeSet<&str> = found.functions().iter().filter_map(|function| function.function_name()).collect();
+    let wanted: Vec<String> = FUNCTIONS.iter().map(|function| format!("skydeck-{}", function.name)).collect();
+    assert_eq!(found, wanted.iter().map(String::as_str).collect());
+    for name in &wanted {
+        let alias = rig.aws.lambda.get_alias().function_name(name).name(ALIAS).send().await.expect("the alias");
+        let version = alias.function_version().unwrap_or_default();
+        assert!(
+            version.parse::<u32>().is_ok(),
+            "{name}: {ALIAS} is on {version}, which a deploy would change under a run"
+        );
+    }
 }
 
 /// Before anything stands a plan says what every layer would make, and writes nothing.
