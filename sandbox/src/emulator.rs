@@ -112,7 +112,13 @@ impl Moto {
         let home = run.path().display().to_string();
         let port = free_port().await?;
         let arguments = [launcher, "moto".to_owned(), port.to_string()];
-        let environment = [("HOME", home.clone()), ("TMPDIR", home), ("LANG", "C.UTF-8".to_owned())];
+        // Without the last one, no policy of AWS's own can be attached to a role.
+        let environment = [
+            ("HOME", home.clone()),
+            ("TMPDIR", home),
+            ("LANG", "C.UTF-8".to_owned()),
+            ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true".to_owned()),
+        ];
         let mut child = Child::spawn("moto", &venv.python(), &arguments, &environment, run.path())?;
         child.wait_listening(port, READY).await?;
         Ok(Self { port, _child: child, _dir: run })

@@ -81,6 +81,8 @@ fn from_nothing_every_role_is_made_and_a_second_plan_is_empty() {
             "+ IAM role skyfox-devprod-instance",
             "+ IAM role skyfox-devprod-movie-execution",
             "+ IAM role skyfox-devprod-movie-task",
+            "+ IAM role skyfox-devprod-payment-execution",
+            "+ IAM role skyfox-devprod-payment-task",
             "+ IAM role skyfox-devprod-probe",
             "+ instance profile skyfox-devprod-instance",
         ]
@@ -91,7 +93,7 @@ fn from_nothing_every_role_is_made_and_a_second_plan_is_empty() {
     let facts = facts(&scope, &world).identity.unwrap();
     assert_eq!(facts.instance_role_arn, "arn:aws:iam::123456789012:role/skyfox-devprod-instance");
     assert_eq!(facts.probe_role_arn, "arn:aws:iam::123456789012:role/skyfox-devprod-probe");
-    assert_eq!(facts.execution_role_arns.len(), 2);
+    assert_eq!(facts.execution_role_arns.len(), 3);
     assert_eq!(facts.task_role_arns["movie"], "arn:aws:iam::123456789012:role/skyfox-devprod-movie-task");
 }
 
@@ -101,7 +103,10 @@ fn a_service_may_touch_only_its_own_parameters_and_buckets() {
     let inline = |role: &str, policy: &str| world.roles[role].settings.inline.get(policy).cloned();
     let parameters = inline("skyfox-devprod-backend-execution", "parameters").unwrap().text();
     assert!(parameters.contains("arn:aws:ssm:ap-south-1:123456789012:parameter/skyfox-backend/jwt-secret"));
-    assert!(!parameters.contains("movie-key"), "{parameters}");
+    assert!(!parameters.contains("s3-bucket"), "{parameters}");
+    let parameters = inline("skyfox-devprod-movie-execution", "parameters").unwrap().text();
+    assert!(parameters.contains("arn:aws:ssm:ap-south-1:123456789012:parameter/skyfox-backend/movie-service-api-key"));
+    assert!(!parameters.contains("jwt-secret") && !parameters.contains("payment-gateway"), "{parameters}");
     let buckets = inline("skyfox-devprod-backend-task", "buckets").unwrap().text();
     assert!(buckets.contains("arn:aws:s3:::skyfox-devprod-profile-images/*"), "{buckets}");
     assert_eq!(inline("skyfox-devprod-movie-task", "buckets"), None);

@@ -3,21 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Change, Gateway, Group, Ingress, RouteTable, Source, World, plan, teardown};
-use crate::facts::Facts;
+use crate::layer::fixtures::scope;
 use crate::plan::{Found, Plan, Ref, Refusal, StepId};
-use crate::scope::Scope;
-use crate::spec;
-
-fn skyfox() -> Scope {
-    let text = include_str!("../../../../platforms/skyfox.toml");
-    Scope {
-        platform: spec::parse("skyfox.toml", text).unwrap(),
-        account: "123456789012".into(),
-        partition: "aws".into(),
-        home: "skydeck-123456789012-ap-south-1".into(),
-        facts: Facts::default(),
-    }
-}
 
 fn empty() -> World {
     World { zones: ["a", "b", "c"].map(|zone| format!("ap-south-1{zone}")).to_vec(), ..World::default() }
@@ -93,7 +80,7 @@ fn carry_out(world: &mut World, plan: &Plan<Change>, steps: usize) {
 
 fn standing() -> World {
     let mut world = empty();
-    let plan = plan(&skyfox(), &world).unwrap();
+    let plan = plan(&scope(), &world).unwrap();
     carry_out(&mut world, &plan, usize::MAX);
     world
 }
@@ -101,7 +88,7 @@ fn standing() -> World {
 #[test]
 fn from_nothing_one_apply_makes_the_network_and_the_next_has_nothing_to_do() {
     let world = standing();
-    assert_eq!(plan(&skyfox(), &world).unwrap(), Plan::default());
+    assert_eq!(plan(&scope(), &world).unwrap(), Plan::default());
     let blocks: Vec<String> = world.subnets.values().map(|found| found.settings.cidr.to_string()).collect();
     assert_eq!(blocks, ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"]);
     let groups: Vec<&str> = world.groups.keys().map(String::as_str).collect();
@@ -120,7 +107,7 @@ fn the_internal_load_balancer_admits_the_instances_and_the_probe_and_nobody_else
 
 #[test]
 fn an_apply_that_died_after_any_step_is_finished_by_the_next_without_a_second_of_anything() {
-    let scope = skyfox();
+    let scope = scope();
     let first = plan(&scope, &empty()).unwrap();
     for steps in 0..first.steps.len() {
         let mut world = empty();
@@ -139,7 +126,7 @@ fn an_apply_that_died_after_any_step_is_finished_by_the_next_without_a_second_of
 
 #[test]
 fn a_second_vpc_and_gateway_left_by_a_lost_answer_are_reaped() {
-    let scope = skyfox();
+    let scope = scope();
     let mut world = standing();
     let (mut vpc, mut gateway) = (world.vpcs[0].clone(), world.gateways[0].clone());
     (vpc.id, gateway.id, gateway.settings.vpc) = ("vpc-spare".into(), "igw-spare".into(), None);
@@ -158,7 +145,7 @@ fn a_rule_that_somebody_opened_is_closed_and_one_that_was_closed_is_opened() {
     let group = &mut world.groups.get_mut("skyfox-devprod-instances").unwrap().settings;
     group.ingress.pop_first();
     group.ingress.insert(Ingress { from: 22, to: 22, source: Source::Cidr("0.0.0.0/0".into()) });
-    let found = plan(&skyfox(), &world).unwrap();
+    let found = plan(&scope(), &world).unwrap();
     assert_eq!(found.steps.len(), 2);
     carry_out(&mut world, &found, usize::MAX);
     assert_eq!(world, standing());
@@ -170,16 +157,16 @@ fn a_tag_that_was_taken_off_is_put_on_again_and_a_tag_of_somebody_else_stays() {
     let tags = &mut world.vpcs[0].settings.tags;
     tags.remove("Project");
     tags.insert("cost-centre".into(), "42".into());
-    let found = plan(&skyfox(), &world).unwrap();
+    let found = plan(&scope(), &world).unwrap();
     carry_out(&mut world, &found, usize::MAX);
     assert_eq!(world.vpcs[0].settings.tags["Project"], "skyfox");
     assert_eq!(world.vpcs[0].settings.tags["cost-centre"], "42");
-    assert!(plan(&skyfox(), &world).unwrap().is_empty());
+    assert!(plan(&scope(), &world).unwrap().is_empty());
 }
 
 #[test]
 fn another_block_for_a_standing_vpc_is_refused() {
-    let mut scope = skyfox();
+    let mut scope = scope();
     scope.platform.network.cidr = "10.1.0.0/16".parse().unwrap();
     let refusal = plan(&scope, &standing()).unwrap_err();
     assert!(matches!(&refusal, Refusal::Impossible { what, .. } if what.contains("10.1.0.0/16")), "{refusal}");
@@ -187,7 +174,7 @@ fn another_block_for_a_standing_vpc_is_refused() {
 
 #[test]
 fn more_zones_than_the_region_has_are_refused_with_both_numbers() {
-    let mut scope = skyfox();
+    let mut scope = scope();
     scope.platform.network.zones = 4;
     let refusal = plan(&scope, &empty()).unwrap_err().to_string();
     assert!(refusal.contains("asks for 4") && refusal.contains("has 3"), "{refusal}");
@@ -196,7 +183,7 @@ fn more_zones_than_the_region_has_are_refused_with_both_numbers() {
 #[test]
 fn teardown_leaves_nothing_and_removes_each_thing_after_what_uses_it() {
     let mut world = standing();
-    let found = teardown(&skyfox(), &world);
+    let found = teardown(&scope(), &world);
     carry_out(&mut world, &found, usize::MAX);
     assert_eq!(world, empty());
     let vpc = found.steps.iter().position(|step| matches!(step.change, Change::DeleteVpc { .. })).unwrap();

@@ -53,6 +53,8 @@ fn from_nothing_every_repository_is_made_and_a_second_plan_is_empty() {
             "~ ECR repository skyfox-devprod-backend",
             "+ ECR repository skyfox-devprod-movie-service",
             "~ ECR repository skyfox-devprod-movie-service",
+            "+ ECR repository skyfox-devprod-payment-service",
+            "~ ECR repository skyfox-devprod-payment-service",
         ]
     );
     let world = converged(&scope);
@@ -140,9 +142,10 @@ fn services_may_share_a_repository_which_is_then_no_single_services() {
     let mut scope = scope();
     scope.platform.services.get_mut("movie").unwrap().repository = "backend".into();
     let world = converged(&scope);
-    assert_eq!(world.repositories.keys().collect::<Vec<_>>(), [BACKEND]);
+    assert_eq!(world.repositories.keys().collect::<Vec<_>>(), [BACKEND, "skyfox-devprod-payment-service"]);
     assert_eq!(world.repositories[BACKEND].settings.tags.get("Service"), None);
-    assert_eq!(facts(&scope, &world).registry.unwrap().repository_uris.len(), 2);
+    let uris = facts(&scope, &world).registry.unwrap().repository_uris;
+    assert_eq!((uris.len(), &uris["movie"]), (3, &uris["backend"]));
 }
 
 #[test]

@@ -6,7 +6,9 @@ use crate::spec::{Part, Template};
 
 const BUCKET: &str = "/skyfox-backend/s3-bucket";
 const JWT: &str = "/skyfox-backend/jwt-secret";
-const KEY: &str = "/skyfox-backend/movie-key";
+const KEY: &str = "/skyfox-backend/movie-service-api-key";
+/// What a person gives.
+const GIVEN: [&str; 4] = ["/skyfox-backend/database-url", JWT, KEY, "/skyfox-backend/payment-gateway-api-key"];
 
 /// The world after a plan was carried out.
 fn after(mut world: World, plan: &Plan<Change>) -> World {
@@ -41,7 +43,7 @@ fn given() -> World {
         let settings = Parameter { kind: SECURE.into(), right: None, tags: Tags::new() };
         (name.to_owned(), Found { id: arn(name), settings })
     };
-    World { parameters: [parameter(JWT), parameter(KEY)].into() }
+    World { parameters: GIVEN.map(parameter).into() }
 }
 
 fn converged(scope: &Scope) -> World {
@@ -55,12 +57,12 @@ fn from_nothing_our_own_parameter_is_written_and_the_missing_ones_are_told() {
     assert_eq!(lines(&first), [format!("+ parameter {BUCKET}")]);
     assert_eq!(
         first.notes,
-        [JWT, KEY].map(|name| format!("parameter {name} is missing: give it a value with `skydeck secret set {name}`"))
+        GIVEN.map(|name| format!("parameter {name} is missing: give it a value with `skydeck secret set {name}`"))
     );
     let world = after(World::default(), &first);
     assert!(plan(&scope, &world).unwrap().is_empty());
     let facts = facts(&scope, &world).secrets.unwrap();
-    assert_eq!(facts.missing, [JWT, KEY]);
+    assert_eq!(facts.missing, GIVEN);
     assert_eq!(facts.parameter_arns["jwt-secret"], arn(JWT));
 }
 

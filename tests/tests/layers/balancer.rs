@@ -3,12 +3,12 @@
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use skydeck_aws::client::Clients;
 use skydeck_aws::layer::balancer::Balancer;
-use skydeck_aws::layer::converge;
 use skydeck_aws::layer::network::Network;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 
-use crate::harness::{apply, destroy, emulators, ground, repair, upload_probe};
+use crate::ground::{ground, upload_probe};
+use crate::harness::{apply, destroy, emulators, refusal, repair, rest};
 
 /// Somebody else's target group, with a name that begins like ours.
 async fn foreign_group(clients: &Clients, scope: &Scope) -> String {
@@ -24,7 +24,8 @@ async fn load_balancers_come_stay_are_repaired_and_go() {
         let clients = &emulator.clients;
         let mut scope = ground("lbalance", &emulator).await;
         let foreign = foreign_group(clients, &scope).await;
-        assert_eq!(apply::<Balancer>(&emulator, &mut scope).await, 17, "{}", emulator.name);
+        let made = apply::<Balancer>(&emulator, &mut scope).await;
+        assert_eq!(made.changes.len(), 17, "{}", emulator.name);
 
         let facts = scope.facts.balancer.clone().unwrap();
         assert_eq!(facts.load_balancers.len(), 2, "{}", emulator.name);
@@ -80,10 +81,10 @@ async fn a_load_balancer_of_somebody_else_is_refused_and_left_alone() {
         let request = clients.elb.create_load_balancer().name(scope.name("external")).set_subnets(Some(subnets));
         let made = request.send().await.unwrap();
         for mode in [Mode::Plan, Mode::Apply] {
-            let error = converge::<Balancer>(clients, &scope, mode).await.error.unwrap();
-            assert_eq!(error.error_type(), "Taken", "{}: {error}", emulator.name);
+            let (kind, text) = refusal::<Balancer>(&emulator, &scope, mode).await;
+            assert_eq!(kind, "Taken", "{}: {text}", emulator.name);
         }
-        assert!(converge::<Balancer>(clients, &scope, Mode::Destroy).await.changes.is_empty());
+        rest::<Balancer>(&emulator, &scope, Mode::Destroy).await;
         let arn = made.load_balancers()[0].load_balancer_arn().unwrap();
         clients.elb.delete_load_balancer().load_balancer_arn(arn).send().await.unwrap();
         destroy::<Network>(&emulator, &scope).await;

@@ -1,3 +1,5 @@
+//! Roles, their policies, the instance profile, service-linked roles.
+
 use aws_sdk_iam::types::Tag;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -5,26 +7,21 @@ use skydeck_aws::client::Clients;
 use skydeck_aws::layer::identity::Identity;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
-use tokio::sync::Mutex;
 
-use crate::harness::{ACCOUNT, apply_twice, destroy, emulators, refusal, repair, run};
+use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, run};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[
     {"Effect":"Allow","Principal":{"Service":"batch.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
 
-/// Service-linked roles are the account's own, so that these tests take turns.
-static TURN: Mutex<()> = Mutex::const_new(());
-
 #[tokio::test]
 async fn roles_are_made_kept_and_removed() {
-    let _turn = TURN.lock().await;
-    for emulator in emulators() {
-        let clients = emulator.clients(ACCOUNT).await;
-        let scope = emulator.scope("roles", &clients).await;
-        let foreign = foreign_role(&clients, &scope.name("foreign")).await;
+    for emulator in emulators().await {
+        let clients = &emulator.clients;
+        let mut scope = emulator.scope("roles").await;
+        let foreign = foreign_role(clients, &scope.name("foreign")).await;
 
-        let attempt = apply_twice::<Identity>(&clients, &scope).await;
+        let attempt = apply::<Identity>(&emulator, &mut scope).await;
         assert!(
             attempt.report.notes.is_empty(),
             "what is somebody else's is not talked about: {:?}",
@@ -35,10 +32,10 @@ async fn roles_are_made_kept_and_removed() {
         assert_eq!(facts.instance_profile_arn, scope.iam_arn("instance-profile", "roles-devprod-instance"));
         assert_eq!(facts.probe_role_arn, scope.iam_arn("role", "roles-devprod-probe"));
         assert_eq!(facts.execution_role_arns.len() + facts.task_role_arns.len(), 6);
-        read_back(&clients, &scope).await;
-        drift(&clients, &scope).await;
+        read_back(clients, &scope).await;
+        drift(&emulator, &scope).await;
 
-        destroy::<Identity>(&clients, &scope).await;
+        destroy::<Identity>(&emulator, &scope).await;
         let left = clients.iam.list_roles().path_prefix("/").send().await.expect("roles");
         let ours = left.roles().iter().map(|role| role.role_name()).filter(|name| name.starts_with("roles-"));
         assert_eq!(ours.collect::<Vec<_>>(), [foreign.as_str()], "{}", emulator.name);
@@ -95,37 +92,36 @@ fn document(text: &str) -> Value {
     serde_json::from_str(&percent_decode_str(text).decode_utf8_lossy()).expect("JSON")
 }
 
-async fn drift(clients: &Clients, scope: &Scope) {
-    let (iam, task, instance) = (&clients.iam, scope.name("backend-task"), scope.name("instance"));
+async fn drift(emulator: &Emulator, scope: &Scope) {
+    let (iam, task, instance) = (&emulator.clients.iam, scope.name("backend-task"), scope.name("instance"));
     iam.update_assume_role_policy().role_name(&task).policy_document(TRUST).send().await.expect("drift");
-    repair::<Identity>(clients, scope, "trust").await;
+    repair::<Identity>(emulator, scope, "trust").await;
     let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
     iam.attach_role_policy().role_name(&task).policy_arn(admin).send().await.expect("drift");
-    repair::<Identity>(clients, scope, "managed").await;
+    repair::<Identity>(emulator, scope, "managed").await;
     let request = iam.put_role_policy().role_name(&task).policy_name("extra").policy_document(POLICY);
     request.send().await.expect("drift");
-    repair::<Identity>(clients, scope, "inline.extra").await;
+    repair::<Identity>(emulator, scope, "inline.extra").await;
     iam.untag_role().role_name(&task).tag_keys("Service").send().await.expect("drift");
-    repair::<Identity>(clients, scope, "tags.Service").await;
+    repair::<Identity>(emulator, scope, "tags.Service").await;
     let request = iam.remove_role_from_instance_profile().instance_profile_name(&instance).role_name(&instance);
     request.send().await.expect("drift");
-    repair::<Identity>(clients, scope, "role").await;
+    repair::<Identity>(emulator, scope, "role").await;
 }
 
 #[tokio::test]
 async fn a_role_name_that_is_taken_is_refused_until_it_is_free() {
-    let _turn = TURN.lock().await;
-    for emulator in emulators() {
-        let clients = emulator.clients(ACCOUNT).await;
-        let scope = emulator.scope("taken-role", &clients).await;
-        let name = foreign_role(&clients, &scope.name("movie-task")).await;
+    for emulator in emulators().await {
+        let clients = &emulator.clients;
+        let scope = emulator.scope("taken-role").await;
+        let name = foreign_role(clients, &scope.name("movie-task")).await;
         let tags = Tag::builder().key("team").value("other").build().expect("a tag");
         clients.iam.tag_role().role_name(&name).tags(tags).send().await.expect("tags");
-        let (kind, text) = refusal::<Identity>(&clients, &scope, Mode::Apply).await;
+        let (kind, text) = refusal::<Identity>(&emulator, &scope, Mode::Apply).await;
         assert_eq!(kind, "Taken");
         assert!(text.contains(&name), "{text}");
         clients.iam.delete_role().role_name(&name).send().await.expect("free it");
-        run::<Identity>(&clients, &scope, Mode::Apply).await;
-        destroy::<Identity>(&clients, &scope).await;
+        run::<Identity>(&emulator, &scope, Mode::Apply).await;
+        destroy::<Identity>(&emulator, &scope).await;
     }
 }
