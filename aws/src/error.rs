@@ -83,6 +83,12 @@ impl Error {
         }
     }
 
+    /// Whether AWS answered with this code and these words: some codes stand for many things.
+    #[must_use]
+    pub fn says(&self, wanted: &str, words: &str) -> bool {
+        matches!(self, Error::Aws { code, message, .. } if code == wanted && message.contains(words))
+    }
+
     /// One error out of many. What only waits gives way to what is really wrong.
     #[must_use]
     pub fn join(mut errors: Vec<Error>) -> Option<Error> {
@@ -188,6 +194,23 @@ pub fn tolerate<T>(result: Result<T>, codes: &[&str]) -> Result<Option<T>> {
     }
 }
 
+/// Takes "not now" for [`Error::NotYet`]. Each use says in a comment what AWS is still at.
+///
+/// # Errors
+/// All errors, some of them as [`Error::NotYet`].
+pub fn not_yet<T>(result: Result<T>, passes: impl Fn(&Error) -> bool) -> Result<T> {
+    result.map_err(|error| if passes(&error) { Error::NotYet(error.to_string()) } else { error })
+}
+
+/// Takes "it exists already" for "look again". Either an answer was lost and this is a retry, or somebody else was
+/// faster since the world was observed: the next attempt observes whose it is, before anything is built on it.
+///
+/// # Errors
+/// [`Error::NotYet`] for these codes, and every error with another code.
+pub fn look_again<T>(result: Result<T>, codes: &[&str]) -> Result<T> {
+    not_yet(result, |error| error.code().is_some_and(|code| codes.contains(&code)))
+}
+
 #[cfg(test)]
 mod tests {
     use skydeck_core::plan::Refusal;
@@ -201,8 +224,7 @@ mod tests {
 
     #[test]
     fn the_names_that_the_state_machine_knows_errors_by_are_these() {
-        let taken =
-            Refusal::Taken { kind: "bucket".to_owned(), name: "b".to_owned(), advice: "Rename it".to_owned() };
+        let taken = Refusal::Taken { kind: "bucket".to_owned(), name: "b".to_owned(), advice: "Rename it".to_owned() };
         let impossible = Refusal::Impossible { what: "no room".to_owned(), advice: "Make some".to_owned() };
         let locked = Error::Locked { platform: "p".to_owned(), holder: "h".to_owned() };
         let names = [
@@ -227,6 +249,9 @@ mod tests {
     #[test]
     fn an_error_of_aws_is_told_as_verb_resource_code_and_advice() {
         let told = aws("UnauthorizedOperation").to_string();
-        assert!(told.starts_with("create VPC skyfox-devprod-vpc: UnauthorizedOperation: no. The function's role"), "{told}");
+        assert!(
+            told.starts_with("create VPC skyfox-devprod-vpc: UnauthorizedOperation: no. The function's role"),
+            "{told}"
+        );
     }
 }

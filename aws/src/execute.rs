@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
 use skydeck_core::plan::{Plan, Ref, StepId};
 
 use crate::error::{Error, Result};
@@ -71,6 +71,14 @@ pub async fn execute<C>(plan: &Plan<C>, apply: impl AsyncFn(&C, &Made) -> Result
             None => return Outcome { done, error: Error::join(errors) },
         }
     }
+}
+
+/// How many reads of one kind are under way at once, for what has no bulk call.
+const READS_AT_ONCE: usize = 8;
+
+/// All of these reads, or the first failure.
+pub(crate) async fn all<T>(reads: impl IntoIterator<Item = impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
+    stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await
 }
 
 #[cfg(test)]

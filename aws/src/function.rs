@@ -1,6 +1,14 @@
 //! The catalogue of skydeck's functions: what is installed, and what each may do.
 
-use crate::layer::{Work, network::Network};
+use crate::layer::Work;
+use crate::layer::balancer::Balancer;
+use crate::layer::cluster::Cluster;
+use crate::layer::identity::Identity;
+use crate::layer::network::Network;
+use crate::layer::registry::Registry;
+use crate::layer::secrets::Secrets;
+use crate::layer::service::Service;
+use crate::layer::storage::Storage;
 
 /// A Lambda function of skydeck: its name, and exactly what its role allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +31,13 @@ pub const ALIAS: &str = "live";
 pub const FUNCTIONS: &[Function] = &[
     Function { name: "prepare", actions: &["states:DescribeExecution"] },
     layer::<Network>(),
+    layer::<Identity>(),
+    layer::<Registry>(),
+    layer::<Storage>(),
+    layer::<Secrets>(),
+    layer::<Balancer>(),
+    layer::<Cluster>(),
+    layer::<Service>(),
     Function { name: "conclude", actions: &[] },
 ];
 

@@ -116,6 +116,16 @@ impl Home {
         swapped(request.send().await.during("delete", &self.url(key)).map(drop))
     }
 
+    /// Deletes an object, if there is one.
+    ///
+    /// # Errors
+    /// Where S3 refuses.
+    pub async fn forget(&self, key: &str) -> Result<()> {
+        let request = self.s3.delete_object().bucket(&self.bucket).key(key);
+        request.send().await.during("delete", &self.url(key))?;
+        Ok(())
+    }
+
     /// The platforms whose file is in the bucket, as `<platform>-<environment>`.
     ///
     /// # Errors

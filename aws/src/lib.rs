@@ -10,6 +10,8 @@ pub mod function;
 pub mod home;
 pub mod layer;
 pub mod lock;
+mod logs;
+mod number;
 pub mod run;
 mod tag;
 

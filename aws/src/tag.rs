@@ -28,3 +28,9 @@ macro_rules! service_tags {
 }
 
 service_tags!(optional to_ec2, from_ec2, aws_sdk_ec2::types::Tag);
+service_tags!(required to_iam, from_iam, aws_sdk_iam::types::Tag);
+service_tags!(required to_ecr, from_ecr, aws_sdk_ecr::types::Tag);
+service_tags!(required to_s3, from_s3, aws_sdk_s3::types::Tag);
+service_tags!(required to_ssm, from_ssm, aws_sdk_ssm::types::Tag);
+service_tags!(optional to_elb, from_elb, aws_sdk_elasticloadbalancingv2::types::Tag);
+service_tags!(optional to_ecs, from_ecs, aws_sdk_ecs::types::Tag);

@@ -8,7 +8,9 @@
 
 pub mod facts;
 pub mod layer;
+pub mod logs;
 pub mod outputs;
+pub mod placement;
 pub mod plan;
 pub mod run;
 pub mod scope;

@@ -1,5 +1,6 @@
 //! Plans: typed changes with their dependencies, and how a change is shown to a person.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -137,6 +138,12 @@ impl Description {
         Description { action: Action::Update, kind: kind.into(), name: name.into(), attributes: diff(old, new) }
     }
 
+    /// Which resource it is about: kind and name.
+    #[must_use]
+    pub fn what(&self) -> (&str, &str) {
+        (&self.kind, &self.name)
+    }
+
     /// A deletion.
     pub fn delete(kind: &str, name: impl Into<String>) -> Self {
         Description { action: Action::Delete, kind: kind.into(), name: name.into(), attributes: Vec::new() }
@@ -152,6 +159,15 @@ impl fmt::Display for Description {
         };
         write!(f, "{sign} {} {}", self.kind, self.name)
     }
+}
+
+/// The changes with one for each resource: a change in place that belongs to a creation or a deletion (attributes that AWS
+/// takes in a call of their own) goes without saying, and so does a second one of the same resource.
+#[must_use]
+pub fn outline(changes: &[Description]) -> Vec<&Description> {
+    let mut said: BTreeSet<(&str, &str)> =
+        changes.iter().filter(|change| change.action != Action::Update).map(Description::what).collect();
+    changes.iter().filter(|change| change.action != Action::Update || said.insert(change.what())).collect()
 }
 
 /// One attribute of a change.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
 use crate::outputs::Outputs;
-use crate::plan::{Action, Description};
+use crate::plan::{Action, Description, outline};
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,7 +166,7 @@ pub struct LayerReport {
     pub layer: Layer,
     /// Number of resources created.
     pub created: usize,
-    /// Number of changes in place.
+    /// Number of resources changed in place.
     pub updated: usize,
     /// Number of resources deleted.
     pub deleted: usize,
@@ -183,10 +183,11 @@ pub struct LayerReport {
 }
 
 impl LayerReport {
-    /// Counts what the descriptions say.
+    /// Counts the resources that the changes are about.
     #[must_use]
     pub fn count(layer: Layer, changes: &[Description]) -> Self {
-        let count = |action| changes.iter().filter(|change| change.action == action).count();
+        let outline = outline(changes);
+        let count = |action| outline.iter().filter(|change| change.action == action).count();
         LayerReport {
             layer,
             created: count(Action::Create),
@@ -289,4 +290,28 @@ pub enum Outcome {
 #[must_use]
 pub fn outputs_key(platform: &str) -> String {
     format!("platforms/{platform}/outputs.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Layer, LayerReport};
+    use crate::plan::Description;
+
+    #[test]
+    fn a_resource_counts_once_however_many_calls_it_takes() {
+        let (none, some) = (serde_json::json!({}), serde_json::json!({ "a": 1 }));
+        let update = |name: &str| Description::update("VPC", name, &none, &some);
+        let changes = [
+            Description::create("VPC", "new", &some),
+            update("new"),
+            update("old"),
+            update("old"),
+            update("going"),
+            Description::delete("VPC", "going"),
+        ];
+        let report = LayerReport::count(Layer::Network, &changes);
+        assert_eq!((report.created, report.updated, report.deleted), (1, 1, 1));
+        assert_eq!(report.to_string(), "1 created, 1 changed, 1 deleted");
+        assert_eq!(LayerReport::count(Layer::Network, &[]).to_string(), "no changes");
+    }
 }

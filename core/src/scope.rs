@@ -112,8 +112,12 @@ impl Scope {
     }
 }
 
-/// The tags of `wanted` that `found` lacks or has with another value. Tags that others have added are theirs.
+/// What a tagging call has to change: of the tags that `found` lacks or has with another value, the values found and those
+/// wanted. `None` where there are none; tags that others have added are theirs.
 #[must_use]
-pub fn missing_tags(found: &Tags, wanted: &Tags) -> Tags {
-    wanted.iter().filter(|(key, value)| found.get(*key) != Some(value)).map(|(k, v)| (k.clone(), v.clone())).collect()
+pub fn retag(found: &Tags, wanted: &Tags) -> Option<(Tags, Tags)> {
+    let same = |(key, value): &(&String, &String)| found.get(*key) == Some(*value);
+    let new: Tags = wanted.iter().filter(|tag| !same(tag)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let old = found.iter().filter(|(key, _)| new.contains_key(*key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    (!new.is_empty()).then_some((old, new))
 }

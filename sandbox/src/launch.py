@@ -69,6 +69,45 @@ def tell_states_of_branches(sfn):
     sfn._run_sub_machine, sfn._execute_task = branch, task
 
 
+def link_events(sfn):
+    """Says of each event which one it follows from, as AWS does: in a branch the branch's own."""
+    thread = threading.local()
+    add_event, run_branch = sfn._add_event, sfn._run_sub_machine
+
+    def add(execution, kind, details=None):
+        last = thread.__dict__.setdefault("last", {})
+        event = add_event(execution, kind, details)
+        event["previousEventId"] = last.get(execution["executionArn"], 0)
+        last[execution["executionArn"]] = event["id"]
+        return event
+
+    def branch(states, start_at, given, execution, context):
+        # A branch has a thread of its own, and follows from the state that it is a branch of.
+        entered = [e["id"] for e in execution["events"] if e["type"] in ("ParallelStateEntered", "MapStateEntered")]
+        thread.__dict__.setdefault("last", {})[execution["executionArn"]] = entered[-1] if entered else 0
+        return run_branch(states, start_at, given, execution, context)
+
+    sfn._add_event, sfn._run_sub_machine = add, branch
+
+
+def place_load_balancers(alb, ec2):
+    """Puts a load balancer into the VPC of its subnets; the emulator says of each that it lies in the default VPC."""
+    create = alb._ACTION_MAP["CreateLoadBalancer"]
+
+    def amended(params):
+        found = [ec2._subnets.get(subnet) for subnet in alb._parse_member_list(params, "Subnets")[:1]]
+        vpc = {"VpcId": [found[0]["VpcId"]]} if found and found[0] else {}
+        return create({**params, **vpc})
+
+    alb._ACTION_MAP["CreateLoadBalancer"] = amended
+
+
+def take_transport_for_tls(app):
+    """Lets policies see TLS, which clients of AWS speak and clients of the sandbox do not."""
+    pin = app.pin_request_origin
+    app.pin_request_origin = lambda address, _secure: pin(address, True)
+
+
 def give_functions_a_proxy(runtime, service):
     """Each function reaches load balancers through the gateway, under its own name: what it may reach depends on its VPC."""
     host = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
@@ -105,7 +144,7 @@ if sys.argv[1] == "moto":
 else:
     from ministack import app
     from ministack.core import lambda_runtime
-    from ministack.services import ecr, iam, lambda_svc, ssm, stepfunctions
+    from ministack.services import alb, ec2, ecr, iam, lambda_svc, ssm, stepfunctions
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
@@ -115,6 +154,9 @@ else:
         iam._aws_managed_policies.setdefault(arn, iam._make_aws_managed_record(name, json.dumps(document)))
     amend_service_linked_roles(iam)
     tell_states_of_branches(stepfunctions)
+    link_events(stepfunctions)
+    place_load_balancers(alb, ec2)
+    take_transport_for_tls(app)
     give_functions_a_proxy(lambda_runtime, lambda_svc)
     let_layers_be_downloaded(ecr)
     # app.main() reads its own arguments.

@@ -5,7 +5,7 @@
 mod common;
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use skydeck_sandbox::venv::{MINISTACK, Venv};
 use skydeck_sandbox::{Error, Moto, Options, Running, Sandbox, serve};
@@ -15,10 +15,9 @@ async fn an_environment_is_made_once() {
     let root = common::dir().join("venv");
     Venv::make(&root, MINISTACK, &|_| ()).await.unwrap();
     let told = Mutex::new(Vec::new());
-    let begun = Instant::now();
     Venv::make(&root, MINISTACK, &|text| told.lock().unwrap().push(text.to_owned())).await.unwrap();
+    // Each step that makes something is told.
     assert!(told.lock().unwrap().is_empty());
-    assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
 /// An environment without packages is quick to make: two ask for it at once, and one half made is made anew.

@@ -1,1 +1,6 @@
-//! Stub.
+//! What the integration tests share.
+
+mod rig;
+pub mod skyfox;
+
+pub use rig::{Ended, Rig, binaries, root};

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use skydeck_core::facts::Facts;
-use skydeck_core::plan::{Describe, Description, Plan, Refusal};
+use skydeck_core::plan::{Action, Describe, Description, Plan, Refusal};
 use skydeck_core::run::{Layer, LayerReport, Mode};
 use skydeck_core::scope::Scope;
 
@@ -11,7 +11,15 @@ use crate::client::Clients;
 use crate::error::{Error, Result};
 use crate::execute::{Made, execute};
 
+pub mod balancer;
+pub mod cluster;
 pub mod network;
+pub mod service;
+
+pub mod identity;
+pub mod registry;
+pub mod secrets;
+pub mod storage;
 
 /// What a layer of the platform can do. The planner is `skydeck-core`'s; the rest calls AWS.
 pub trait Work {
@@ -101,6 +109,14 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
 /// What is still open after a plan was carried out: AWS is at work, or does not show yet what it has done.
 fn unfinished<C: Describe>(next: &Plan<C>) -> Option<Error> {
     let mut open = next.waits.clone();
-    open.extend(next.describe().iter().map(ToString::to_string));
+    open.extend(next.describe().iter().map(|change| {
+        let verb = match change.action {
+            Action::Create => "creation",
+            Action::Update => "change",
+            Action::Delete => "deletion",
+        };
+        format!("the {verb} of {} {}", change.kind, change.name)
+    }));
+    open.dedup();
     (!open.is_empty()).then(|| Error::NotYet(open.join(", ")))
 }

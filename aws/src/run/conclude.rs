@@ -21,6 +21,10 @@ pub async fn conclude(context: &Context, ending: Ending) -> Result<Conclusion> {
     } else {
         None
     };
+    if failure.is_none() && run.mode == Mode::Destroy {
+        // What it says is there no longer.
+        context.home.forget(&outputs_key(&run.platform)).await?;
+    }
     let conclusion = Conclusion {
         mode: run.mode,
         platform: run.platform.clone(),

@@ -15,8 +15,10 @@ use crate::layer::{Work, converge};
 pub async fn layer<W: Work>(context: &Context, input: LayerInput) -> Result<LayerOutput> {
     let run = input.run;
     let key = run.key(&format!("{}.json", W::LAYER));
-    let (scope, mut journal) = try_join!(context.scope(&run, input.facts), context.home.read_json::<Journal>(&key))?;
+    let (mut scope, mut journal) =
+        try_join!(context.scope(&run, input.facts), context.home.read_json::<Journal>(&key))?;
     if run.mode == Mode::Plan {
+        scope.facts = scope.facts.clone().or_placeholders(&scope);
         // A plan that is made again replaces the one before.
         journal = Journal::default();
     }

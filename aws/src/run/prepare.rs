@@ -1,5 +1,6 @@
 //! `Prepare`: which platform, is its file right, may this run begin.
 
+use skydeck_core::placement;
 use skydeck_core::run::{Mode, Prepared, Run, Start, spec_key};
 use skydeck_core::spec;
 
@@ -10,7 +11,8 @@ use crate::lock;
 /// Loads and checks the platform file, and takes the lock for what writes.
 ///
 /// # Errors
-/// [`Error::Input`] where the platform or its file is not there or wrong, [`Error::Locked`] where another run is at work.
+/// [`Error::Input`] where the platform or its file is not there or wrong, [`Error::Refused`] where its tasks can never find
+/// room, [`Error::Locked`] where another run is at work.
 pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
     let platform = match start.platform {
         Some(platform) => platform,
@@ -29,6 +31,10 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
             "platform.region is {}, and this installation of skydeck works in {}. Install skydeck there, or change the region",
             file.region, context.clients.region
         )));
+    }
+    // What cannot run can still be removed.
+    if start.mode != Mode::Destroy {
+        placement::check(&file)?;
     }
     let run = Run {
         id: start.execution,

@@ -1,1 +1,6 @@
-fn main() {}
+//! The identity layer.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    skydeck_functions::layer::<skydeck_aws::layer::identity::Identity>().await
+}

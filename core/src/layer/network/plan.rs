@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Change, Gateway, Group, Ingress, Source, Vpc, World, desired};
 use crate::plan::{Found, Plan, Ref, Refusal};
-use crate::scope::{Scope, Tags, missing_tags};
+use crate::scope::{Scope, Tags, retag};
 
 /// What has to change for the network to be what the platform file says.
 ///
@@ -31,7 +31,7 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
                 if !found.settings.public_ip_on_launch {
                     plan.add(Change::SetPublicIp { subnet: id.clone(), name: name.clone() }, &[]);
                 }
-                retag(&mut plan, "subnet", &found.id, &found.settings.tags, &settings.tags);
+                set_tags(&mut plan, "subnet", &found.id, &found.settings.tags, &settings.tags);
                 id
             }
         };
@@ -58,10 +58,8 @@ fn fixed(kind: &str, name: &str, what: &str, old: &impl ToString, new: &impl ToS
     }
 }
 
-fn retag(plan: &mut Plan<Change>, kind: &str, id: &str, found: &Tags, wanted: &Tags) {
-    let new = missing_tags(found, wanted);
-    if !new.is_empty() {
-        let old = found.iter().filter(|(key, _)| new.contains_key(*key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+fn set_tags(plan: &mut Plan<Change>, kind: &str, id: &str, found: &Tags, wanted: &Tags) {
+    if let Some((old, new)) = retag(found, wanted) {
         let change = Change::SetTags { id: id.into(), kind: kind.into(), name: wanted["Name"].clone(), old, new };
         plan.add(change, &[]);
     }
@@ -83,7 +81,7 @@ fn plan_vpc(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Result<Ref
     if (found.settings.dns_hostnames, found.settings.dns_support) != (hostnames, support) {
         plan.add(Change::SetVpcDns { vpc: vpc.clone(), name, hostnames, support }, &[]);
     }
-    retag(plan, "VPC", &found.id, &found.settings.tags, &wanted.tags);
+    set_tags(plan, "VPC", &found.id, &found.settings.tags, &wanted.tags);
     Ok(vpc)
 }
 
@@ -95,7 +93,7 @@ fn plan_routes(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref)
     let gateway = match found {
         None => plan.add(Change::CreateGateway { tags }, &[]),
         Some(found) => {
-            retag(plan, "internet gateway", &found.id, &found.settings.tags, &tags);
+            set_tags(plan, "internet gateway", &found.id, &found.settings.tags, &tags);
             Ref::from(found.id.as_str())
         }
     };
@@ -111,7 +109,7 @@ fn plan_routes(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref)
     let table = match found {
         None => plan.add(Change::CreateRouteTable { vpc: vpc.clone(), tags }, &[vpc]),
         Some(found) => {
-            retag(plan, "route table", &found.id, &found.settings.tags, &tags);
+            set_tags(plan, "route table", &found.id, &found.settings.tags, &tags);
             Ref::from(found.id.as_str())
         }
     };
@@ -151,7 +149,7 @@ fn plan_groups(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref)
             plan.add(change, &after);
         }
         if let Some(found) = found {
-            retag(plan, "security group", &found.id, &found.settings.tags, &settings.tags);
+            set_tags(plan, "security group", &found.id, &found.settings.tags, &settings.tags);
             if !found.settings.egress_all {
                 plan.add(Change::AllowOut { group, name: name.clone() }, &[]);
             }

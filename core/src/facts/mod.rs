@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Refusal;
 
+mod placeholder;
+
+pub use placeholder::KNOWN_AFTER_APPLY;
+
 /// The facts of all layers that have run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -1,0 +1,154 @@
+//! Reads services and task definitions: services in bulk, of each task definition family its revisions, and the few
+//! definitions that matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::types as ecs;
+use futures::future::try_join_all;
+use futures::try_join;
+use skydeck_core::layer::service::{Behind, Definition, Family, Placement, Service, Settings, World};
+use skydeck_core::scope::Scope;
+
+use super::definition;
+use crate::error::{Error, Explain, Result};
+use crate::number;
+use crate::tag::from_ecs;
+
+/// How many services one call describes
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>).
+const AT_ONCE: usize = 10;
+
+pub(super) async fn observe(client: &Client, scope: &Scope) -> Result<World> {
+    let (services, families) = try_join!(services(client, scope), families(client, scope))?;
+    let newest = families.values().filter_map(|family| family.active.first().or(family.inactive.first()));
+    let used = services.values().map(|service| &service.definition);
+    let arns: BTreeSet<&String> = newest.chain(used).filter(|arn| !arn.is_empty()).collect();
+    let definitions = try_join_all(arns.into_iter().map(|arn| describe(client, arn))).await?;
+    let definitions: BTreeMap<String, Definition> = definitions.into_iter().collect();
+    let families = families.into_iter().map(|(name, mut family)| {
+        // Whose a family is, its newest revision says.
+        let newest = family.active.first().or(family.inactive.first());
+        let newest = newest.and_then(|arn| definitions.get(arn));
+        family.tags = newest.map(|definition| definition.tags.clone()).unwrap_or_default();
+        (name, family)
+    });
+    Ok(World { families: families.collect(), services, definitions })
+}
+
+/// The services of the cluster, and those of the platform file wherever a list leaves them out.
+async fn services(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Service>> {
+    let cluster = &scope.prefix();
+    let request = client.list_services().cluster(cluster).max_results(100);
+    let listed: Result<Vec<String>, _> = request.into_paginator().items().send().collect::<Result<_, _>>().await;
+    let Some(listed) = listed.find(&["ClusterNotFoundException"], "list services of cluster", cluster)? else {
+        return Ok(BTreeMap::new());
+    };
+    let listed = listed.iter().filter_map(|arn| arn.rsplit('/').next().map(ToOwned::to_owned));
+    let names: BTreeSet<String> = listed.chain(scope.platform.services.keys().cloned()).collect();
+    let names: Vec<String> = names.into_iter().collect();
+    let chunks = names.chunks(AT_ONCE).map(|names| async move {
+        let request = client.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
+        let result = request.include(ecs::ServiceField::Tags).send().await;
+        result.find(&["ClusterNotFoundException"], "describe services of cluster", cluster)
+    });
+    let answers = try_join_all(chunks).await?;
+    let found = answers.iter().flatten().flat_map(|answer| answer.services());
+    // A deleted service stays visible for a while, as INACTIVE.
+    let alive = found.filter(|service| service.status() != Some("INACTIVE"));
+    Ok(alive.map(|service| (service.service_name().unwrap_or_default().to_owned(), read(service))).collect())
+}
+
+fn read(found: &ecs::Service) -> Service {
+    let counts = [found.desired_count(), found.running_count(), found.pending_count()];
+    let deployment = found.deployment_configuration();
+    let breaker = deployment.and_then(|deployment| deployment.deployment_circuit_breaker());
+    let strategy = |strategy: &ecs::PlacementStrategy| {
+        let kind = strategy.r#type().map(|kind| kind.as_str()).unwrap_or_default();
+        let field = strategy.field().unwrap_or_default();
+        // ECS takes `memory` and may tell `MEMORY`.
+        let field = if kind == "binpack" { field.to_lowercase() } else { field.to_owned() };
+        (kind.to_owned(), field)
+    };
+    let item =
+        |item: &ecs::CapacityProviderStrategyItem| (item.capacity_provider().to_owned(), (item.base(), item.weight()));
+    Service {
+        arn: found.service_arn().unwrap_or_default().into(),
+        draining: found.status() == Some("DRAINING"),
+        tasks: counts.into_iter().map(|count| number::from_aws(Some(count))).max().unwrap_or_default(),
+        desired: number::from_aws(Some(found.desired_count())),
+        definition: found.task_definition().unwrap_or_default().into(),
+        settings: Settings {
+            maximum_percent: number::from_aws(deployment.and_then(|found| found.maximum_percent())),
+            minimum_healthy_percent: number::from_aws(deployment.and_then(|found| found.minimum_healthy_percent())),
+            circuit_breaker: breaker.is_some_and(|breaker| breaker.enable()),
+            circuit_breaker_rollback: breaker.is_some_and(|breaker| breaker.rollback()),
+            grace_seconds: number::from_aws(found.health_check_grace_period_seconds()),
+            placement_strategy: found.placement_strategy().iter().map(strategy).collect(),
+            zone_rebalancing: found.availability_zone_rebalancing() == Some(&ecs::AvailabilityZoneRebalancing::Enabled),
+            managed_tags: found.enable_ecs_managed_tags(),
+            propagate_tags: found.propagate_tags().map_or("NONE", |from| from.as_str()).into(),
+            execute_command: found.enable_execute_command(),
+        },
+        placement: Placement {
+            capacity: found.capacity_provider_strategy().iter().map(item).collect(),
+            load_balancers: found.load_balancers().iter().map(behind).collect(),
+        },
+        tags: from_ecs(found.tags()),
+    }
+}
+
+fn behind(found: &ecs::LoadBalancer) -> Behind {
+    Behind {
+        target_group: found.target_group_arn().unwrap_or_default().into(),
+        container: found.container_name().unwrap_or_default().into(),
+        port: number::port(found.container_port()),
+    }
+}
+
+/// The families that begin with the platform's prefix, with their revisions.
+async fn families(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Family>> {
+    let prefix = format!("{}-", scope.prefix());
+    let names: Vec<String> = client
+        .list_task_definition_families()
+        .family_prefix(&prefix)
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .during("list task definition families of", &prefix)?;
+    let families = names.into_iter().map(|name| async move {
+        let (active, inactive) = try_join!(
+            revisions(client, &name, ecs::TaskDefinitionStatus::Active),
+            revisions(client, &name, ecs::TaskDefinitionStatus::Inactive),
+        )?;
+        Ok::<_, Error>((name, Family { active, inactive, ..Family::default() }))
+    });
+    let families = try_join_all(families).await?;
+    // A family of which AWS is deleting all revisions counts as gone.
+    let is_left = |family: &Family| !(family.active.is_empty() && family.inactive.is_empty());
+    Ok(families.into_iter().filter(|(_, family)| is_left(family)).collect())
+}
+
+/// ARNs of a family's revisions, newest first.
+async fn revisions(client: &Client, family: &str, status: ecs::TaskDefinitionStatus) -> Result<Vec<String>> {
+    client
+        .list_task_definitions()
+        .family_prefix(family)
+        .status(status)
+        .sort(ecs::SortOrder::Desc)
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .during("list task definitions of", family)
+}
+
+async fn describe(client: &Client, arn: &str) -> Result<(String, Definition)> {
+    let request = client.describe_task_definition().task_definition(arn).include(ecs::TaskDefinitionField::Tags);
+    let answer = request.send().await.during("describe task definition", arn)?;
+    let found = answer.task_definition().ok_or_else(|| Error::Broken(format!("AWS gives {arn} without contents")))?;
+    Ok((arn.to_owned(), definition::read(found, answer.tags())))
+}

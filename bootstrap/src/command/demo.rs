@@ -1,0 +1,154 @@
+//! `skydeck demo`: everything, on this machine, from nothing.
+
+use std::time::Instant;
+
+use aws_sdk_ssm::types::ParameterType;
+use miette::{IntoDiagnostic, miette};
+use skydeck_aws::Clients;
+use skydeck_aws::error::Explain;
+use skydeck_core::run::Mode;
+use skydeck_sandbox::Running;
+
+use super::demo_report::{Report, Step, layers};
+use super::outputs;
+use super::platform_file::PlatformFile;
+use super::{bootstrap, sandbox};
+use crate::cli::{Architecture, Demo, Up};
+use crate::context::{Account, Context, sandbox_error};
+use crate::error::{Ending, Usage};
+use crate::follow::Finished;
+use crate::{install, package, project, run};
+
+pub(super) async fn run(mut context: Context, options: &Demo) -> miette::Result<Ending> {
+    context.sandbox = true;
+    let root = project::root()?;
+    // By its place here or, for who stands elsewhere, in the sources.
+    let path = if options.file.exists() { options.file.clone() } else { root.join(&options.file) };
+    let file = PlatformFile::read(&context, &path)?;
+    if Running::find(&project::sandbox()?).await.is_ok() {
+        let help = format!("stop it first: `{} sandbox down`", context.invocation_without_sandbox());
+        return Err(Usage::new("a sandbox runs already, and the demo begins from nothing", help).into());
+    }
+    let mut demo = DemoRun { context: &context, file, report: Report::default() };
+    let ended = tokio::select! {
+        ended = demo.run(options.keep) => ended,
+        _ = tokio::signal::ctrl_c() => Ok(Ending::Interrupted),
+    };
+    context.terminal.settle();
+    let found = Running::find(&project::sandbox()?).await;
+    if let (Ok(running), false) = (found, options.keep) {
+        let stopped = demo.step("stopped the sandbox", async |_| sandbox_error(running.clone().stop().await)).await;
+        stopped?;
+    }
+    if ended.is_ok() {
+        demo.finish(options.keep)?;
+    }
+    ended
+}
+
+struct DemoRun<'a> {
+    context: &'a Context,
+    file: PlatformFile,
+    report: Report,
+}
+
+impl DemoRun<'_> {
+    /// Does one step, and tells how long it took.
+    async fn step<T>(
+        &mut self,
+        name: &'static str,
+        work: impl AsyncFn(&Self) -> miette::Result<T>,
+    ) -> miette::Result<T> {
+        let begun = Instant::now();
+        let done = work(self).await?;
+        let seconds = begun.elapsed().as_secs_f64();
+        self.context.terminal.settle();
+        let style = self.context.terminal.style().dim();
+        self.context.terminal.say(format!("{name} {}", style.apply_to(format!("({seconds:.1} s)"))));
+        self.report.steps.push(Step { name, seconds });
+        Ok(done)
+    }
+
+    async fn run(&mut self, keep: bool) -> miette::Result<Ending> {
+        let (root, names, cache) = (project::root()?, install::binaries(), project::packages()?);
+        let terminal = &self.context.terminal;
+        let packages = self
+            .step("built and packed the functions", async |_| {
+                let binaries = package::build_here(&root, &names).await?;
+                terminal.progress("packing the functions");
+                package::pack(&binaries, &cache).await
+            })
+            .await?;
+        let up =
+            Up { speed: 20.0, latency: std::time::Duration::ZERO, region: self.file.platform.region.clone(), port: 0 };
+        let running = self.step("started the sandbox", async |demo| sandbox::up(demo.context, &up).await).await?;
+        let (clients, account) = self.context.connect().await?;
+        let items = self
+            .step("installed skydeck", async |demo| {
+                bootstrap::install(demo.context, &clients, &account, Architecture::HOST, &packages).await
+            })
+            .await?;
+        self.report.install = items;
+        self.step("gave the secrets values", async |demo| demo.secrets(&clients).await).await?;
+        self.file.upload(&clients, &account).await?;
+        let applied = self.provision(&clients, &account, Mode::Apply).await?;
+        self.report.apply.clone_from(&applied);
+        if let Some(applied) = applied.filter(Finished::is_good) {
+            self.show(&applied);
+        } else {
+            return Ok(Ending::Failed);
+        }
+        self.report.calls = sandbox_error(running.admin().status().await)?.last_call;
+        if keep {
+            return Ok(Ending::Done);
+        }
+        let destroyed = self.provision(&clients, &account, Mode::Destroy).await?;
+        self.report.destroy.clone_from(&destroyed);
+        Ok(if destroyed.is_some_and(|run| run.is_good()) { Ending::Done } else { Ending::Failed })
+    }
+
+    /// What a person would give with `skydeck secret set`: here any value does, so that nothing is missing.
+    async fn secrets(&self, clients: &Clients) -> miette::Result<()> {
+        for secret in self.file.platform.secrets.values().filter(|secret| secret.value.is_none()) {
+            let request = clients.ssm.put_parameter().name(&secret.parameter).value("of the demo");
+            let written = request.r#type(ParameterType::SecureString).overwrite(true).send().await;
+            written.during("write parameter", &secret.parameter).into_diagnostic()?;
+        }
+        Ok(())
+    }
+
+    async fn provision(&self, clients: &Clients, account: &Account, mode: Mode) -> miette::Result<Option<Finished>> {
+        self.context.terminal.say("");
+        let started = run::start(clients, account, mode, &self.file.name()).await.into_diagnostic()?;
+        let finished = run::watch(self.context, clients, &started).await?;
+        if let Some(finished) = &finished {
+            run::tell_end(self.context, clients, account, finished).await?;
+        }
+        Ok(finished)
+    }
+
+    /// Outputs and a line per layer.
+    fn show(&mut self, applied: &Finished) {
+        let conclusion = applied.conclusion.as_ref();
+        let outputs = conclusion.and_then(|conclusion| serde_json::to_value(&conclusion.outputs).ok());
+        self.report.outputs = outputs.unwrap_or_default();
+        let lines = |lines: Vec<String>| lines.iter().for_each(|line| self.context.terminal.say(format!("  {line}")));
+        self.context.terminal.say("\nOutputs");
+        lines(outputs::lines(&self.report.outputs));
+        self.context.terminal.say("\nLayers");
+        lines(layers(conclusion.map(|conclusion| conclusion.layers.as_slice()).unwrap_or_default()));
+    }
+
+    fn finish(&self, keep: bool) -> miette::Result<()> {
+        if keep {
+            let command = self.context.invocation_without_sandbox();
+            let name = self.file.name();
+            self.context.terminal.say(format!(
+                "\nThe platform is up. Go on with:\n  eval \"$({command} sandbox env)\"    # for these and every other AWS tool\n  \
+                 {command} status\n  {command} outputs\n  {command} sandbox calls\n  {command} destroy {name}\n  \
+                 {command} sandbox down"
+            ));
+        }
+        self.context.terminal.document(&self.report).map_err(|error| miette!("{error}"))
+    }
+}

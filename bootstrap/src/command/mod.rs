@@ -1,0 +1,48 @@
+//! A module per verb.
+
+mod apply;
+mod bootstrap;
+mod demo;
+mod demo_report;
+mod destroy;
+mod outputs;
+mod platform_file;
+mod sandbox;
+mod secret;
+mod status;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command, Follow};
+use crate::context::Context;
+use crate::error::{Ending, tell};
+use crate::run::follow_to_end;
+use crate::terminal::Terminal;
+
+/// Does what was asked, and says with which code to exit.
+pub async fn run(cli: Cli) -> ExitCode {
+    // Where the system cannot say it, the name that it is called by will do.
+    let program = std::env::current_exe().unwrap_or_else(|_| "skydeck".into());
+    let context = Context { terminal: Terminal::new(cli.json), sandbox: cli.sandbox, program };
+    let ended = match cli.command {
+        Command::Demo(options) => demo::run(context, &options).await,
+        Command::Bootstrap(options) => bootstrap::run(&context, &options).await,
+        Command::Apply(options) => apply::run(&context, &options).await,
+        Command::Destroy(options) => destroy::run(&context, &options).await,
+        Command::Follow(options) => follow(&context, &options).await,
+        Command::Status(options) => status::run(&context, &options).await,
+        Command::Outputs(options) => outputs::run(&context, &options).await,
+        Command::Secret(verb) => secret::run(&context, &verb).await,
+        Command::Sandbox(verb) => sandbox::run(&context, verb).await,
+    };
+    match ended {
+        Ok(ending) => ending.into(),
+        Err(report) => tell(&report),
+    }
+}
+
+async fn follow(context: &Context, options: &Follow) -> miette::Result<Ending> {
+    let (clients, account) = context.connect().await?;
+    let execution = account.execution(&options.execution);
+    follow_to_end(context, &clients, &account, &execution).await
+}

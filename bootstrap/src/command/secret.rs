@@ -1,0 +1,38 @@
+//! `skydeck secret`.
+
+use std::io::{IsTerminal, Read};
+
+use aws_sdk_ssm::types::ParameterType;
+use console::Term;
+use miette::IntoDiagnostic;
+use skydeck_aws::error::Explain;
+
+use crate::cli::Secret;
+use crate::context::Context;
+use crate::error::{Ending, Usage};
+
+pub(super) async fn run(context: &Context, command: &Secret) -> miette::Result<Ending> {
+    let Secret::Set { name } = command;
+    let value = read(name)?;
+    let (clients, _) = context.connect().await?;
+    let request = clients.ssm.put_parameter().name(name).value(value).r#type(ParameterType::SecureString);
+    request.overwrite(true).send().await.during("write parameter", name).into_diagnostic()?;
+    context.terminal.say(format!("{name} has its value. Tasks see it when they start next."));
+    Ok(Ending::Done)
+}
+
+/// The value: typed unseen, or all of standard input but one line end, which an editor adds.
+fn read(name: &str) -> miette::Result<String> {
+    let value = if std::io::stdin().is_terminal() {
+        eprint!("Value of {name}: ");
+        Term::stderr().read_secure_line().into_diagnostic()?
+    } else {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).into_diagnostic()?;
+        text.strip_suffix('\n').map_or(text.clone(), |text| text.strip_suffix('\r').unwrap_or(text).to_owned())
+    };
+    if value.is_empty() {
+        return Err(Usage::new("the value is empty", "type it, or pass it on standard input").into());
+    }
+    Ok(value)
+}

@@ -1,0 +1,138 @@
+//! What a person reads of a run.
+
+use console::Style;
+use serde::Serialize;
+use skydeck_core::run::{LayerReport, Mode};
+
+use super::Finished;
+
+/// Wide enough for every layer's name.
+const NAME: usize = 10;
+
+/// One line about a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum Line {
+    /// The platform file was read and the lock taken.
+    Prepared {
+        /// `<platform>-<environment>`.
+        platform: String,
+        /// What the run is for.
+        mode: Mode,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// A layer is done.
+    Layer {
+        /// What it did.
+        report: LayerReport,
+        /// What the run is for.
+        mode: Mode,
+        /// How long it took, waits included.
+        seconds: f64,
+    },
+    /// A layer waits for AWS, and will be tried again.
+    Waiting {
+        /// Which one, where the history says it.
+        layer: Option<String>,
+        /// For what.
+        #[serde(rename = "for")]
+        what: String,
+    },
+    /// A layer has failed.
+    Failed {
+        /// Which one.
+        layer: String,
+        /// The error's name.
+        error: String,
+        /// What happened.
+        cause: String,
+    },
+}
+
+impl Line {
+    /// The line as text. `style` decides whether there is colour.
+    #[must_use]
+    pub fn text(&self, style: &Style) -> String {
+        match self {
+            Line::Prepared { platform, seconds, .. } => row("prepare", &time(*seconds), platform),
+            Line::Layer { report, mode, seconds } => {
+                let counts = counts(report, *mode);
+                let style = if report.is_unchanged() { style.clone().dim() } else { style.clone().green() };
+                let mut text = row(report.layer.name(), &time(*seconds), &style.apply_to(counts).to_string());
+                for note in &report.notes {
+                    text.push('\n');
+                    text.push_str(&row("", "", &format!("note: {note}")));
+                }
+                text
+            }
+            Line::Waiting { layer: Some(layer), what } => format!("{layer}: {what}"),
+            Line::Waiting { layer: None, what } => what.clone(),
+            Line::Failed { layer, error, cause } => {
+                let failed = style.clone().red().bold().apply_to("failed").to_string();
+                row(layer, "", &format!("{failed}: {cause} ({error})"))
+            }
+        }
+    }
+}
+
+fn row(name: &str, time: &str, text: &str) -> String {
+    format!("  {name:<NAME$} {time:>7}  {text}").trim_end().to_owned()
+}
+
+fn time(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{seconds:.1} s");
+    }
+    // Shown to the second, so that the fraction may go.
+    let whole = seconds as u64;
+    format!("{}m {:02}s", whole / 60, whole % 60)
+}
+
+/// What a layer did, or with a plan would do.
+fn counts(report: &LayerReport, mode: Mode) -> String {
+    if mode != Mode::Plan || report.is_unchanged() {
+        return report.to_string();
+    }
+    let counts = [(report.created, "create"), (report.updated, "change"), (report.deleted, "delete")];
+    let parts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} to {word}")).collect();
+    parts.join(", ")
+}
+
+/// The last line about a run.
+#[must_use]
+pub fn summary(finished: &Finished, style: &Style) -> String {
+    let mode = finished.mode.or(finished.conclusion.as_ref().map(|conclusion| conclusion.mode));
+    let name = match mode {
+        Some(Mode::Plan) => "Plan",
+        Some(Mode::Apply) => "Apply",
+        Some(Mode::Destroy) => "Destroy",
+        None => "Run",
+    };
+    if !finished.is_good() {
+        let word = match finished.status.as_str() {
+            "ABORTED" => "was stopped by somebody",
+            "TIMED_OUT" => "timed out",
+            _ => "failed",
+        };
+        let head = style.clone().red().bold().apply_to(format!("{name} {word}")).to_string();
+        let cause = finished.cause.as_deref().filter(|cause| !cause.is_empty());
+        return match (cause, &finished.error) {
+            (Some(cause), Some(error)) => format!("{head}: {cause} ({error})"),
+            (Some(cause), None) => format!("{head}: {cause}"),
+            (None, Some(error)) => format!("{head}: {error}"),
+            (None, None) => format!("{head}."),
+        };
+    }
+    let layers = finished.conclusion.as_ref().map(|conclusion| conclusion.layers.as_slice()).unwrap_or_default();
+    let sum = |count: fn(&LayerReport) -> usize| layers.iter().map(count).sum::<usize>();
+    let (created, changed, deleted) =
+        (sum(|report| report.created), sum(|report| report.updated), sum(|report| report.deleted));
+    let time = time(finished.seconds);
+    if mode == Some(Mode::Plan) {
+        return format!("Plan: {created} to create, {changed} to change, {deleted} to delete. Nothing was changed.");
+    }
+    let head = style.clone().green().bold().apply_to(format!("{name} complete")).to_string();
+    format!("{head}: {created} created, {changed} changed, {deleted} deleted in {time}.")
+}

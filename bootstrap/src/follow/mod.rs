@@ -1,0 +1,96 @@
+//! An execution as a person follows it: its history turned into lines, while it goes on.
+
+mod event;
+mod line;
+mod story;
+#[cfg(test)]
+mod tests;
+
+pub use event::Event;
+pub use line::{Line, summary};
+pub use story::Story;
+
+use std::time::Duration;
+
+use serde::Serialize;
+use skydeck_aws::error::Explain;
+use skydeck_aws::{Clients, Result};
+use skydeck_core::run::{Conclusion, Mode};
+
+/// Between two looks while something happens, and the longest when nothing does: Step Functions answers 20 a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The most events that Step Functions puts on a page.
+const PAGE: i32 = 1000;
+
+/// A run that is over.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finished {
+    /// The execution's ARN.
+    pub execution: String,
+    /// Step Functions' word: `SUCCEEDED`, `FAILED`, `ABORTED` or `TIMED_OUT`.
+    pub status: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// What the run was for, where it came so far as to say it.
+    pub mode: Option<Mode>,
+    /// The execution's own error, where it failed.
+    pub error: Option<String>,
+    /// And its cause.
+    pub cause: Option<String>,
+    /// What `Conclude` said, where it was reached.
+    pub conclusion: Option<Conclusion>,
+}
+
+impl Finished {
+    /// Whether the run did what it was for.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.status == "SUCCEEDED"
+    }
+}
+
+/// Follows an execution to its end, telling each line as it comes. Nothing is lost when this is dropped: the run goes on.
+///
+/// # Errors
+/// Where Step Functions refuses.
+pub async fn follow(clients: &Clients, execution: &str, tell: &(dyn Fn(&Line) + Sync)) -> Result<Finished> {
+    let (mut story, mut seen, mut pause) = (Story::default(), 0, FIRST_PAUSE);
+    loop {
+        let events = history(clients, execution).await?;
+        let news: Vec<&Event> = events.iter().filter(|event| event.id > seen).collect();
+        pause = if news.is_empty() { LONGEST_PAUSE.min(pause.mul_f64(1.5)) } else { FIRST_PAUSE };
+        for event in news {
+            seen = event.id;
+            story.read(event).iter().for_each(tell);
+        }
+        if story.is_over() {
+            return finished(clients, execution, story).await;
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn history(clients: &Clients, execution: &str) -> Result<Vec<Event>> {
+    let request = clients.sfn.get_execution_history().execution_arn(execution).max_results(PAGE);
+    let mut pages = request.into_paginator().send();
+    let mut events = Vec::new();
+    while let Some(page) = pages.next().await {
+        events.extend(page.during("read history of", execution)?.events().iter().map(Event::from));
+    }
+    Ok(events)
+}
+
+async fn finished(clients: &Clients, execution: &str, story: Story) -> Result<Finished> {
+    let request = clients.sfn.describe_execution().execution_arn(execution);
+    let found = request.send().await.during("read execution", execution)?;
+    Ok(Finished {
+        execution: execution.to_owned(),
+        status: found.status().as_str().to_owned(),
+        seconds: story.seconds(),
+        mode: story.mode(),
+        error: found.error,
+        cause: found.cause,
+        conclusion: story.into_conclusion(),
+    })
+}

@@ -1,0 +1,156 @@
+//! Reads events one by one, and knows what is worth a line. Pure: no clock, no AWS.
+//!
+//! AWS says for each event which one it follows from, so that what happens in a branch of a Parallel finds its state. The
+//! emulator says neither that nor which states a branch enters; then the time counts from where the Parallel began.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use skydeck_core::run::{Conclusion, LayerReport, Mode, Prepared};
+
+use super::{Event, Line};
+
+/// Errors that the state machine tries again, beside the Lambda service's own.
+const RETRIED: [&str; 3] = ["NotYet", "Throttled", "Sandbox.Timedout"];
+
+/// What is known of a run so far.
+#[derive(Debug, Default)]
+pub struct Story {
+    previous: BTreeMap<i64, i64>,
+    /// States by the event that entered them: name and time.
+    entered: BTreeMap<i64, (String, i64)>,
+    /// When the state was entered that works now.
+    working_since: i64,
+    begun: i64,
+    last: i64,
+    over: bool,
+    mode: Option<Mode>,
+    conclusion: Option<Conclusion>,
+}
+
+impl Story {
+    /// Reads the next event; returns what it is worth.
+    pub fn read(&mut self, event: &Event) -> Vec<Line> {
+        self.previous.insert(event.id, event.previous);
+        self.last = self.last.max(event.time);
+        if self.begun == 0 {
+            self.begun = event.time;
+        }
+        match (event.kind.as_str(), &event.name) {
+            (kind, Some(name)) if kind.ends_with("StateEntered") => {
+                self.entered.insert(event.id, (name.clone(), event.time));
+                if matches!(kind, "TaskStateEntered" | "ParallelStateEntered") {
+                    self.working_since = event.time;
+                }
+                // What comes out of a layer's Catch goes into the state that gathers.
+                if name.starts_with("Gather") { self.failures(event) } else { Vec::new() }
+            }
+            ("TaskSucceeded", _) => self.succeeded(event).into_iter().collect(),
+            ("TaskFailed", _) => self.failed(event).into_iter().collect(),
+            ("ExecutionSucceeded" | "ExecutionFailed" | "ExecutionAborted" | "ExecutionTimedOut", _) => {
+                self.over = true;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn succeeded(&mut self, event: &Event) -> Option<Line> {
+        let payload = event.payload.get("Payload")?;
+        let seconds = self.seconds_of(event);
+        if let Ok(Prepared { run }) = Prepared::deserialize(payload) {
+            self.mode = Some(run.mode);
+            return Some(Line::Prepared { platform: run.platform, mode: run.mode, seconds });
+        }
+        if let Some(report) = payload.get("report").and_then(|report| LayerReport::deserialize(report).ok()) {
+            return Some(Line::Layer { report, mode: self.mode.unwrap_or(Mode::Apply), seconds });
+        }
+        self.conclusion = Conclusion::deserialize(payload).ok().or(self.conclusion.take());
+        None
+    }
+
+    fn failed(&self, event: &Event) -> Option<Line> {
+        let error = event.error.as_deref()?;
+        if !RETRIED.contains(&error) && !error.starts_with("Lambda.") {
+            return None;
+        }
+        let what = if error == "NotYet" {
+            message(event.cause.as_deref().unwrap_or_default())
+        } else {
+            format!("{error}, trying again")
+        };
+        let layer = self.state_of(event).map(|(name, _)| layer_of(name));
+        Some(Line::Waiting { layer, what })
+    }
+
+    fn failures(&self, event: &Event) -> Vec<Line> {
+        let failure = |item: &Value| {
+            let failure = item.get("failure")?;
+            Some(Line::Failed {
+                layer: item.get("layer")?.as_str()?.to_owned(),
+                error: failure.get("Error").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                cause: message(failure.get("Cause").and_then(Value::as_str).unwrap_or_default()),
+            })
+        };
+        event.payload.as_array().into_iter().flatten().filter_map(failure).collect()
+    }
+
+    /// The state that an event belongs to, by the events that it follows from.
+    fn state_of(&self, event: &Event) -> Option<&(String, i64)> {
+        let mut id = event.id;
+        loop {
+            if let Some(state) = self.entered.get(&id) {
+                return Some(state);
+            }
+            // An event follows from an earlier one, so that this ends.
+            id = self.previous.get(&id).copied().filter(|previous| *previous > 0 && *previous < id)?;
+        }
+    }
+
+    fn seconds_of(&self, event: &Event) -> f64 {
+        let since = self.state_of(event).map_or(self.working_since, |(_, since)| *since);
+        seconds(since, event.time)
+    }
+
+    /// Whether the execution has ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// From the first event to the last.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        seconds(self.begun, self.last)
+    }
+
+    /// What the run is for, once `Prepare` has said it.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        self.mode
+    }
+
+    /// What `Conclude` said, where it was reached.
+    #[must_use]
+    pub fn into_conclusion(self) -> Option<Conclusion> {
+        self.conclusion
+    }
+}
+
+fn seconds(from: i64, to: i64) -> f64 {
+    // A run lasts hours at most; milliseconds fit.
+    (to - from).max(0) as f64 / 1000.0
+}
+
+/// The layer of a state: `Cluster` and `RemoveCluster` are both the cluster's.
+fn layer_of(state: &str) -> String {
+    state.strip_prefix("Remove").unwrap_or(state).to_lowercase()
+}
+
+/// The message in a function's failure, which Lambda wraps in JSON.
+fn message(cause: &str) -> String {
+    let wrapped = serde_json::from_str::<Value>(cause).ok();
+    let message = wrapped.as_ref().and_then(|cause| cause.get("errorMessage")).and_then(Value::as_str);
+    message.unwrap_or(cause).to_owned()
+}

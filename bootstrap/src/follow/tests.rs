@@ -1,0 +1,92 @@
+//! Histories of real runs in the sandbox, and what a person reads of them.
+
+use console::Style;
+
+use super::{Event, Finished, Line, Story, summary};
+
+fn recorded(name: &str) -> Vec<Event> {
+    let text = match name {
+        "apply" => include_str!("history/apply.json"),
+        "destroy" => include_str!("history/destroy.json"),
+        _ => include_str!("history/failed.json"),
+    };
+    serde_json::from_str(text).unwrap()
+}
+
+/// Everything that a person reads, the end included.
+fn told(events: &[Event], error: Option<(&str, &str)>) -> String {
+    let plain = Style::new().force_styling(false);
+    let mut story = Story::default();
+    let lines: Vec<Line> = events.iter().flat_map(|event| story.read(event)).collect();
+    assert!(story.is_over());
+    let finished = Finished {
+        execution: "arn".into(),
+        status: if error.is_some() { "FAILED".into() } else { "SUCCEEDED".into() },
+        seconds: story.seconds(),
+        mode: story.mode(),
+        error: error.map(|(name, _)| name.into()),
+        cause: error.map(|(_, cause)| cause.into()),
+        conclusion: story.into_conclusion(),
+    };
+    let mut text: Vec<String> = lines.iter().map(|line| line.text(&plain)).collect();
+    text.push(summary(&finished, &plain));
+    text.join("\n")
+}
+
+#[test]
+fn an_apply_is_told_layer_by_layer_with_what_it_waits_for() {
+    insta::assert_snapshot!("apply", told(&recorded("apply"), None));
+}
+
+#[test]
+fn a_destroy_is_told_with_the_layers_own_names() {
+    insta::assert_snapshot!("destroy", told(&recorded("destroy"), None));
+}
+
+#[test]
+fn a_failed_apply_is_told_with_every_layer_that_failed() {
+    let error = ("BucketAlreadyExists", "storage: create bucket skyfox-devprod-profile-images: taken");
+    insta::assert_snapshot!("failed", told(&recorded("failed"), Some(error)));
+}
+
+#[test]
+fn a_history_without_links_is_told_all_the_same() {
+    let mut events = recorded("apply");
+    // As the emulator has it by itself: no links, and no states inside a Parallel.
+    events.retain(|event| !matches!(event.name.as_deref(), Some("Network" | "Identity" | "Balancer" | "Cluster")));
+    events.iter_mut().for_each(|event| event.previous = 0);
+    let text = told(&events, None);
+    assert!(text.contains("\nstill waiting for 3 instances to terminate\n"), "{text}");
+    assert!(text.contains("  network      1.0 s  10 created, 12 changed\n"), "{text}");
+}
+
+#[test]
+fn a_run_that_somebody_stops_says_so() {
+    let plain = Style::new().force_styling(false);
+    let finished = Finished {
+        execution: "arn".into(),
+        status: "ABORTED".into(),
+        seconds: 3.0,
+        mode: None,
+        error: None,
+        cause: None,
+        conclusion: None,
+    };
+    assert_eq!(summary(&finished, &plain), "Run was stopped by somebody.");
+}
+
+#[test]
+fn a_plan_says_what_would_be() {
+    let mut events = recorded("apply");
+    for event in &mut events {
+        if let Some(run) = event.payload.pointer_mut("/Payload/run/mode") {
+            *run = "plan".into();
+        }
+        if let Some(mode) = event.payload.pointer_mut("/Payload/mode") {
+            *mode = "plan".into();
+        }
+    }
+    let text = told(&events, None);
+    assert!(text.contains("10 to create, 12 to change"), "{text}");
+    assert!(text.ends_with("Plan: 31 to create, 12 to change, 0 to delete. Nothing was changed."), "{text}");
+}

@@ -1,0 +1,270 @@
+//! A function: its code in the bucket, its settings, a version that holds both, and the alias that runs call.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
+use aws_sdk_lambda::types::{
+    Architecture as LambdaArchitecture, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, Runtime,
+    State,
+};
+use aws_sdk_s3::primitives::ByteStream;
+use skydeck_aws::error::{Explain, tolerate};
+use skydeck_aws::function::{ALIAS, MEMORY_MIB, TIMEOUT_SECONDS};
+use skydeck_aws::{Clients, Error, Result};
+
+use super::{Change, Plan, TAG, TAG_VALUE, log_group, propagated, taken};
+use crate::package::Package;
+
+/// What the functions know from their environment: their bucket, and nothing else.
+const BUCKET: &str = "SKYDECK_BUCKET";
+/// Every run's reports are in the bucket; the log is for looking into what went wrong lately.
+const RETENTION_DAYS: i32 = 30;
+/// Metadata of the uploaded code, by which a second upload is spared.
+const SHA256: &str = "code-sha256";
+const ARCHITECTURE: &str = "architecture";
+
+/// Lambda makes a function active within seconds.
+const SETTLING: Duration = Duration::from_secs(60);
+const SETTLING_STEP: Duration = Duration::from_millis(500);
+
+/// Where a function's code lies in the bucket.
+pub(super) fn code_key(name: &str) -> String {
+    format!("functions/{name}.zip")
+}
+
+/// Uploads a function's code, unless the same is there. Through S3, since Lambda takes no more than 50 MB directly.
+pub(super) async fn upload(clients: &Clients, plan: &Plan<'_>, name: &str, package: &Package) -> Result<Change> {
+    let (bucket, key, s3) = (plan.account.bucket(), code_key(name), &clients.s3);
+    let found = s3.head_object().bucket(&bucket).key(&key).send().await.find(&["NotFound"], "find code", &key)?;
+    let metadata = found.as_ref().and_then(|found| found.metadata().cloned()).unwrap_or_default();
+    let is = |key: &str, value: &str| metadata.get(key).is_some_and(|found| found == value);
+    if is(SHA256, &package.sha256) && is(ARCHITECTURE, plan.architecture.name()) {
+        return Ok(Change::Unchanged);
+    }
+    s3.put_object()
+        .bucket(&bucket)
+        .key(&key)
+        .metadata(SHA256, &package.sha256)
+        .metadata(ARCHITECTURE, plan.architecture.name())
+        .content_type("application/zip")
+        .body(ByteStream::from(package.zip.clone()))
+        .send()
+        .await
+        .during("upload code", &key)?;
+    Ok(if found.is_some() { Change::Updated } else { Change::Created })
+}
+
+/// Retention in days of each log group of skydeck's functions; `None` keeps for ever.
+pub(super) async fn log_groups(clients: &Clients) -> Result<BTreeMap<String, Option<i32>>> {
+    let request = clients.logs.describe_log_groups().log_group_name_prefix(log_group(""));
+    let mut pages = request.into_paginator().send();
+    let mut groups = BTreeMap::new();
+    while let Some(page) = pages.next().await {
+        let page = page.during("list log groups", &log_group("*"))?;
+        for group in page.log_groups.unwrap_or_default() {
+            groups.insert(group.log_group_name.unwrap_or_default(), group.retention_in_days);
+        }
+    }
+    Ok(groups)
+}
+
+/// Makes a function's log group. One that Lambda has made on its own is taken over: no other thing logs under that name.
+pub(super) async fn ensure_log_group(
+    clients: &Clients,
+    name: &str,
+    groups: &BTreeMap<String, Option<i32>>,
+) -> Result<Change> {
+    let name = &log_group(name);
+    let found = groups.get(name);
+    if found == Some(&Some(RETENTION_DAYS)) {
+        return Ok(Change::Unchanged);
+    }
+    if found.is_none() {
+        let request = clients.logs.create_log_group().log_group_name(name).tags(TAG, TAG_VALUE);
+        // Lambda makes the group itself when the function logs before this call.
+        tolerate(request.send().await.during("create log group", name), &["ResourceAlreadyExistsException"])?;
+    }
+    let request = clients.logs.put_retention_policy().log_group_name(name).retention_in_days(RETENTION_DAYS);
+    request.send().await.during("set retention of log group", name)?;
+    Ok(if found.is_none() { Change::Created } else { Change::Updated })
+}
+
+/// Makes a function what it should be, and lets the alias point at a version of just that.
+pub(super) async fn ensure(clients: &Clients, plan: &Plan<'_>, name: &str, package: &Package) -> Result<Change> {
+    let function = Wanted { clients, plan, name, full: format!("skydeck-{name}"), package };
+    let change = match function.find().await? {
+        None => {
+            function.create().await?;
+            Change::Created
+        }
+        Some(found) if !is_ours(&found) => return Err(taken("function", &function.full)),
+        Some(found) => {
+            let config = settings(Some(found));
+            Change::updated_if(function.update_code(&config).await? | function.update_settings(&config).await?)
+        }
+    };
+    Ok(change.max(function.publish().await?))
+}
+
+fn is_ours(found: &GetFunctionOutput) -> bool {
+    found.tags().is_some_and(|tags| tags.get(TAG).is_some_and(|value| value == TAG_VALUE))
+}
+
+/// An answer without a configuration is as good as one that differs in everything.
+fn settings(found: Option<GetFunctionOutput>) -> FunctionConfiguration {
+    found.and_then(|found| found.configuration).unwrap_or_else(|| FunctionConfiguration::builder().build())
+}
+
+struct Wanted<'a> {
+    clients: &'a Clients,
+    plan: &'a Plan<'a>,
+    name: &'a str,
+    full: String,
+    package: &'a Package,
+}
+
+impl Wanted<'_> {
+    async fn find(&self) -> Result<Option<GetFunctionOutput>> {
+        let request = self.clients.lambda.get_function().function_name(&self.full);
+        request.send().await.find(&["ResourceNotFoundException"], "read function", &self.full)
+    }
+
+    fn role(&self) -> String {
+        self.plan.account.role(&self.full)
+    }
+
+    fn architecture(&self) -> LambdaArchitecture {
+        LambdaArchitecture::from(self.plan.architecture.name())
+    }
+
+    async fn create(&self) -> Result<()> {
+        let code = FunctionCode::builder().s3_bucket(self.plan.account.bucket()).s3_key(code_key(self.name)).build();
+        let request = self
+            .clients
+            .lambda
+            .create_function()
+            .function_name(&self.full)
+            .description(format!("skydeck: {}", self.name))
+            .runtime(Runtime::Providedal2023)
+            .handler("bootstrap")
+            .architectures(self.architecture())
+            .role(self.role())
+            .memory_size(MEMORY_MIB)
+            .timeout(TIMEOUT_SECONDS)
+            .environment(Environment::builder().variables(BUCKET, self.plan.account.bucket()).build())
+            .tags(TAG, TAG_VALUE)
+            .code(code);
+        propagated(async || {
+            let created = request.clone().send().await.during("create function", &self.full);
+            // The retry of a creation whose answer was lost.
+            tolerate(created, &["ResourceConflictException"])
+        })
+        .await?;
+        self.settle().await
+    }
+
+    async fn update_code(&self, found: &FunctionConfiguration) -> Result<bool> {
+        let same_architecture = found.architectures() == [self.architecture()];
+        if found.code_sha256() == Some(&self.package.sha256) && same_architecture {
+            return Ok(false);
+        }
+        self.settle().await?;
+        let request = self.clients.lambda.update_function_code().function_name(&self.full);
+        let request = request.s3_bucket(self.plan.account.bucket()).s3_key(code_key(self.name));
+        let request = request.architectures(self.architecture());
+        request.send().await.during("change code of function", &self.full)?;
+        self.settle().await?;
+        Ok(true)
+    }
+
+    fn has_settings(&self, found: &FunctionConfiguration) -> bool {
+        let bucket = self.plan.account.bucket();
+        let variables = found.environment().and_then(|environment| environment.variables());
+        found.role() == Some(&self.role())
+            && found.memory_size() == Some(MEMORY_MIB)
+            && found.timeout() == Some(TIMEOUT_SECONDS)
+            && found.runtime() == Some(&Runtime::Providedal2023)
+            // A person may have set more, such as a log level; that stays until something of ours changes.
+            && variables.is_some_and(|variables| variables.get(BUCKET) == Some(&bucket))
+    }
+
+    async fn update_settings(&self, found: &FunctionConfiguration) -> Result<bool> {
+        if self.has_settings(found) {
+            return Ok(false);
+        }
+        self.settle().await?;
+        let variables = found.environment().and_then(|environment| environment.variables()).cloned();
+        let mut variables = variables.unwrap_or_default();
+        variables.insert(BUCKET.into(), self.plan.account.bucket());
+        let request = self
+            .clients
+            .lambda
+            .update_function_configuration()
+            .function_name(&self.full)
+            .runtime(Runtime::Providedal2023)
+            .role(self.role())
+            .memory_size(MEMORY_MIB)
+            .timeout(TIMEOUT_SECONDS)
+            .environment(Environment::builder().set_variables(Some(variables)).build());
+        propagated(async || request.clone().send().await.during("change settings of function", &self.full)).await?;
+        self.settle().await?;
+        Ok(true)
+    }
+
+    /// Lets the alias point at a version with the wanted code and settings.
+    async fn publish(&self) -> Result<Change> {
+        let live = self.live().await?;
+        if let Some(live) = &live
+            && live.code_sha256() == Some(&self.package.sha256)
+            && self.has_settings(live)
+            && live.architectures() == [self.architecture()]
+        {
+            return Ok(Change::Unchanged);
+        }
+        let lambda = &self.clients.lambda;
+        let request = lambda.publish_version().function_name(&self.full).code_sha256(&self.package.sha256);
+        let published = request.send().await.during("publish version of function", &self.full)?;
+        let version = published.version().unwrap_or_default();
+        if live.is_some() {
+            let request = lambda.update_alias().function_name(&self.full).name(ALIAS).function_version(version);
+            request.send().await.during("move alias of function", &self.full)?;
+        } else {
+            let request = lambda.create_alias().function_name(&self.full).name(ALIAS).function_version(version);
+            let created = request.send().await.during("create alias of function", &self.full);
+            // The retry of a creation whose answer was lost.
+            tolerate(created, &["ResourceConflictException"])?;
+        }
+        Ok(Change::Updated)
+    }
+
+    /// What the alias points at.
+    async fn live(&self) -> Result<Option<FunctionConfiguration>> {
+        let request = self.clients.lambda.get_function().function_name(&self.full).qualifier(ALIAS);
+        let found = request.send().await.find(&["ResourceNotFoundException"], "read alias of function", &self.full)?;
+        Ok(found.and_then(|found| found.configuration))
+    }
+
+    /// Waits until Lambda has taken in what was changed; before, it refuses the next change.
+    async fn settle(&self) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let found = settings(self.find().await?);
+            let failed =
+                found.state() == Some(&State::Failed) || found.last_update_status() == Some(&LastUpdateStatus::Failed);
+            let busy = found.state() == Some(&State::Pending)
+                || found.last_update_status() == Some(&LastUpdateStatus::InProgress);
+            if failed {
+                let why = found.last_update_status_reason().or(found.state_reason()).unwrap_or("no reason was given");
+                return Err(Error::Broken(format!("Lambda could not take function {} in: {why}", self.full)));
+            }
+            if !busy {
+                return Ok(());
+            }
+            if begun.elapsed() > SETTLING {
+                return Err(Error::Broken(format!("function {} is still not active after a minute", self.full)));
+            }
+            tokio::time::sleep(SETTLING_STEP).await;
+        }
+    }
+}

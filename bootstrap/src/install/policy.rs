@@ -1,0 +1,137 @@
+//! Who may do what: the policy documents of an installation.
+
+use serde_json::{Value, json};
+use skydeck_aws::function::Function;
+
+use crate::context::Account;
+
+/// What every function does with the platform's records in skydeck's own bucket: read the file, write reports, hold
+/// the lock.
+const RECORD_ACTIONS: [&str; 4] = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"];
+
+/// Lets a service of AWS take the role.
+pub(super) fn trust(service: &str) -> Value {
+    document(&[json!({
+        "Effect": "Allow",
+        "Principal": { "Service": service },
+        "Action": "sts:AssumeRole",
+    })])
+}
+
+/// What a function may do: its own actions, its records, its log, and nothing else.
+pub(super) fn function(account: &Account, function: &Function) -> Value {
+    let bucket = account.bucket();
+    let log = account.arn("logs", &format!("log-group:{}:*", super::log_group(function.name)));
+    let mut statements = vec![
+        json!({
+            "Sid": "Log",
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": log,
+        }),
+        json!({
+            "Sid": "Records",
+            "Effect": "Allow",
+            "Action": RECORD_ACTIONS,
+            "Resource": account.s3(&format!("{bucket}/platforms/*")),
+        }),
+        // Without it, S3 answers 403 where an object is missing.
+        json!({
+            "Sid": "FindRecords",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": account.s3(&bucket),
+            "Condition": { "StringLike": { "s3:prefix": "platforms/*" } },
+        }),
+    ];
+    if !function.actions.is_empty() {
+        let mut actions = function.actions.to_vec();
+        actions.sort_unstable();
+        actions.dedup();
+        statements.push(json!({ "Sid": "Platform", "Effect": "Allow", "Action": actions, "Resource": "*" }));
+    }
+    if function.actions.contains(&"lambda:CreateFunction") {
+        // Lambda reads a function's code with the permissions of who creates it.
+        statements.push(json!({
+            "Sid": "Code",
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": account.s3(&format!("{bucket}/functions/*")),
+        }));
+    }
+    document(&statements)
+}
+
+/// What the state machines may do: call the functions by their aliases.
+pub(super) fn states(account: &Account, functions: &[String]) -> Value {
+    let aliases: Vec<String> = functions.iter().map(|name| account.live(name)).collect();
+    document(&[json!({ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": aliases })])
+}
+
+/// The bucket's own policy: nobody without TLS.
+pub(super) fn bucket(account: &Account) -> Value {
+    let bucket = account.bucket();
+    document(&[json!({
+        "Sid": "OnlyTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [account.s3(&bucket), account.s3(&format!("{bucket}/*"))],
+        "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+    })])
+}
+
+fn document(statements: &[Value]) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// Whether a policy that AWS returns is the wanted one. IAM returns documents percent-encoded.
+pub(super) fn is_same(found: &str, wanted: &Value) -> bool {
+    let found = percent_encoding::percent_decode_str(found).decode_utf8_lossy();
+    serde_json::from_str::<Value>(&found).is_ok_and(|found| &found == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> Account {
+        Account { id: "111122223333".into(), partition: "aws".into(), region: "ap-south-1".into() }
+    }
+
+    #[test]
+    fn a_function_may_do_its_actions_and_keep_its_records_and_nothing_else() {
+        let network = Function { name: "network", actions: &["ec2:DescribeVpcs", "ec2:CreateVpc"] };
+        insta::assert_json_snapshot!("function_policy", function(&account(), &network));
+    }
+
+    #[test]
+    fn a_function_without_actions_has_no_statement_on_the_platform() {
+        let text = function(&account(), &Function { name: "conclude", actions: &[] }).to_string();
+        assert!(!text.contains(r#""Resource":"*""#), "{text}");
+    }
+
+    #[test]
+    fn who_creates_functions_may_read_their_code() {
+        let balancer = Function { name: "balancer", actions: &["lambda:CreateFunction"] };
+        assert!(function(&account(), &balancer).to_string().contains("/functions/*"));
+    }
+
+    #[test]
+    fn state_machines_call_aliases_only() {
+        insta::assert_json_snapshot!("states_policy", states(&account(), &["prepare".into(), "network".into()]));
+    }
+
+    #[test]
+    fn the_bucket_refuses_what_comes_without_tls() {
+        insta::assert_json_snapshot!("bucket_policy", bucket(&account()));
+    }
+
+    #[test]
+    fn a_percent_encoded_policy_is_the_same_policy() {
+        let text = trust("lambda.amazonaws.com").to_string();
+        let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        assert!(is_same(&encoded, &trust("lambda.amazonaws.com")));
+        assert!(!is_same(&encoded, &trust("states.amazonaws.com")));
+    }
+}

@@ -1,0 +1,23 @@
+//! The `skydeck` command: installs skydeck into an account, starts runs and follows them, and runs the local sandbox.
+//!
+//! [`cli`] says what can be typed, [`command`] has a module per verb, [`install`] brings an account to what the
+//! functions and state machines need, [`follow`] turns an execution's history into lines.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is no Lambda: a command line waits for IAM, for functions to become active, and between two looks"
+)]
+
+pub mod cli;
+pub mod command;
+mod context;
+mod error;
+pub mod follow;
+pub mod install;
+pub mod package;
+mod project;
+mod run;
+mod terminal;
+
+pub use context::Account;
+pub use error::Usage;

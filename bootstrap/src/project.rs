@@ -1,0 +1,39 @@
+//! Where skydeck's own sources are, for what is built or run from them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use crate::error::Usage;
+
+/// The workspace that the command is run in, or else the one that it was built from.
+pub(crate) fn root() -> miette::Result<PathBuf> {
+    let here = env::current_dir().ok();
+    let above = here.iter().flat_map(|here| here.ancestors()).find(|dir| is_root(dir)).map(Path::to_owned);
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().filter(|dir| is_root(dir)).map(Path::to_owned);
+    above.or(built).ok_or_else(|| {
+        let help = "go to a checkout of skydeck; `skydeck bootstrap --binaries DIR` installs without one";
+        Usage::new("this needs skydeck's sources, and they are not here", help).into()
+    })
+}
+
+fn is_root(dir: &Path) -> bool {
+    dir.join("statemachine/provision.asl.json").exists() && dir.join("Cargo.toml").exists()
+}
+
+/// Where Cargo builds.
+pub(crate) fn target() -> miette::Result<PathBuf> {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => std::path::absolute(dir).map_err(|error| miette::miette!("CARGO_TARGET_DIR: {error}")),
+        None => Ok(root()?.join("target")),
+    }
+}
+
+/// Where the sandbox lives.
+pub(crate) fn sandbox() -> miette::Result<PathBuf> {
+    Ok(target()?.join("sandbox"))
+}
+
+/// Where packed functions are kept: beside what was built, or for who has no sources among temporary files.
+pub(crate) fn packages() -> miette::Result<PathBuf> {
+    Ok(target().unwrap_or_else(|_| env::temp_dir()).join("skydeck"))
+}

@@ -1,0 +1,180 @@
+//! Runs of `provision`: started, followed, listed.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use miette::{IntoDiagnostic, miette};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use skydeck_aws::error::{Error, Explain};
+use skydeck_aws::home::Home;
+use skydeck_aws::{Clients, Result};
+use skydeck_core::plan::outline;
+use skydeck_core::run::{Journal, Mode};
+
+use crate::context::{Account, Context};
+use crate::error::{Ending, Usage};
+use crate::follow::{self, Finished, Line, summary};
+
+/// Step Functions' limit is 80 characters; mode, time and the rest take 28.
+const LONGEST_PLATFORM: usize = 50;
+
+/// The name of a new execution: what it does to which platform, when, and 4 hex digits against two at once.
+fn execution_name(platform: &str, mode: Mode, now: jiff::Timestamp, salt: u32) -> String {
+    let platform: String = platform.chars().take(LONGEST_PLATFORM).collect();
+    let time = now.strftime("%Y%m%d%H%M%S");
+    let hash = Sha256::digest(format!("{salt} {}", now.as_nanosecond()));
+    format!("{platform}-{}-{time}-{:02x}{:02x}", word(mode), hash[0], hash[1])
+}
+
+/// The mode as the state machine's input has it.
+pub(crate) fn word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Plan => "plan",
+        Mode::Apply => "apply",
+        Mode::Destroy => "destroy",
+    }
+}
+
+/// Starts a run; returns the execution's ARN.
+pub(crate) async fn start(clients: &Clients, account: &Account, mode: Mode, platform: &str) -> Result<String> {
+    let name = execution_name(platform, mode, jiff::Timestamp::now(), std::process::id());
+    let input = json!({ "mode": mode, "platform": platform });
+    let request = clients.sfn.start_execution().state_machine_arn(account.machine("provision")).name(&name);
+    let started = request.input(input.to_string()).send().await.during("start execution", &name)?;
+    Ok(started.execution_arn)
+}
+
+/// Starts a run and follows it, unless it is only to be started.
+pub(crate) async fn start_and_follow(
+    context: &Context,
+    clients: &Clients,
+    account: &Account,
+    (mode, platform): (Mode, &str),
+    follow: bool,
+) -> miette::Result<Ending> {
+    let execution = start(clients, account, mode, platform).await.map_err(installed)?;
+    if follow {
+        return follow_to_end(context, clients, account, &execution).await;
+    }
+    context.terminal.say(format!("Started. Follow it with `{}`", follow_again(context, &execution)));
+    context.terminal.document(&json!({ "execution": execution, "status": "RUNNING" }))?;
+    Ok(Ending::Done)
+}
+
+/// Follows a run until it ends or the person has seen enough, and tells how it ended.
+pub(crate) async fn follow_to_end(
+    context: &Context,
+    clients: &Clients,
+    account: &Account,
+    execution: &str,
+) -> miette::Result<Ending> {
+    let Some(finished) = watch(context, clients, execution).await? else {
+        let again = follow_again(context, execution);
+        context.terminal.say(format!("\nThe run goes on. Follow it again with `{again}`"));
+        context.terminal.document(&json!({ "execution": execution, "status": "RUNNING" }))?;
+        return Ok(Ending::Interrupted);
+    };
+    tell_end(context, clients, account, &finished).await?;
+    context.terminal.document(&finished)?;
+    Ok(if finished.is_good() { Ending::Done } else { Ending::Failed })
+}
+
+/// Follows a run to its end, or to Ctrl-C.
+pub(crate) async fn watch(context: &Context, clients: &Clients, execution: &str) -> miette::Result<Option<Finished>> {
+    let (terminal, style) = (&context.terminal, context.terminal.style());
+    let name = execution.rsplit(':').next().unwrap_or(execution);
+    terminal.say(style.clone().bold().apply_to(name).to_string());
+    terminal.progress("starting");
+    let tell = |line: &Line| match line {
+        Line::Waiting { .. } => terminal.note(&line.text(&style)),
+        line => {
+            terminal.say(line.text(&style));
+            // What was waited for may be this; what still is will be told again.
+            terminal.progress("at work");
+        }
+    };
+    let finished = tokio::select! {
+        finished = follow::follow(clients, execution, &tell) => Some(finished),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    terminal.settle();
+    finished.transpose().map_err(|error| match error.code() {
+        Some("ExecutionDoesNotExist" | "InvalidArn") => {
+            Usage::new(format!("there is no run {name}"), format!("see `{} status`", context.invocation())).into()
+        }
+        _ => installed(error),
+    })
+}
+
+/// Tells how a run ended; of a plan, each change.
+pub(crate) async fn tell_end(
+    context: &Context,
+    clients: &Clients,
+    account: &Account,
+    finished: &Finished,
+) -> miette::Result<()> {
+    let style = context.terminal.style();
+    if finished.mode == Some(Mode::Plan) {
+        let home = Home::new(&clients.s3, &account.bucket());
+        for key in finished
+            .conclusion
+            .iter()
+            .flat_map(|conclusion| &conclusion.layers)
+            .filter_map(|layer| layer.changes.as_deref())
+        {
+            let journal: Journal = home.read_json(key).await.into_diagnostic()?;
+            for change in outline(&journal.changes) {
+                context.terminal.say(format!("  {change}"));
+            }
+        }
+    }
+    context.terminal.say(format!("\n{}", summary(finished, &style)));
+    Ok(())
+}
+
+/// The command that follows an execution again.
+fn follow_again(context: &Context, execution: &str) -> String {
+    format!("{} follow {execution}", context.invocation())
+}
+
+/// The platform that is meant where none is named: the only one.
+pub(crate) async fn only_platform(home: &Home) -> miette::Result<String> {
+    let mut platforms = home.platforms().await.map_err(installed)?;
+    match (platforms.pop(), platforms.is_empty()) {
+        (Some(platform), true) => Ok(platform),
+        (None, _) => Err(Usage::new("no platform was applied yet", "`skydeck apply FILE` does it").into()),
+        (Some(last), false) => {
+            let all = format!("{}, {last}", platforms.join(", "));
+            Err(Usage::new("there are several platforms", format!("say which one: {all}")).into())
+        }
+    }
+}
+
+/// An error of AWS, with advice where it means that skydeck is not installed.
+pub(crate) fn installed(error: Error) -> miette::Report {
+    match error.code() {
+        Some("NoSuchBucket" | "StateMachineDoesNotExist") => {
+            miette!(help = "install it first: `skydeck bootstrap`", "skydeck is not installed here: {error}")
+        }
+        _ => miette!("{error}"),
+    }
+}
+
+/// Seconds since 1970, for times that AWS gives.
+pub(crate) fn unix_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_executions_name_says_what_and_when_and_fits() {
+        let now: jiff::Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let name = execution_name("skyfox-devprod", Mode::Apply, now, 7);
+        assert!(name.starts_with("skyfox-devprod-apply-20260301120000-"), "{name}");
+        assert_ne!(name, execution_name("skyfox-devprod", Mode::Apply, now, 8));
+        assert!(execution_name(&"x".repeat(100), Mode::Destroy, now, 7).len() <= 80);
+    }
+}

@@ -1,0 +1,291 @@
+//! Application load balancers with their listeners and rules, a target group per service, and the function that asks
+//! the internal load balancers from inside the VPC.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::logs::{LogChange, LogGroup};
+use crate::plan::{Describe, Description, Found, Ref};
+use crate::scope::Tags;
+use crate::spec::Scheme;
+
+mod desired;
+mod plan;
+mod probe;
+mod teardown;
+
+pub use desired::{facts, target_group_name, wants_probe};
+pub use plan::plan;
+pub use probe::{PROBE_CODE_KEY, log_group_name, probe_name};
+pub use teardown::teardown;
+
+/// The port on which a load balancer listens.
+pub const PORT: u16 = 80;
+
+/// What was observed: what carries the platform's tags, and what bears a name that the platform may need.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct World {
+    /// Load balancers, by name.
+    pub load_balancers: BTreeMap<String, Balancer>,
+    /// Target groups, by name.
+    pub target_groups: BTreeMap<String, Found<TargetGroup>>,
+    /// The function that bears the probe's name.
+    pub probe: Option<Found<Probe>>,
+    /// Whether Lambda is still at work on the function, so that it would refuse a change.
+    pub probe_busy: bool,
+    /// The probe's code as bootstrap has uploaded it.
+    pub probe_code: Option<Code>,
+    /// The log group that bears the name of the probe's.
+    pub probe_logs: Option<Found<LogGroup>>,
+}
+
+/// A load balancer with what hangs on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balancer {
+    /// Its ARN.
+    pub arn: String,
+    /// Its DNS name, as AWS writes it.
+    pub dns_name: String,
+    /// Its settings.
+    pub settings: LoadBalancer,
+    /// The listener on [`PORT`]; others are somebody else's.
+    pub listener: Option<Found<Listener>>,
+    /// The rules of that listener, without the default one.
+    pub rules: Vec<Found<Rule>>,
+}
+
+/// Settings of a load balancer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadBalancer {
+    /// Who reaches it.
+    pub scheme: Scheme,
+    /// Its subnets.
+    pub subnets: BTreeSet<String>,
+    /// Its security groups.
+    pub groups: BTreeSet<String>,
+    /// What can be switched on it.
+    pub attributes: Attributes,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Attributes of a load balancer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attributes {
+    /// Whether it speaks HTTP/2.
+    pub http2: bool,
+    /// Whether it drops header fields with invalid names.
+    pub drop_invalid_headers: bool,
+}
+
+/// Settings of a target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetGroup {
+    /// What AWS cannot change.
+    pub fixed: Fixed,
+    /// How a target's health is asked.
+    pub health: HealthCheck,
+    /// Seconds that a deregistering target may finish its requests in.
+    pub deregistration_delay_seconds: u32,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Settings of a target group that AWS cannot change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fixed {
+    /// Port of a target that is registered without one.
+    pub port: u16,
+    /// `HTTP`.
+    pub protocol: String,
+    /// `instance`: a bridge-mode task is reached by its instance and a dynamic port.
+    pub target_type: String,
+    /// The VPC.
+    pub vpc: String,
+}
+
+/// Health check of a target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are named after the API's")]
+pub struct HealthCheck {
+    pub protocol: String,
+    pub port: String,
+    pub path: String,
+    pub matcher: String,
+    pub interval_seconds: u32,
+    pub timeout_seconds: u32,
+    pub healthy_threshold: u32,
+    pub unhealthy_threshold: u32,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// To a target group, by name.
+    Group(String),
+    /// Nowhere: 404 `Not Found`.
+    NotFound,
+    /// Something that skydeck never sets up, in words.
+    Other(String),
+}
+
+/// Settings of a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Where what no rule matches goes.
+    pub default: Target,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Settings of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its place among the listener's rules.
+    pub priority: u16,
+    /// Path patterns; a condition that skydeck never makes is told in words.
+    pub paths: BTreeSet<String>,
+    /// Where a request that matches goes.
+    pub target: Target,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// The published code of the probe function.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// Base64 of the archive's SHA-256, as Lambda tells it.
+    pub sha256: String,
+    /// `arm64` or `x86_64`.
+    pub architecture: String,
+}
+
+/// Settings of the probe function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Its code.
+    pub code: Code,
+    /// What else it is set to.
+    pub configuration: Configuration,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Configuration of the probe function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are named after the API's")]
+pub struct Configuration {
+    pub runtime: String,
+    pub handler: String,
+    pub role: String,
+    pub memory_mib: u32,
+    pub timeout_seconds: u32,
+    pub subnets: BTreeSet<String>,
+    pub groups: BTreeSet<String>,
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "a variant is named after the API call, its fields after the call's parameters")]
+pub enum Change {
+    CreateLoadBalancer { name: String, settings: LoadBalancer },
+    SetAttributes { balancer: Ref, name: String, old: Option<Attributes>, new: Attributes },
+    SetSubnets { arn: String, name: String, old: BTreeSet<String>, new: BTreeSet<String> },
+    SetGroups { arn: String, name: String, old: BTreeSet<String>, new: BTreeSet<String> },
+    CreateTargetGroup { name: String, settings: TargetGroup },
+    SetHealthCheck { arn: String, name: String, old: HealthCheck, new: HealthCheck },
+    SetDelay { group: Ref, name: String, old: Option<u32>, new: u32 },
+    CreateListener { balancer: Ref, name: String, group: Option<Ref>, settings: Listener },
+    SetDefault { arn: String, name: String, group: Option<Ref>, old: Target, new: Target },
+    CreateRule { listener: Ref, name: String, group: Ref, settings: Rule },
+    SetPriorities { name: String, rules: Vec<Priority> },
+    SetRule { arn: String, name: String, group: Ref, old: Rule, new: Rule },
+    SetTags { arn: String, kind: String, name: String, old: Tags, new: Tags },
+    DeleteRule { arn: String, name: String },
+    DeleteListener { arn: String, name: String },
+    DeleteLoadBalancer { arn: String, name: String },
+    DeleteTargetGroup { arn: String, name: String },
+    Log(LogChange),
+    CreateProbe { name: String, settings: Probe },
+    SetProbeConfiguration { name: String, old: Configuration, new: Configuration },
+    SetProbeCode { name: String, old: Code, new: Code },
+    TagProbe { arn: String, name: String, old: Tags, new: Tags },
+    DeleteProbe { name: String },
+}
+
+/// A rule that gets another place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Priority {
+    /// The rule.
+    pub arn: String,
+    /// The service it serves.
+    pub service: String,
+    /// Where it was.
+    pub old: u16,
+    /// Where it goes.
+    pub new: u16,
+}
+
+impl From<LogChange> for Change {
+    fn from(change: LogChange) -> Self {
+        Change::Log(change)
+    }
+}
+
+impl Describe for Change {
+    fn describe(&self) -> Description {
+        match self {
+            Change::CreateLoadBalancer { name, settings } => Description::create("load balancer", name, settings),
+            Change::SetAttributes { name, old, new, .. } => {
+                Description::update("load balancer", name, &json!({ "attributes": old }), &json!({ "attributes": new }))
+            }
+            Change::SetSubnets { name, old, new, .. } => {
+                Description::update("load balancer", name, &json!({ "subnets": old }), &json!({ "subnets": new }))
+            }
+            Change::SetGroups { name, old, new, .. } => {
+                Description::update("load balancer", name, &json!({ "groups": old }), &json!({ "groups": new }))
+            }
+            Change::CreateTargetGroup { name, settings } => Description::create("target group", name, settings),
+            Change::SetHealthCheck { name, old, new, .. } => {
+                Description::update("target group", name, &json!({ "health": old }), &json!({ "health": new }))
+            }
+            Change::SetDelay { name, old, new, .. } => {
+                let value = |seconds: Option<u32>| json!({ "deregistration_delay_seconds": seconds });
+                Description::update("target group", name, &value(*old), &value(Some(*new)))
+            }
+            Change::CreateListener { name, settings, .. } => Description::create("listener", name, settings),
+            Change::SetDefault { name, old, new, .. } => {
+                Description::update("listener", name, &json!({ "default": old }), &json!({ "default": new }))
+            }
+            Change::CreateRule { name, settings, .. } => Description::create("listener rule", name, settings),
+            Change::SetPriorities { name, rules } => {
+                let side = |value: fn(&Priority) -> u16| -> BTreeMap<&String, u16> {
+                    rules.iter().map(|rule| (&rule.service, value(rule))).collect()
+                };
+                Description::update("listener rules", name, &side(|rule| rule.old), &side(|rule| rule.new))
+            }
+            Change::SetRule { name, old, new, .. } => Description::update("listener rule", name, old, new),
+            Change::SetTags { kind, name, old, new, .. } => {
+                Description::update(kind, name, &json!({ "tags": old }), &json!({ "tags": new }))
+            }
+            Change::DeleteRule { name, .. } => Description::delete("listener rule", name),
+            Change::DeleteListener { name, .. } => Description::delete("listener", name),
+            Change::DeleteLoadBalancer { name, .. } => Description::delete("load balancer", name),
+            Change::DeleteTargetGroup { name, .. } => Description::delete("target group", name),
+            Change::Log(change) => change.describe(),
+            Change::CreateProbe { name, settings } => Description::create("function", name, settings),
+            Change::SetProbeConfiguration { name, old, new } => Description::update("function", name, old, new),
+            Change::SetProbeCode { name, old, new } => {
+                Description::update("function", name, &json!({ "code": old }), &json!({ "code": new }))
+            }
+            Change::TagProbe { name, old, new, .. } => {
+                Description::update("function", name, &json!({ "tags": old }), &json!({ "tags": new }))
+            }
+            Change::DeleteProbe { name } => Description::delete("function", name),
+        }
+    }
+}

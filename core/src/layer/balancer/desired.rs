@@ -1,0 +1,124 @@
+//! What the load balancers should be, by the platform file and the network; and what they hand on.
+
+use std::collections::BTreeSet;
+
+use super::{Attributes, Fixed, HealthCheck, Listener, LoadBalancer, Rule, Target, TargetGroup, World};
+use super::{PORT, probe};
+use crate::facts::{BalancerFacts, Facts, LoadBalancerFacts, NetworkFacts, need};
+use crate::layer::network::alb_group;
+use crate::plan::Refusal;
+use crate::scope::Scope;
+use crate::spec;
+
+/// The network's facts.
+pub(super) fn network(scope: &Scope) -> Result<&NetworkFacts, Refusal> {
+    need(scope.facts.network.as_ref(), "network", "its ids")
+}
+
+/// The id of one of the network's security groups.
+pub(super) fn security_group(scope: &Scope, key: &str) -> Result<String, Refusal> {
+    let ids = &network(scope)?.security_group_ids;
+    need(ids.get(key), "network", &format!("the id of security group {}", scope.name(key))).cloned()
+}
+
+pub(super) fn load_balancer(
+    scope: &Scope,
+    key: &str,
+    balancer: &spec::LoadBalancer,
+) -> Result<(String, LoadBalancer), Refusal> {
+    let (name, network) = (scope.name(key), network(scope)?);
+    let settings = LoadBalancer {
+        scheme: balancer.scheme,
+        subnets: network.subnet_ids.values().cloned().collect(),
+        groups: BTreeSet::from([security_group(scope, &alb_group(key))?]),
+        attributes: Attributes { http2: true, drop_invalid_headers: true },
+        tags: scope.tags(&format!("load-balancer/{key}"), &name, None),
+    };
+    Ok((name, settings))
+}
+
+fn fixed(service: &spec::Service, network: &NetworkFacts) -> Fixed {
+    Fixed { port: service.port, protocol: "HTTP".into(), target_type: "instance".into(), vpc: network.vpc_id.clone() }
+}
+
+/// The name of a service's target group; it changes with what AWS cannot change in one.
+///
+/// The service is part of what is hashed, for names that are alike in their first 25 characters; so is its load
+/// balancer, since a target group belongs to one.
+///
+/// # Errors
+/// Where the network has not run.
+pub fn target_group_name(scope: &Scope, name: &str, service: &spec::Service) -> Result<String, Refusal> {
+    let settings = (name, &service.load_balancer, fixed(service, network(scope)?));
+    Ok(scope.versioned_name(name, &settings, 32))
+}
+
+pub(super) fn target_group(scope: &Scope, name: &str, service: &spec::Service) -> Result<TargetGroup, Refusal> {
+    let health = &service.health;
+    Ok(TargetGroup {
+        fixed: fixed(service, network(scope)?),
+        health: HealthCheck {
+            protocol: "HTTP".into(),
+            port: "traffic-port".into(),
+            path: health.path.clone(),
+            matcher: health.matcher.clone(),
+            interval_seconds: health.interval_seconds,
+            timeout_seconds: health.timeout_seconds,
+            healthy_threshold: health.healthy_threshold,
+            unhealthy_threshold: health.unhealthy_threshold,
+        },
+        deregistration_delay_seconds: service.deregistration_delay_seconds,
+        tags: scope.tags(&format!("target-group/{name}"), &target_group_name(scope, name, service)?, Some(name)),
+    })
+}
+
+pub(super) fn listener(scope: &Scope, key: &str, balancer: &spec::LoadBalancer) -> Result<Listener, Refusal> {
+    let service = balancer.default_service.as_deref();
+    let default = match service.and_then(|name| Some((name, scope.platform.services.get(name)?))) {
+        Some((name, service)) => Target::Group(target_group_name(scope, name, service)?),
+        None => Target::NotFound,
+    };
+    let tags = scope.tags(&format!("listener/{key}"), &format!("{}-{PORT}", scope.name(key)), service);
+    Ok(Listener { default, tags })
+}
+
+/// The tag that tells which service's rule this is.
+pub(super) fn rule_resource(service: &str) -> String {
+    format!("rule/{service}")
+}
+
+pub(super) fn rule(scope: &Scope, name: &str, service: &spec::Service, rule: &spec::Rule) -> Result<Rule, Refusal> {
+    Ok(Rule {
+        priority: rule.priority,
+        paths: BTreeSet::from([rule.path.clone()]),
+        target: Target::Group(target_group_name(scope, name, service)?),
+        tags: scope.tags(&rule_resource(name), &scope.name(name), Some(name)),
+    })
+}
+
+/// Whether there is a load balancer that can be asked from inside only.
+#[must_use]
+pub fn wants_probe(scope: &Scope) -> bool {
+    scope.platform.load_balancers.values().any(|balancer| balancer.scheme == spec::Scheme::Internal)
+}
+
+/// ARNs and addresses of what was observed.
+#[must_use]
+pub fn facts(scope: &Scope, world: &World) -> Facts {
+    let balancer = |key: &String| {
+        let found = world.load_balancers.get(&scope.name(key)).filter(|found| scope.owns(&found.settings.tags))?;
+        let (arn, dns_name) = (found.arn.clone(), found.dns_name.clone());
+        Some((key.clone(), LoadBalancerFacts { arn, url: format!("http://{dns_name}"), dns_name }))
+    };
+    let group = |(name, service): (&String, &spec::Service)| {
+        let found = world.target_groups.get(&target_group_name(scope, name, service).ok()?)?;
+        scope.owns(&found.settings.tags).then(|| (name.clone(), found.id.clone()))
+    };
+    let probe = world.probe.as_ref().filter(|found| scope.owns(&found.settings.tags));
+    let facts = BalancerFacts {
+        load_balancers: scope.platform.load_balancers.keys().filter_map(balancer).collect(),
+        target_group_arns: scope.platform.services.iter().filter_map(group).collect(),
+        probe_function: probe.map(|_| probe::probe_name(scope)),
+    };
+    Facts { balancer: (facts != BalancerFacts::default()).then_some(facts), ..Facts::default() }
+}

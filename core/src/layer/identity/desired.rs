@@ -1,0 +1,145 @@
+//! What the roles should be, by the platform file alone; and what they hand on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{Policy, Role, World};
+use crate::facts::{Facts, IdentityFacts};
+use crate::scope::Scope;
+use crate::spec::{Scheme, Service};
+
+/// Services that act through a service-linked role. AWS makes most of these itself at the first use from its console,
+/// but not always for the first API call of a new account.
+pub const LINKED_SERVICES: [&str; 3] =
+    ["autoscaling.amazonaws.com", "ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com"];
+
+/// Name of the instance profile, and of the role in it.
+#[must_use]
+pub fn profile_name(scope: &Scope) -> String {
+    scope.name("instance")
+}
+
+fn execution_name(scope: &Scope, service: &str) -> String {
+    scope.name(&format!("{service}-execution"))
+}
+
+fn task_name(scope: &Scope, service: &str) -> String {
+    scope.name(&format!("{service}-task"))
+}
+
+/// All roles, by name.
+#[must_use]
+pub fn roles(scope: &Scope) -> BTreeMap<String, Role> {
+    let mut roles = BTreeMap::new();
+    let instance = role(
+        scope,
+        "instance",
+        trust("ec2.amazonaws.com", None),
+        // Session Manager is the way onto an instance: there is no SSH.
+        &["service-role/AmazonEC2ContainerServiceforEC2Role", "AmazonSSMManagedInstanceCore"],
+    );
+    roles.insert(profile_name(scope), instance);
+    if scope.platform.load_balancers.values().any(|balancer| balancer.scheme == Scheme::Internal) {
+        let policies = ["service-role/AWSLambdaVPCAccessExecutionRole"];
+        roles.insert(scope.name("probe"), role(scope, "probe", trust("lambda.amazonaws.com", None), &policies));
+    }
+    for (name, service) in &scope.platform.services {
+        roles.insert(execution_name(scope, name), execution_role(scope, name, service));
+        roles.insert(task_name(scope, name), task_role(scope, name, service));
+    }
+    roles
+}
+
+fn role(scope: &Scope, thing: &str, trust: Policy, managed: &[&str]) -> Role {
+    let arn = |policy: &&str| format!("arn:{}:iam::aws:policy/{policy}", scope.partition);
+    Role {
+        trust,
+        managed: managed.iter().map(arn).collect(),
+        inline: BTreeMap::new(),
+        tags: scope.tags(&format!("role/{thing}"), &scope.name(thing), None),
+    }
+}
+
+fn trust(service: &str, condition: Option<Value>) -> Policy {
+    let mut statement = json!({ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" });
+    if let Some(condition) = condition {
+        statement["Condition"] = condition;
+    }
+    document(vec![statement])
+}
+
+fn document(statements: Vec<Value>) -> Policy {
+    Policy::new(json!({ "Version": "2012-10-17", "Statement": statements }))
+}
+
+/// What ECS itself does for a task: pull the image, write logs, read the parameters that become variables.
+///
+/// The parameters are encrypted with the account's default key `aws/ssm`, whose own policy lets everyone in the account
+/// decrypt through Systems Manager; so no `kms:Decrypt` is needed here
+/// (<https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html>).
+fn execution_role(scope: &Scope, name: &str, service: &Service) -> Role {
+    // Without a condition on the account: AWS documents that for the task role only
+    // (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html>).
+    let trust = trust("ecs-tasks.amazonaws.com", None);
+    let thing = format!("{name}-execution");
+    let mut role = role(scope, &thing, trust, &["service-role/AmazonECSTaskExecutionRolePolicy"]);
+    role.tags.insert("Service".into(), name.into());
+    let parameters: BTreeSet<String> = service
+        .secrets
+        .values()
+        .filter_map(|key| scope.platform.secrets.get(key))
+        // An ARN has one slash between `parameter` and the name, whether or not the name begins with one.
+        .map(|secret| scope.arn("ssm", &format!("parameter/{}", secret.parameter.trim_start_matches('/'))))
+        .collect();
+    if !parameters.is_empty() {
+        let read = json!({ "Effect": "Allow", "Action": "ssm:GetParameters", "Resource": parameters });
+        role.inline.insert("parameters".into(), document(vec![read]));
+    }
+    role
+}
+
+/// What the service's own code may do: read and write its own buckets.
+fn task_role(scope: &Scope, name: &str, service: &Service) -> Role {
+    // ECS takes the role on for this account's tasks only, as AWS recommends against a confused deputy
+    // (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>).
+    let account = json!({ "StringEquals": { "aws:SourceAccount": scope.account } });
+    let thing = format!("{name}-task");
+    let mut role = role(scope, &thing, trust("ecs-tasks.amazonaws.com", Some(account)), &[]);
+    role.tags.insert("Service".into(), name.into());
+    let buckets: BTreeSet<String> =
+        service.buckets.iter().map(|key| format!("arn:{}:s3:::{}", scope.partition, scope.bucket_name(key))).collect();
+    if !buckets.is_empty() {
+        let objects: Vec<String> = buckets.iter().map(|bucket| format!("{bucket}/*")).collect();
+        let write = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"];
+        let statements = vec![
+            json!({ "Effect": "Allow", "Action": "s3:ListBucket", "Resource": buckets }),
+            json!({ "Effect": "Allow", "Action": write, "Resource": objects }),
+        ];
+        role.inline.insert("buckets".into(), document(statements));
+    }
+    role
+}
+
+/// ARNs of what was observed.
+#[must_use]
+pub fn facts(scope: &Scope, world: &World) -> Facts {
+    let arn = |name: &str| world.roles.get(name).map(|role| role.id.clone());
+    let each = |role_name: fn(&Scope, &str) -> String| {
+        let services = scope.platform.services.keys();
+        services.filter_map(|service| Some((service.clone(), arn(&role_name(scope, service))?))).collect()
+    };
+    let (Some(instance_role_arn), Some(profile)) = (arn(&profile_name(scope)), &world.profile) else {
+        return Facts::default();
+    };
+    Facts {
+        identity: Some(IdentityFacts {
+            instance_role_arn,
+            instance_profile_arn: profile.id.clone(),
+            probe_role_arn: arn(&scope.name("probe")).unwrap_or_default(),
+            execution_role_arns: each(execution_name),
+            task_role_arns: each(task_name),
+        }),
+        ..Facts::default()
+    }
+}

@@ -1,0 +1,103 @@
+//! The planner of the parameters.
+
+use super::{Change, PARAMETER, Parameter, SECURE, World, desired};
+use crate::plan::{Found, Plan, Refusal};
+use crate::scope::{Scope, retag};
+use crate::spec::Secret;
+
+/// What has to change for the parameters to be what the platform file says. What a person has yet to give is a note:
+/// the infrastructure can stand before its secrets do.
+///
+/// # Errors
+/// Where a parameter is no SecureString, or one that skydeck would write is somebody else's.
+pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
+    let mut plan = Plan::default();
+    check_types(scope, world)?;
+    for (key, secret) in &scope.platform.secrets {
+        let name = &secret.parameter;
+        if desired::is_missing(secret, world) {
+            plan.notes.push(format!("{PARAMETER} {name} is missing: give it a value with `skydeck secret set {name}`"));
+        }
+        if desired::value(scope, key)?.is_some() {
+            plan_ours(scope, &mut plan, key, name, world.parameters.get(name))?;
+        }
+    }
+    for name in world.parameters.keys().filter(|name| named(scope, name).is_none()) {
+        plan.notes.push(format!("{PARAMETER} {name} is the platform's, but the platform file no longer names it"));
+    }
+    Ok(plan)
+}
+
+fn named<'a>(scope: &'a Scope, name: &str) -> Option<&'a Secret> {
+    scope.platform.secrets.values().find(|secret| secret.parameter == name)
+}
+
+/// A parameter that is no SecureString lies in clear text for everyone who may read parameters. All of them at once.
+fn check_types(scope: &Scope, world: &World) -> Result<(), Refusal> {
+    let open: Vec<String> = world
+        .parameters
+        .iter()
+        .filter(|(name, found)| named(scope, name).is_some() && found.settings.kind != SECURE)
+        // One of ours is written again as what it should be.
+        .filter(|(_, found)| !scope.owns(&found.settings.tags))
+        .map(|(name, found)| format!("{name} ({})", found.settings.kind))
+        .collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::Impossible {
+        what: format!("these parameters must be of type {SECURE} and are not: {}", open.join(", ")),
+        advice: "Delete each, and give it its value anew with `skydeck secret set NAME`".into(),
+    })
+}
+
+fn plan_ours(
+    scope: &Scope,
+    plan: &mut Plan<Change>,
+    key: &str,
+    name: &str,
+    found: Option<&Found<Parameter>>,
+) -> Result<(), Refusal> {
+    let wanted = scope.tags(&format!("parameter/{key}"), name, None);
+    let (key, name) = (key.to_owned(), name.to_owned());
+    let Some(Found { settings: found, .. }) = found else {
+        plan.add(Change::CreateParameter { name, key, tags: wanted }, &[]);
+        return Ok(());
+    };
+    let right = found.right == Some(true) && found.kind == SECURE;
+    if !scope.owns(&found.tags) {
+        // Somebody made it, and made it right: it serves, and stays theirs.
+        return if right {
+            Ok(())
+        } else {
+            Err(Refusal::Taken {
+                kind: PARAMETER.into(),
+                name,
+                advice:
+                    "It holds another value than the platform file says. Name another parameter, or delete this one"
+                        .into(),
+            })
+        };
+    }
+    if let Some((old, new)) = retag(&found.tags, &wanted) {
+        plan.add(Change::SetTags { name: name.clone(), old, new }, &[]);
+    }
+    if !right {
+        plan.add(Change::OverwriteParameter { name, key }, &[]);
+    }
+    Ok(())
+}
+
+/// The parameters that skydeck wrote. One that the platform file leaves to a person now holds that person's value,
+/// and stays.
+#[must_use]
+pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
+    let mut plan = Plan::default();
+    for (name, found) in &world.parameters {
+        let a_persons = named(scope, name).is_some_and(|secret| secret.value.is_none());
+        if scope.owns(&found.settings.tags) && !a_persons {
+            plan.add(Change::DeleteParameter { name: name.clone() }, &[]);
+        }
+    }
+    plan
+}

@@ -1,0 +1,234 @@
+//! Task definitions and ECS services, created with no tasks: what runs in them is a rollout's to decide.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::plan::{Describe, Description, Ref};
+use crate::scope::Tags;
+
+mod desired;
+mod environment;
+mod plan;
+mod teardown;
+
+pub use desired::{AWAITING_TAG, facts, family};
+pub use environment::{environment, resolve};
+pub use plan::plan;
+pub use teardown::teardown;
+
+/// What was observed: the services of the platform's cluster, and the task definition families that begin with the
+/// platform's prefix.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct World {
+    /// Services of the cluster, by name; a deleted one counts as gone.
+    pub services: BTreeMap<String, Service>,
+    /// Task definition families, by name.
+    pub families: BTreeMap<String, Family>,
+    /// The task definitions that services use, and the newest of each family, by ARN.
+    pub definitions: BTreeMap<String, Definition>,
+}
+
+/// An ECS service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its ARN.
+    pub arn: String,
+    /// Whether it is being deleted.
+    pub draining: bool,
+    /// How many tasks it has or wants: the largest of desired, running and pending.
+    pub tasks: u32,
+    /// How many tasks it wants.
+    pub desired: u32,
+    /// ARN of its task definition.
+    pub definition: String,
+    /// What can be changed at any time.
+    pub settings: Settings,
+    /// What can be changed only by starting tasks anew.
+    pub placement: Placement,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Settings of a service whose change starts no deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Upper limit of tasks during a deployment, in percent.
+    pub maximum_percent: u32,
+    /// Lower limit of healthy tasks during a deployment, in percent.
+    pub minimum_healthy_percent: u32,
+    /// Whether ECS gives up a deployment whose tasks keep failing.
+    pub circuit_breaker: bool,
+    /// Whether ECS rolls back by itself; the rollout does that, so that there is one who does.
+    pub circuit_breaker_rollback: bool,
+    /// Seconds after a task's start in which ECS ignores its target health.
+    pub grace_seconds: u32,
+    /// How tasks are spread and packed, in order: type and field.
+    pub placement_strategy: Vec<(String, String)>,
+    /// Whether ECS moves tasks between zones by itself.
+    pub zone_rebalancing: bool,
+    /// Whether ECS tags tasks with cluster and service.
+    pub managed_tags: bool,
+    /// From where tasks get their tags: `SERVICE`.
+    pub propagate_tags: String,
+    /// Whether a person may open a shell in a task.
+    pub execute_command: bool,
+}
+
+/// Settings of a service that hold for tasks yet to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// Base and weight, by capacity provider.
+    pub capacity: BTreeMap<String, (i32, i32)>,
+    /// Where targets are registered.
+    pub load_balancers: BTreeSet<Behind>,
+}
+
+/// A container port behind a target group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Behind {
+    /// ARN of the target group.
+    pub target_group: String,
+    /// Name of the container.
+    pub container: String,
+    /// Its port.
+    pub port: u16,
+}
+
+/// A task definition family.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Family {
+    /// Active revisions, newest first.
+    pub active: Vec<String>,
+    /// Deregistered revisions.
+    pub inactive: Vec<String>,
+    /// Tags of the newest revision.
+    pub tags: Tags,
+}
+
+/// A task definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// The image of its container; a rollout's to choose.
+    pub image: String,
+    /// Everything else.
+    pub settings: TaskSettings,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// What a task definition says, but for its image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskSettings {
+    /// `bridge`.
+    pub network_mode: String,
+    /// What it can run on: `EC2`.
+    pub compatibilities: BTreeSet<String>,
+    /// Operating system and processor: `LINUX`, `ARM64`.
+    pub runtime: (String, String),
+    /// Role by which ECS pulls, logs and reads secrets.
+    pub execution_role: String,
+    /// Role of the container's own calls.
+    pub task_role: String,
+    /// The container; `None` where there is not exactly one.
+    pub container: Option<Container>,
+}
+
+/// The one container of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Its name, which is the service's.
+    pub name: String,
+    /// CPU units.
+    pub cpu: u32,
+    /// Hard memory limit in MiB.
+    pub memory: u32,
+    /// Whether the task ends with it.
+    pub essential: bool,
+    /// Port mappings: container port, host port (0 is any free one), protocol.
+    pub ports: BTreeSet<(u16, u16, String)>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// Environment variables that ECS fills: variable to parameter ARN.
+    pub secrets: BTreeMap<String, String>,
+    /// Log driver and its options.
+    pub log: (String, BTreeMap<String, String>),
+    /// Its health check.
+    pub health: Option<ContainerHealth>,
+}
+
+/// Health check of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are named after the API's")]
+pub struct ContainerHealth {
+    pub command: Vec<String>,
+    pub interval_seconds: u32,
+    pub timeout_seconds: u32,
+    pub retries: u32,
+    pub start_seconds: u32,
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "a variant is named after the API call, its fields after the call's parameters")]
+pub enum Change {
+    Register { family: String, old: Option<Box<TaskSettings>>, new: Box<Definition> },
+    CreateService { name: String, definition: Ref, settings: Settings, placement: Placement, tags: Tags },
+    SetService { name: String, old: Settings, new: Settings },
+    SetPlacement { name: String, old: Placement, new: Placement },
+    SetDefinition { name: String, old: String, definition: Ref },
+    SetTags { arn: String, kind: String, name: String, old: Tags, new: Tags },
+    ScaleToZero { name: String, old: u32 },
+    DeleteService { name: String },
+    Deregister { arn: String },
+    DeleteDefinitions { family: String, arns: Vec<String> },
+}
+
+impl Describe for Change {
+    fn describe(&self) -> Description {
+        match self {
+            Change::Register { family, old: None, new } => Description::create("task definition", family, new),
+            Change::Register { family, old: Some(old), new } => {
+                Description::update("task definition", family, &json!(old), &json!(new.settings))
+            }
+            Change::CreateService { name, settings, placement, .. } => {
+                Description::create("service", name, &json!({ "settings": settings, "placement": placement }))
+            }
+            Change::SetService { name, old, new } => Description::update("service", name, old, new),
+            Change::SetPlacement { name, old, new, .. } => Description::update("service", name, old, new),
+            Change::SetDefinition { name, old, definition } => {
+                let new = match definition {
+                    Ref::Known(arn) => arn,
+                    Ref::Made(_) => "new revision",
+                };
+                Description::update(
+                    "service",
+                    name,
+                    &json!({ "task_definition": old }),
+                    &json!({ "task_definition": new }),
+                )
+            }
+            Change::SetTags { kind, name, old, new, .. } => {
+                Description::update(kind, name, &json!({ "tags": old }), &json!({ "tags": new }))
+            }
+            Change::ScaleToZero { name, old } => {
+                Description::update("service", name, &json!({ "desired": old }), &json!({ "desired": 0 }))
+            }
+            Change::DeleteService { name } => Description::delete("service", name),
+            Change::Deregister { arn } => Description::update(
+                "task definition",
+                short(arn),
+                &json!({ "status": "ACTIVE" }),
+                &json!({ "status": "INACTIVE" }),
+            ),
+            Change::DeleteDefinitions { family, .. } => Description::delete("task definition", family),
+        }
+    }
+}
+
+/// `family:revision` of a task definition's ARN.
+fn short(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}

@@ -1,0 +1,134 @@
+//! The planner of the services.
+
+use super::desired::{self, family};
+use super::teardown::{plan_family_away, plan_service_away};
+use super::{Change, Definition, Service, TaskSettings, World};
+use crate::plan::{Plan, Ref, Refusal};
+use crate::scope::{Scope, Tags, retag};
+use crate::spec;
+
+/// What has to change for the services to be what the platform file says.
+///
+/// # Errors
+/// Where a service or a task definition family of a name that is needed is somebody else's.
+pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
+    let mut plan = Plan::default();
+    for (name, service) in &scope.platform.services {
+        plan_service(scope, world, &mut plan, name, service)?;
+    }
+    let mut leaving = false;
+    for (name, found) in &world.services {
+        if !scope.platform.services.contains_key(name) && scope.owns(&found.tags) {
+            leaving = true;
+            plan_service_away(&mut plan, name, found);
+        }
+    }
+    for (name, found) in &world.families {
+        let wanted = scope.platform.services.keys().any(|service| family(scope, service) == *name);
+        // A service that leaves may still run tasks of its definition.
+        if !leaving && !wanted && scope.owns(&found.tags) {
+            plan_family_away(&mut plan, name, found);
+        }
+    }
+    Ok(plan)
+}
+
+fn taken(kind: &str, name: &str, advice: &str) -> Refusal {
+    Refusal::Taken { kind: kind.into(), name: name.into(), advice: advice.into() }
+}
+
+fn plan_service(
+    scope: &Scope,
+    world: &World,
+    plan: &mut Plan<Change>,
+    name: &str,
+    service: &spec::Service,
+) -> Result<(), Refusal> {
+    let (settings, placement) = (desired::settings(service), desired::placement(scope, name, service)?);
+    let wanted = desired::task(scope, name, service)?;
+    let tags = desired::service_tags(scope, name);
+    let Some(found) = world.services.get(name) else {
+        let definition = plan_definition(scope, world, plan, name, wanted, None)?;
+        let after = [&definition.clone()];
+        let change = Change::CreateService { name: name.into(), definition, settings, placement, tags };
+        plan.add(change, &after);
+        return Ok(());
+    };
+    if !scope.owns(&found.tags) {
+        return Err(taken("service", name, "Rename the service in the platform file, or delete that one"));
+    }
+    if found.draining {
+        plan.waits.push(format!("the deleted service {name} to go"));
+        return Ok(());
+    }
+    if found.settings != settings {
+        plan.add(Change::SetService { name: name.into(), old: found.settings.clone(), new: settings }, &[]);
+    }
+    plan_tags(plan, "service", &found.arn, &found.tags, &tags);
+    let same = world.definitions.get(&found.definition).is_some_and(|definition| definition.settings == wanted);
+    if found.tasks > 0 {
+        // One writer: what tasks run is changed by a rollout, which verifies it and can take it back.
+        if !same || found.placement != placement {
+            plan.notes.push(format!("service {name} runs an older definition; a rollout will release the new one"));
+        }
+    } else {
+        let ready = if same {
+            Ref::from(found.definition.as_str())
+        } else {
+            let definition = plan_definition(scope, world, plan, name, wanted, Some(found))?;
+            let (name, old) = (name.into(), found.definition.clone());
+            let after = [&definition.clone()];
+            plan.add(Change::SetDefinition { name, old, definition }, &after)
+        };
+        // The new definition first: ECS checks a load balancer's container port against it.
+        if found.placement != placement {
+            let (name, old) = (name.into(), found.placement.clone());
+            plan.add(Change::SetPlacement { name, old, new: placement }, &[&ready]);
+        }
+    }
+    if let Some(definition) = world.definitions.get(&found.definition).filter(|found| scope.owns(&found.tags)) {
+        let tags = desired::definition_tags(scope, name);
+        plan_tags(plan, "task definition", &found.definition, &definition.tags, &tags);
+    }
+    Ok(())
+}
+
+fn plan_tags(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wanted: &Tags) {
+    if let Some((old, new)) = retag(found, wanted) {
+        let name = wanted["Name"].clone();
+        plan.add(Change::SetTags { arn: arn.into(), kind: kind.into(), name, old, new }, &[]);
+    }
+}
+
+/// The task definition that a service without tasks is to use: the family's newest revision where that is right
+/// already (an attempt before this one may have registered it and got no answer), otherwise a new one. The image is
+/// kept, whatever it is.
+fn plan_definition(
+    scope: &Scope,
+    world: &World,
+    plan: &mut Plan<Change>,
+    name: &str,
+    wanted: TaskSettings,
+    service: Option<&Service>,
+) -> Result<Ref, Refusal> {
+    let name_of_family = family(scope, name);
+    let found = world.families.get(&name_of_family);
+    if found.is_some_and(|found| !scope.owns(&found.tags)) {
+        let advice = "Rename the service in the platform file, or deregister that family's revisions";
+        return Err(taken("task definition family", &name_of_family, advice));
+    }
+    let newest = found.and_then(|found| found.active.first());
+    let newest: Option<(&String, &Definition)> = newest.and_then(|arn| world.definitions.get_key_value(arn));
+    let used = service.and_then(|service| world.definitions.get(&service.definition));
+    let current = used.or(newest.map(|(_, definition)| definition));
+    let image = match current {
+        Some(definition) => definition.image.clone(),
+        None => desired::awaiting_image(scope, name)?,
+    };
+    if let Some((arn, _)) = newest.filter(|(_, newest)| newest.settings == wanted && newest.image == image) {
+        return Ok(Ref::from(arn.as_str()));
+    }
+    let old = current.map(|definition| Box::new(definition.settings.clone()));
+    let new = Definition { image, settings: wanted, tags: desired::definition_tags(scope, name) };
+    Ok(plan.add(Change::Register { family: name_of_family, old, new: Box::new(new) }, &[]))
+}

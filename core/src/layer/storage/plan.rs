@@ -1,0 +1,82 @@
+//! The planner of the buckets.
+
+use super::{BUCKET, Bucket, Change, PublicAccessBlock, World, desired};
+use crate::plan::{Plan, Ref, Refusal};
+use crate::scope::{Scope, Tags, retag};
+
+/// What has to change for the buckets to be what the platform file says.
+///
+/// # Errors
+/// Where a name belongs to somebody else's bucket.
+pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
+    let mut plan = Plan::default();
+    let wanted = desired::buckets(scope);
+    for name in world.buckets.keys().filter(|name| !wanted.contains_key(*name)) {
+        // It may hold the only copy of something.
+        plan.notes.push(format!("{BUCKET} {name} is the platform's, but the platform file no longer names it"));
+    }
+    for (name, settings) in wanted {
+        let found = world.buckets.get(&name).map(|found| &found.settings);
+        if world.elsewhere.contains(&name) || found.is_some_and(|found| !scope.owns(&found.tags)) {
+            return Err(Refusal::Taken {
+                kind: BUCKET.into(),
+                name,
+                advice: "Bucket names are unique in all of AWS: set `suffix` for the bucket in the platform file"
+                    .into(),
+            });
+        }
+        plan_bucket(&mut plan, &name, found, settings);
+    }
+    Ok(plan)
+}
+
+/// One write after another: S3 refuses a second one that comes while it works on a bucket's configuration
+/// (`OperationAborted`).
+fn plan_bucket(plan: &mut Plan<Change>, name: &str, found: Option<&Bucket>, wanted: Bucket) {
+    let name = || name.to_owned();
+    let mut last: Option<Ref> = None;
+    let mut then = |change| last = Some(plan.add(change, &last.iter().collect::<Vec<_>>()));
+    if found.is_none() {
+        then(Change::CreateBucket { name: name(), settings: wanted.clone() });
+    }
+    if found.is_none_or(|found| found.public_access_block != wanted.public_access_block) {
+        let old = found.map_or_else(PublicAccessBlock::default, |found| found.public_access_block);
+        then(Change::SetPublicAccessBlock { name: name(), old, new: wanted.public_access_block });
+    }
+    if wanted.versioned && found.is_none_or(|found| !found.versioned) {
+        then(Change::EnableVersioning { name: name() });
+    }
+    if let Some(new) = wanted.encryption.filter(|new| found.is_none_or(|found| found.encryption.as_ref() != Some(new)))
+    {
+        then(Change::SetEncryption { name: name(), old: found.and_then(|found| found.encryption.clone()), new });
+    }
+    let old = found.map(|found| found.cors.clone()).unwrap_or_default();
+    if wanted.cors.is_empty() && !old.is_empty() {
+        then(Change::DeleteCors { name: name(), old });
+    } else if old != wanted.cors {
+        then(Change::SetCors { name: name(), old, new: wanted.cors });
+    }
+    if let Some(found) = found
+        && let Some((old, new)) = retag(&found.tags, &wanted.tags)
+    {
+        let mut all: Tags = found.tags.clone();
+        all.extend(wanted.tags);
+        then(Change::SetTags { name: name(), old, new, all });
+    }
+}
+
+/// Every bucket of ours. Objects go only where the platform file says so; S3 itself refuses to delete a bucket that
+/// holds any, and without a gap between looking and deleting.
+#[must_use]
+pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
+    let mut plan = Plan::default();
+    let emptied = |name: &String| {
+        let mut buckets = scope.platform.buckets.iter();
+        buckets.any(|(key, bucket)| bucket.delete_with_objects && scope.bucket_name(key) == *name)
+    };
+    for (name, _) in world.buckets.iter().filter(|(_, found)| scope.owns(&found.settings.tags)) {
+        let empty = emptied(name).then(|| plan.add(Change::DeleteObjects { name: name.clone() }, &[]));
+        plan.add(Change::DeleteBucket { name: name.clone() }, &empty.iter().collect::<Vec<_>>());
+    }
+    plan
+}

@@ -1,0 +1,10 @@
+//! The planners of the load balancers, the cluster and the services, against worlds written out by hand from the
+//! reference's numbers.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that is not there fails its test")]
+
+mod balancer;
+mod balancer_world;
+mod cluster;
+mod fixture;
+mod service;

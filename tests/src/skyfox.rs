@@ -1,0 +1,25 @@
+//! The SkyFox platform for tests that call layers one by one.
+
+use skydeck_core::Scope;
+use skydeck_core::facts::Facts;
+use skydeck_core::spec;
+
+/// The platform in the emulators' account, under a name of the test's own, so that tests can share an emulator.
+///
+/// # Panics
+/// Where the platform file is wrong.
+#[must_use]
+pub fn scope(name: &str) -> Scope {
+    let file = include_str!("../../platforms/skyfox.toml")
+        .replace("name = \"skyfox\"", &format!("name = \"{name}\""))
+        .replace("/skyfox-backend", &format!("/{name}-backend"));
+    let mut platform = spec::parse("skyfox.toml", &file).expect("a right file");
+    platform.tags.insert("Team".into(), "cinema".into());
+    Scope {
+        platform,
+        account: "000000000000".into(),
+        partition: "aws".into(),
+        home: "skydeck-000000000000-ap-south-1".into(),
+        facts: Facts::default(),
+    }
+}

@@ -1,0 +1,51 @@
+//! Task definitions and services.
+
+use skydeck_aws::layer::balancer::Balancer;
+use skydeck_aws::layer::cluster::Cluster;
+use skydeck_aws::layer::network::Network;
+use skydeck_aws::layer::service::Service;
+use skydeck_core::run::Mode;
+
+use crate::harness::{apply, destroy, emulators, ground, repair, run};
+
+#[tokio::test]
+async fn services_come_without_tasks_stay_are_repaired_and_go() {
+    for emulator in emulators().await {
+        let clients = &emulator.clients;
+        let mut scope = ground("lservice", &emulator).await;
+        apply::<Balancer>(&emulator, &mut scope).await;
+        apply::<Cluster>(&emulator, &mut scope).await;
+        // Somebody else's family, with a name that begins like ours.
+        let container = aws_sdk_ecs::types::ContainerDefinition::builder().name("legacy").image("legacy").memory(64);
+        let request = clients.ecs.register_task_definition().family(scope.name("legacy"));
+        let foreign = request.container_definitions(container.build()).send().await.unwrap();
+        let foreign = foreign.task_definition().unwrap().task_definition_arn().unwrap().to_owned();
+
+        let changes = apply::<Service>(&emulator, &mut scope).await;
+        // Moto keeps of a creation less than of an update, so that it takes one of each.
+        assert!(changes == 6 || emulator.name == "moto", "{changes} changes");
+        let facts = scope.facts.service.clone().unwrap();
+        assert_eq!(facts.service_arns.len(), 3, "{}", emulator.name);
+        assert_eq!(facts.task_definition_arns.len(), 3);
+        assert_eq!(facts.environments["movie"]["LOG_LEVEL"], "info");
+
+        let cluster = scope.prefix();
+        let update = clients.ecs.update_service().cluster(&cluster).service("movie");
+        update.health_check_grace_period_seconds(1).send().await.unwrap();
+        repair::<Service>(&emulator, &scope, "grace_seconds").await;
+
+        // A service without tasks takes another definition at once.
+        scope.platform.services.get_mut("movie").unwrap().cpu = 128;
+        let changed = run::<Service>(&emulator, &scope, Mode::Apply).await;
+        assert_eq!(changed.changes.len(), 2, "{}: {:?}", emulator.name, changed.changes);
+        assert!(run::<Service>(&emulator, &scope, Mode::Apply).await.changes.is_empty());
+
+        destroy::<Service>(&emulator, &scope).await;
+        let left = clients.ecs.list_task_definitions().family_prefix(scope.name("legacy")).send().await.unwrap();
+        assert_eq!(left.task_definition_arns(), [foreign.clone()], "{}", emulator.name);
+        clients.ecs.deregister_task_definition().task_definition(&foreign).send().await.unwrap();
+        destroy::<Cluster>(&emulator, &scope).await;
+        destroy::<Balancer>(&emulator, &scope).await;
+        destroy::<Network>(&emulator, &scope).await;
+    }
+}

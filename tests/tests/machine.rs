@@ -1,0 +1,126 @@
+//! The state machine against what it calls: layers, binaries, states and functions agree, and its file is valid.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+use skydeck_aws::function::{ALIAS, FUNCTIONS, MEMORY_MIB, TIMEOUT_SECONDS};
+use skydeck_core::run::Layer;
+use skydeck_tests::root;
+
+fn provision() -> Value {
+    let text = std::fs::read_to_string(root().join("statemachine/provision.asl.json")).expect("the state machine");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// All states, those of branches included, by name.
+fn states(machine: &Value) -> Vec<(String, &Value)> {
+    let mut found = Vec::new();
+    for (name, state) in machine["States"].as_object().expect("states") {
+        found.push((name.clone(), state));
+        for branch in state["Branches"].as_array().into_iter().flatten() {
+            found.extend(states(branch));
+        }
+    }
+    found
+}
+
+/// The function that a state calls.
+fn called(state: &Value) -> Option<&str> {
+    state["Arguments"]["FunctionName"].as_str()?.strip_prefix("${")?.strip_suffix('}')
+}
+
+#[test]
+fn layers_binaries_states_and_functions_agree() {
+    let machine = provision();
+    let functions: BTreeSet<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
+    let called: BTreeSet<&str> = states(&machine).into_iter().filter_map(|(_, state)| called(state)).collect();
+    assert_eq!(called, functions, "states call exactly the functions that are installed");
+    let sources = std::fs::read_dir(root().join("functions/src/bin")).expect("binaries");
+    let binaries: BTreeSet<String> =
+        sources.filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_string_lossy().into_owned())).collect();
+    assert_eq!(binaries.iter().map(String::as_str).collect::<BTreeSet<_>>(), functions, "each is a binary");
+    for layer in Layer::ALL {
+        assert!(functions.contains(layer.name()), "{layer} has no function");
+    }
+}
+
+#[test]
+fn what_cargo_lambda_deploys_is_what_is_installed() {
+    let text = std::fs::read_to_string(root().join("functions/Cargo.toml")).expect("the manifest");
+    let manifest: toml::Table = text.parse().expect("TOML");
+    let bins = &manifest["package"]["metadata"]["lambda"]["bin"];
+    for function in FUNCTIONS {
+        let deploy = bins[function.name]["deploy"].as_table().expect("a deploy section");
+        assert_eq!(deploy["memory"].as_integer(), Some(MEMORY_MIB.into()), "{}", function.name);
+        assert_eq!(deploy["timeout"].as_integer(), Some(TIMEOUT_SECONDS.into()), "{}", function.name);
+        assert_eq!(deploy["alias"].as_str(), Some(ALIAS), "{}", function.name);
+    }
+    assert_eq!(bins.as_table().map(toml::Table::len), Some(FUNCTIONS.len()), "and no other");
+}
+
+#[test]
+fn no_parallel_carries_what_the_emulator_would_ignore() {
+    let machine = provision();
+    let all = states(&machine);
+    let parallels: Vec<_> = all.iter().filter(|(_, state)| state["Type"] == "Parallel").collect();
+    assert!(parallels.len() >= 4, "forward and back there are two each");
+    for (name, state) in parallels {
+        for key in ["Output", "Assign", "Arguments"] {
+            assert!(state.get(key).is_none(), "{name} has {key}");
+        }
+    }
+}
+
+#[test]
+fn every_call_is_retried_by_error_name_and_a_branch_catches_its_own_error() {
+    let machine = provision();
+    let wanted = [
+        "NotYet",
+        "Throttled",
+        "Lambda.TooManyRequestsException",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.ResourceNotReadyException",
+        "Sandbox.Timedout",
+    ];
+    for (name, state) in states(&machine) {
+        if called(state).is_none() {
+            continue;
+        }
+        let names: BTreeSet<&str> = state["Retry"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|retry| retry["ErrorEquals"].as_array().into_iter().flatten())
+            .filter_map(Value::as_str)
+            .collect();
+        for error in wanted {
+            assert!(names.contains(error), "{name} does not retry {error}");
+        }
+        let caught = state["Catch"][0]["ErrorEquals"][0].as_str();
+        assert_eq!(caught, Some("States.ALL"), "{name} lets an error pass");
+        let timeout = state["TimeoutSeconds"].as_i64().unwrap_or_default();
+        assert!(timeout > i64::from(TIMEOUT_SECONDS), "{name} gives up before its function does");
+    }
+}
+
+#[test]
+fn the_npm_package_asl_validator_accepts_it() {
+    let prefix = root().join("target/asl-validator");
+    let validator = prefix.join("node_modules/.bin/asl-validator");
+    if !validator.exists() {
+        let installed = Command::new("npm")
+            .args(["install", "--silent", "--no-audit", "--no-fund", "--no-save", "--prefix"])
+            .arg(&prefix)
+            .arg("asl-validator@4.0.0")
+            .status();
+        assert!(installed.expect("npm can be started").success(), "asl-validator can be installed");
+    }
+    let checked =
+        Command::new(validator).arg("--json-path").arg(root().join("statemachine/provision.asl.json")).output();
+    let checked = checked.expect("asl-validator can be started");
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+}
