@@ -121,6 +121,22 @@ def give_functions_a_proxy(runtime, service):
     runtime.execution_credentials = service.execution_credentials = amended
 
 
+def let_layers_be_downloaded(ecr):
+    """The address of a layer, or of an image's configuration, leads to the gateway instead of to AWS."""
+    create = ecr._get_download_url_for_layer
+
+    def amended(data):
+        status, headers, body = create(data)
+        if status != 200:
+            return status, headers, body
+        answer = json.loads(body)
+        path = answer["downloadUrl"].partition(".amazonaws.com/")[2]
+        answer["downloadUrl"] = f"{os.environ['AWS_ENDPOINT_URL']}/{path}"
+        return status, {**headers, "Content-Length": str(len(json.dumps(answer)))}, json.dumps(answer).encode()
+
+    ecr._get_download_url_for_layer = amended
+
+
 if sys.argv[1] == "moto":
     from moto.server import main
 
@@ -128,7 +144,7 @@ if sys.argv[1] == "moto":
 else:
     from ministack import app
     from ministack.core import lambda_runtime
-    from ministack.services import alb, ec2, iam, lambda_svc, ssm, stepfunctions
+    from ministack.services import alb, ec2, ecr, iam, lambda_svc, ssm, stepfunctions
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
@@ -142,6 +158,7 @@ else:
     place_load_balancers(alb, ec2)
     take_transport_for_tls(app)
     give_functions_a_proxy(lambda_runtime, lambda_svc)
+    let_layers_be_downloaded(ecr)
     # app.main() reads its own arguments.
     sys.argv = ["ministack"]
     app.main()

@@ -109,11 +109,17 @@ async fn a_lost_instance_is_replaced_and_its_tasks_too() {
     ec2.terminate_instances().instance_ids(&lost).send().await.unwrap();
     let stopped = stack.stopped(&specs[0]).await;
     assert_eq!(stopped.stopped_reason(), Some(&*format!("Host EC2 (instance {lost}) terminated.")));
+    // Both hops are balanced over what is left; only a request under way when its target went may have failed.
+    let failed = std::cell::Cell::new(0);
     for spec in &specs {
-        common::until("recovery", || async { stack.healthy(spec).await == 2 && stack.is_stable(spec).await }).await;
+        common::until("recovery", || async {
+            let (status, _) = stack.ask(false, "GET", &format!("http://{outside}/movies")).await.unwrap();
+            failed.set(failed.get() + u32::from(status != 200));
+            stack.healthy(spec).await == 2 && stack.is_stable(spec).await
+        })
+        .await;
     }
-    let (status, _) = stack.ask(false, "GET", &format!("http://{outside}/health")).await.unwrap();
-    assert_eq!(status, 200);
+    assert!(failed.get() <= 1, "{} requests failed", failed.get());
     let groups = stack.asg.describe_auto_scaling_groups().send().await.unwrap();
     assert!(groups.auto_scaling_groups()[0].instances().iter().all(|i| i.instance_id() != Some(&*lost)));
 }
