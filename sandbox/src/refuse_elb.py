@@ -6,6 +6,8 @@ from refuse_ec2 import guard
 
 
 def refuse(alb, ec2):
+    create_once(alb)
+
     def guarded(name, check):
         guard(alb._ACTION_MAP, name, alb._error, check)
 
@@ -13,7 +15,7 @@ def refuse(alb, ec2):
     guarded("SetSubnets", lambda params: bad_subnets(alb, ec2, params))
     guarded("SetSecurityGroups", lambda params: bad_groups(alb, ec2, params))
     guarded("DeleteLoadBalancer", lambda params: protected(alb, alb._p(params, "LoadBalancerArn")))
-    guarded("CreateListener", lambda params: repeated_listener(alb, params) or bad_forward(alb, params))
+    guarded("CreateListener", lambda params: bad_forward(alb, params))
     guarded("ModifyListener", lambda params: bad_forward(alb, params))
     guarded("CreateRule", lambda params: taken_priority(alb, params) or bad_forward(alb, params))
     guarded("ModifyRule", lambda params: bad_forward(alb, params))
@@ -23,6 +25,84 @@ def refuse(alb, ec2):
     name_zones(alb, ec2)
     forget_listeners(alb)
     tell_users(alb)
+
+
+def create_once(alb):
+    """Tells what is created again with the same settings as the first, and refuses it with others."""
+
+    def amend(action, plural, find, tell, same, code, message):
+        create = alb._ACTION_MAP[action]
+
+        def amended(params):
+            found = find(params)
+            if found is None:
+                return create(params)
+            if not same(found, params):
+                return alb._error(code, message(params))
+            return alb._xml(200, action, f"<{plural}>{tell(found)}</{plural}>")
+
+        alb._ACTION_MAP[action] = amended
+
+    def named(kept, key):
+        return lambda params: next((one for one in kept.values() if one[key] == alb._p(params, "Name")), None)
+
+    def at_port(params):
+        wanted = alb._p(params, "LoadBalancerArn"), alb._p(params, "Port")
+        kept = alb._listeners.values()
+        return next((one for one in kept if (one["LoadBalancerArn"], str(one["Port"])) == wanted), None)
+
+    def other(kind):
+        return lambda params: (
+            f"A {kind} with the same name '{alb._p(params, 'Name')}' exists, but with different settings"
+        )
+
+    def taken_port(params):
+        balancer = alb._p(params, "LoadBalancerArn")
+        return f"A listener already exists on this port for this load balancer '{balancer}'"
+
+    balancer = named(alb._lbs, "LoadBalancerName"), lambda one: alb._lb_xml(one), lambda *a: same_balancer(alb, *a)
+    amend("CreateLoadBalancer", "LoadBalancers", *balancer, "DuplicateLoadBalancerName", other("load balancer"))
+    group = named(alb._tgs, "TargetGroupName"), lambda one: alb._tg_xml(one), lambda *a: same_group(alb, *a)
+    amend("CreateTargetGroup", "TargetGroups", *group, "DuplicateTargetGroupName", other("target group"))
+    listener = at_port, lambda one: alb._listener_xml(one), lambda *a: same_listener(alb, *a)
+    amend("CreateListener", "Listeners", *listener, "DuplicateListener", taken_port)
+
+
+def same_balancer(alb, found, params):
+    usual = {"Scheme": "internet-facing", "Type": "application", "IpAddressType": "ipv4"}
+    lists = all(
+        sorted(found[key]) == sorted(alb._parse_member_list(params, key)) for key in ("Subnets", "SecurityGroups")
+    )
+    return lists and all(found[key] == alb._p(params, key, value) for key, value in usual.items())
+
+
+def same_group(alb, found, params):
+    usual = {
+        "Protocol": "HTTP",
+        "Port": "80",
+        "VpcId": "",
+        "HealthCheckProtocol": "HTTP",
+        "HealthCheckPort": "traffic-port",
+        "HealthCheckEnabled": "True",
+        "HealthCheckPath": "/",
+        "HealthCheckIntervalSeconds": "30",
+        "HealthCheckTimeoutSeconds": "5",
+        "HealthyThresholdCount": "5",
+        "UnhealthyThresholdCount": "2",
+        "TargetType": "instance",
+    }
+    plain = all(str(found[key]).lower() == alb._p(params, key, value).lower() for key, value in usual.items())
+    return plain and found["Matcher"]["HttpCode"] == alb._p(params, "Matcher.HttpCode", "200")
+
+
+def same_listener(alb, found, params):
+    policy = alb._p(params, "SslPolicy")
+    return (
+        found["Protocol"] == alb._p(params, "Protocol", "HTTP")
+        and found["DefaultActions"] == alb._parse_actions(params, "DefaultActions")
+        and found.get("Certificates", []) == alb._parse_certificate_arns(params)
+        and policy in ("", found.get("SslPolicy"))
+    )
 
 
 def name_zones(alb, ec2):
@@ -111,15 +191,6 @@ def bad_forward(alb, params):
         if balancer and any(user != balancer for user in users(alb, group)):
             message = f"The following target groups cannot be associated with more than one load balancer: {group}"
             return "TargetGroupAssociationLimit", message
-    return None
-
-
-def repeated_listener(alb, params):
-    balancer, port = alb._p(params, "LoadBalancerArn"), alb._p(params, "Port")
-    for listener in alb._listeners.values():
-        if listener["LoadBalancerArn"] == balancer and str(listener["Port"]) == port:
-            message = f"A listener already exists on this port for this load balancer '{balancer}'"
-            return "DuplicateListener", message
     return None
 
 

@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ec2::client::Waiters as _;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{AttributeBooleanValue, InstanceType, IpPermission, IpRange, UserIdGroupPair};
-use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, RuleCondition, RulePriorityPair};
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerSchemeEnum, ProtocolEnum, RuleCondition, RulePriorityPair};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime, VpcConfig};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
@@ -227,6 +227,8 @@ async fn a_load_balancer_spans_zones_and_holds_its_network() {
     let found = elb.describe_load_balancers().send().await.unwrap();
     let zones = found.load_balancers()[0].availability_zones().iter();
     let zones: Vec<_> = zones.map(|zone| (zone.zone_name().unwrap(), zone.subnet_id().unwrap())).collect();
+    let other = create().subnets(first).subnets(second).scheme(LoadBalancerSchemeEnum::Internal);
+    refused!(other, "DuplicateLoadBalancerName", "exists, but with different settings");
     assert_eq!(zones, [("ap-south-1a", first.as_str()), ("ap-south-1b", second.as_str())]);
 
     let subnet = || net.ec2.delete_subnet().subnet_id(second);
@@ -251,7 +253,13 @@ async fn rules_and_target_groups_are_checked() {
     let found = elb.describe_listeners().listener_arns(&listener).send().await.unwrap();
     let balancer = found.listeners()[0].load_balancer_arn().unwrap();
     let again = elb.create_listener().load_balancer_arn(balancer).protocol(ProtocolEnum::Http).port(80);
-    refused!(again.default_actions(not_found()), "DuplicateListener", "already exists on this port");
+    refused!(again.default_actions(forward(&group)), "DuplicateListener", "already exists on this port");
+    let again = elb.create_target_group().name("payment-service").protocol(ProtocolEnum::Http).port(1);
+    refused!(again, "DuplicateTargetGroupName", "exists, but with different settings");
+    // What is created again with the same settings is told as the first.
+    assert_eq!(stack.balancer("a", true, not_found()).await.0, listener);
+    assert_eq!(stack.target_group(&Spec::payment()).await, group);
+    let elb = &stack.elb;
     let rule = |listener: &str, priority, group: &str| {
         let condition = RuleCondition::builder().field("path-pattern").values("/a").build();
         let create = elb.create_rule().listener_arn(listener).priority(priority);
