@@ -10,6 +10,9 @@ use crate::venv::{self, Venv};
 use crate::{ACCOUNT, Error};
 
 const LAUNCHER: &str = include_str!("launch.py");
+/// What the launcher imports, from beside it.
+const REFUSALS: [(&str, &str); 2] =
+    [("refuse_ec2.py", include_str!("refuse_ec2.py")), ("refuse_elb.py", include_str!("refuse_elb.py"))];
 const FACTS: &str = include_str!("facts.json");
 
 /// What ministack answers. ECS and Auto Scaling are missing on purpose: it still checks who calls and whether they may,
@@ -42,6 +45,9 @@ pub(crate) struct Settings<'a> {
 impl Emulator {
     pub(crate) async fn start(settings: &Settings<'_>) -> Result<Self, Error> {
         let launcher = write(settings.dir, "launch.py", LAUNCHER)?;
+        for (name, text) in REFUSALS {
+            write(settings.dir, name, text)?;
+        }
         let facts = write(settings.dir, "facts.json", FACTS)?;
         let arguments = [launcher, "ministack".to_owned(), facts];
         let mut last = None;

@@ -15,6 +15,7 @@ def end_with_parent():
 
 threading.Thread(target=end_with_parent, daemon=True).start()
 
+
 def amend_service_linked_roles(iam):
     """Gives these roles their names on AWS, which are not the service's name with a capital letter."""
     names = {
@@ -142,6 +143,8 @@ if sys.argv[1] == "moto":
 
     main(["-H", "127.0.0.1", "-p", sys.argv[2]])
 else:
+    import refuse_ec2
+    import refuse_elb
     from ministack import app
     from ministack.core import lambda_runtime
     from ministack.services import alb, ec2, ecr, iam, lambda_svc, ssm, stepfunctions
@@ -155,6 +158,8 @@ else:
     amend_service_linked_roles(iam)
     tell_states_of_branches(stepfunctions)
     link_events(stepfunctions)
+    refuse_ec2.refuse(ec2, iam, refuse_ec2.Interfaces(ec2, alb, lambda_svc))
+    refuse_elb.refuse(alb, ec2)
     place_load_balancers(alb, ec2)
     take_transport_for_tls(app)
     give_functions_a_proxy(lambda_runtime, lambda_svc)

@@ -45,12 +45,11 @@ pub(super) fn reply(
         return match (method, path) {
             (_, "/mshealth" | "/movie-service/mshealth") => health(),
             (&Method::GET, "/movie-service/movies") => guarded(json!(movies)),
-            (&Method::GET, _) => {
+            (&Method::GET, _) if path.starts_with("/movie-service/movies/") => {
                 let id = path.strip_prefix("/movie-service/movies/");
-                movies
-                    .iter()
-                    .find(|movie| movie["id"].as_str() == id)
-                    .map_or_else(missing, |movie| guarded(movie.clone()))
+                let found = movies.iter().find(|movie| movie["id"].as_str() == id);
+                // Who has no key does not learn which there are.
+                if admitted && found.is_none() { missing() } else { guarded(json!(found)) }
             }
             _ => missing(),
         };
@@ -96,6 +95,7 @@ mod tests {
         assert_eq!(status("x-movie-service", Method::GET, "/movie-service/mshealth", None), 200);
         assert_eq!(status("x-movie-service", Method::GET, "/movie-service/movies/2", Some("k")), 200);
         assert_eq!(status("x-movie-service", Method::GET, "/movie-service/movies/9", Some("k")), 404);
+        assert_eq!(status("x-movie-service", Method::GET, "/movie-service/movies/9", None), 401);
         assert_eq!(status("x-backend", Method::GET, "/health", None), 200);
         assert_eq!(status("x-backend", Method::GET, "/movies", None), 0);
         assert_eq!(status("x-backend", Method::GET, "/other", None), 404);

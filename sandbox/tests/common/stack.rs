@@ -74,6 +74,9 @@ impl Stack {
         let config = super::person(&sandbox).await;
         let ec2 = aws_sdk_ec2::Client::new(&config);
         let vpc = ec2.create_vpc().cidr_block("10.0.0.0/16").send().await.unwrap().vpc.unwrap().vpc_id.unwrap();
+        let gateway = ec2.create_internet_gateway().send().await.unwrap().internet_gateway.unwrap();
+        let attach = ec2.attach_internet_gateway().vpc_id(&vpc);
+        attach.internet_gateway_id(gateway.internet_gateway_id().unwrap()).send().await.unwrap();
         let mut subnets = Vec::new();
         for (number, zone) in ["ap-south-1a", "ap-south-1b"].iter().enumerate() {
             let subnet = ec2.create_subnet().vpc_id(&vpc).availability_zone(*zone);

@@ -1,0 +1,43 @@
+"""SkyFox's payment service, in small: takes payments from those who know its key."""
+
+import hmac
+import json
+import os
+import signal
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+KEY = os.environ.get("API_KEY")
+
+
+class Payment(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def decide(self):
+        if self.path in ("/pshealth", "/payment-service/pshealth"):
+            version = os.environ.get("APP_VERSION", "dev")
+            return 200, {"status": "healthy", "version": version, "timestamp": int(time.time())}
+        if (self.command, self.path) != ("POST", "/payment-service/payment"):
+            return 404, {"error": "not found"}
+        if KEY is not None and not hmac.compare_digest(self.headers.get("x-api-key", "").encode(), KEY.encode()):
+            return 401, {"error": "unauthorized"}
+        return 200, {"statusCode": "SUCCESS", "uniqueId": "1"}
+
+    def answer(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, value = self.decide()
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = answer
+
+
+# ECS ends a task with SIGTERM, which the first process of a container would otherwise ignore.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+address = os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "8082"))
+ThreadingHTTPServer(address, Payment).serve_forever()
