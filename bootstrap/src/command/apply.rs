@@ -1,7 +1,7 @@
 //! `skydeck apply`.
 
-use skydeck_aws::home::Home;
 use miette::miette;
+use skydeck_aws::home::Home;
 use skydeck_core::placement;
 use skydeck_core::run::Mode;
 
