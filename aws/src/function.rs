@@ -38,6 +38,17 @@ pub const FUNCTIONS: &[Function] = &[
     layer::<Balancer>(),
     layer::<Cluster>(),
     layer::<Service>(),
+    Function {
+        name: "observe",
+        actions: &[
+            "ecs:DescribeServices",
+            "ecs:DescribeTaskDefinition",
+            "ecs:DescribeTasks",
+            "ecs:ListTasks",
+            "elasticloadbalancing:DescribeTargetHealth",
+        ],
+    },
+    Function { name: "ask", actions: &[] },
     Function { name: "conclude", actions: &[] },
 ];
 

@@ -32,7 +32,7 @@ Exit codes: 0 done, 1 the run failed or an error, 2 wrong usage, 130 following w
 /// A verb.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Build the functions, start the sandbox, install, apply a platform, show it, destroy it, stop
+    /// Build the functions, start the sandbox, install, apply a platform, push its images, ask it, destroy it, stop
     #[command(after_help = "\
 Examples:
   skydeck demo                    all of it, in about a minute
@@ -226,6 +226,14 @@ Examples:
   eval \"$(skydeck sandbox env)\"
   aws ec2 describe-vpcs")]
     Env,
+    /// Push an image of a service, as a pipeline does
+    #[command(after_help = "\
+Examples:
+  skydeck sandbox push movie                         an image that behaves well, tagged latest
+  skydeck sandbox push movie --tag v1.2.0 --behaves crash
+
+It behaves: healthy, slow:SECONDS, crash, crash-later, error, wrong-path, hang or too-big.")]
+    Push(Push),
     /// Show the AWS calls that were made
     #[command(after_help = "\
 Examples:
@@ -253,6 +261,22 @@ pub struct Up {
     /// Port; 0 is any free one
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+}
+
+/// `sandbox push`.
+#[derive(Debug, Args)]
+pub struct Push {
+    /// The service, as the platform file has it
+    pub service: String,
+    /// The image's tag
+    #[arg(long, default_value = "latest")]
+    pub tag: String,
+    /// How its tasks behave
+    #[arg(long, value_name = "HOW")]
+    pub behaves: Option<String>,
+    /// Which platform, where there are several
+    #[arg(long)]
+    pub platform: Option<String>,
 }
 
 /// `sandbox calls`.

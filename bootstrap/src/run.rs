@@ -10,6 +10,7 @@ use skydeck_aws::home::Home;
 use skydeck_aws::{Clients, Result};
 use skydeck_core::plan::outline;
 use skydeck_core::run::{Journal, Mode};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::context::{Account, Context};
 use crate::error::{Ending, Usage};
@@ -83,6 +84,8 @@ pub(crate) async fn follow_to_end(
 pub(crate) async fn watch(context: &Context, clients: &Clients, execution: &str) -> miette::Result<Option<Finished>> {
     let (terminal, style) = (&context.terminal, context.terminal.style());
     let name = execution.rsplit(':').next().unwrap_or(execution);
+    // Before the first line: who reads it may interrupt at once.
+    let mut interrupts = signal(SignalKind::interrupt()).into_diagnostic()?;
     terminal.say(style.clone().bold().apply_to(name).to_string());
     terminal.progress("starting");
     let tell = |line: &Line| match line {
@@ -95,7 +98,7 @@ pub(crate) async fn watch(context: &Context, clients: &Clients, execution: &str)
     };
     let finished = tokio::select! {
         finished = follow::follow(clients, execution, &tell) => Some(finished),
-        _ = tokio::signal::ctrl_c() => None,
+        _ = interrupts.recv() => None,
     };
     terminal.settle();
     finished.transpose().map_err(|error| match error.code() {

@@ -15,5 +15,6 @@ pub mod plan;
 pub mod run;
 pub mod scope;
 pub mod spec;
+pub mod verdict;
 
 pub use scope::Scope;

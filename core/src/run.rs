@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::Facts;
 use crate::outputs::Outputs;
 use crate::plan::{Action, Description, outline};
+use crate::verdict::{Check, Verification};
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +151,18 @@ pub struct LayerInput {
     pub facts: Facts,
 }
 
+/// Input of `Observe`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The run.
+    pub run: Run,
+    /// What the layers handed on.
+    #[serde(default)]
+    pub facts: Facts,
+    /// Which look this is, from 0.
+    pub round: u32,
+}
+
 /// Output of a layer's function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerOutput {
@@ -241,6 +254,9 @@ pub struct Ending {
     /// What the layers did.
     #[serde(default)]
     pub reports: Vec<LayerReport>,
+    /// What was seen of the services, where the run came so far.
+    #[serde(default)]
+    pub verification: Option<Verification>,
     /// What went wrong, if anything.
     #[serde(default)]
     pub failure: Option<Failure>,
@@ -268,6 +284,9 @@ pub struct Conclusion {
     pub outcome: Outcome,
     /// What each layer did, in the report's order.
     pub layers: Vec<LayerReport>,
+    /// What was checked of the services that run, after an apply.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// What the platform consists of, after an apply.
     #[serde(default)]
     pub outputs: Option<Outputs>,

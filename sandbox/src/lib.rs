@@ -13,6 +13,7 @@ mod agent;
 mod alb;
 mod answer;
 mod asg;
+mod ask;
 mod child;
 mod clock;
 mod ecs;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+pub use ask::Reply;
 pub use clock::Clock;
 pub use ecs::Work;
 pub use emulator::Moto;
@@ -249,6 +251,11 @@ impl Sandbox {
         let user = if inside { "vpc" } else { "outside" };
         // Some clients name no user who has no password.
         self.endpoint.replacen("http://", &format!("http://{user}:none@"), 1)
+    }
+
+    /// Asks a load balancer by its DNS name, from outside or from inside the VPC; `None` where there is no way.
+    pub async fn ask(&self, inside: bool, method: &str, url: &str, headers: &[(&str, &str)]) -> Option<Reply> {
+        ask::ask(&self.endpoint, inside, (method, url), headers).await
     }
 
     /// Ends it.

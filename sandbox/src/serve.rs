@@ -9,7 +9,7 @@ use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Admin, Credentials, Error, Options, Sandbox, client_env};
+use crate::{Admin, Credentials, Error, Options, Reply, Sandbox, ask, client_env};
 
 /// How often an idle sandbox looks whether it has been idle for too long.
 const LOOK: Duration = Duration::from_secs(10);
@@ -170,6 +170,11 @@ impl Running {
     /// The environment of a client of AWS.
     pub fn env(&self) -> Vec<(String, String)> {
         client_env(&self.state.endpoint, &self.state.region, &self.state.credentials)
+    }
+
+    /// Asks a load balancer by its DNS name, from outside or from inside the VPC; `None` where there is no way.
+    pub async fn ask(&self, inside: bool, method: &str, url: &str, headers: &[(&str, &str)]) -> Option<Reply> {
+        ask::ask(&self.state.endpoint, inside, (method, url), headers).await
     }
 
     /// Ends it, and waits until it is gone.

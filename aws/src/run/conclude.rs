@@ -12,7 +12,7 @@ use crate::lock;
 /// # Errors
 /// Where skydeck's own bucket refuses.
 pub async fn conclude(context: &Context, ending: Ending) -> Result<Conclusion> {
-    let Ending { run, facts, mut reports, failure } = ending;
+    let Ending { run, facts, mut reports, verification, failure } = ending;
     reports.sort_by_key(|report| report.layer);
     let outputs = if failure.is_none() && run.mode == Mode::Apply {
         let outputs = Outputs::of(&context.scope(&run, facts).await?);
@@ -30,6 +30,7 @@ pub async fn conclude(context: &Context, ending: Ending) -> Result<Conclusion> {
         platform: run.platform.clone(),
         outcome: if failure.is_none() { Outcome::Succeeded } else { Outcome::Failed },
         layers: reports,
+        checks: verification.map(|verification| verification.checks).unwrap_or_default(),
         outputs,
         failure,
     };

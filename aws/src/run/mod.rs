@@ -2,10 +2,12 @@
 
 mod conclude;
 mod layer;
+mod observe;
 mod prepare;
 
 pub use conclude::conclude;
 pub use layer::layer;
+pub use observe::observe;
 pub use prepare::prepare;
 
 use skydeck_core::facts::Facts;

@@ -7,8 +7,9 @@ use miette::{IntoDiagnostic, miette};
 use skydeck_aws::Clients;
 use skydeck_aws::error::Explain;
 use skydeck_core::run::Mode;
-use skydeck_sandbox::Running;
+use skydeck_sandbox::{Image, Running};
 
+use super::demo_answers;
 use super::demo_report::{Report, Step, layers};
 use super::outputs;
 use super::platform_file::PlatformFile;
@@ -45,6 +46,11 @@ pub(super) async fn run(mut context: Context, options: &Demo) -> miette::Result<
     }
     ended
 }
+
+/// The value of every secret.
+const SECRET: &str = "of the demo";
+/// The tag of every first image.
+const TAG: &str = "v1.0.0";
 
 struct DemoRun<'a> {
     context: &'a Context,
@@ -93,9 +99,14 @@ impl DemoRun<'_> {
         self.file.upload(&clients, &account).await?;
         let applied = self.provision(&clients, &account, Mode::Apply).await?;
         self.report.apply.clone_from(&applied);
-        if let Some(applied) = applied.filter(Finished::is_good) {
-            self.show(&applied);
-        } else {
+        let Some(applied) = applied.filter(Finished::is_good) else { return Ok(Ending::Failed) };
+        self.context.terminal.say("");
+        self.step("pushed a first image of each service", async |demo| demo.push(&running).await).await?;
+        let served = self.provision(&clients, &account, Mode::Apply).await?;
+        self.report.serve.clone_from(&served);
+        let Some(served) = served.filter(Finished::is_good) else { return Ok(Ending::Failed) };
+        self.show(&applied, &served);
+        if !self.ask(&running).await {
             return Ok(Ending::Failed);
         }
         self.report.calls = sandbox_error(running.admin().status().await)?.last_call;
@@ -110,11 +121,30 @@ impl DemoRun<'_> {
     /// What a person would give with `skydeck secret set`: here any value does, so that nothing is missing.
     async fn secrets(&self, clients: &Clients) -> miette::Result<()> {
         for secret in self.file.platform.secrets.values().filter(|secret| secret.value.is_none()) {
-            let request = clients.ssm.put_parameter().name(&secret.parameter).value("of the demo");
+            let request = clients.ssm.put_parameter().name(&secret.parameter).value(SECRET);
             let written = request.r#type(ParameterType::SecureString).overwrite(true).send().await;
             written.during("write parameter", &secret.parameter).into_diagnostic()?;
         }
         Ok(())
+    }
+
+    /// What a pipeline would do with `docker buildx build --push`.
+    async fn push(&self, running: &Running) -> miette::Result<()> {
+        for service in self.file.platform.services.values() {
+            let repository = format!("{}-{}", self.file.name(), service.repository);
+            sandbox_error(running.admin().push(&repository, TAG, &Image::new(TAG)).await)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the services through their load balancers and shows the answers; whether all are as they should be.
+    async fn ask(&mut self, running: &Running) -> bool {
+        let terminal = &self.context.terminal;
+        terminal.say("\nAnswers, through the load balancers by their DNS names");
+        let answers = demo_answers::ask(running, &self.file.platform, &self.report.outputs, SECRET).await;
+        answers.iter().for_each(|exchange| terminal.say(format!("  {}", exchange.line())));
+        self.report.answers = answers;
+        self.report.answers.iter().all(demo_answers::Exchange::is_good)
     }
 
     async fn provision(&self, clients: &Clients, account: &Account, mode: Mode) -> miette::Result<Option<Finished>> {
@@ -127,15 +157,16 @@ impl DemoRun<'_> {
         Ok(finished)
     }
 
-    /// Outputs and a line per layer.
-    fn show(&mut self, applied: &Finished) {
-        let conclusion = applied.conclusion.as_ref();
+    /// Outputs, and a line per layer of the apply that made the platform.
+    fn show(&mut self, applied: &Finished, served: &Finished) {
+        let conclusion = served.conclusion.as_ref();
         let outputs = conclusion.and_then(|conclusion| serde_json::to_value(&conclusion.outputs).ok());
         self.report.outputs = outputs.unwrap_or_default();
         let lines = |lines: Vec<String>| lines.iter().for_each(|line| self.context.terminal.say(format!("  {line}")));
         self.context.terminal.say("\nOutputs");
         lines(outputs::lines(&self.report.outputs));
         self.context.terminal.say("\nLayers");
+        let conclusion = applied.conclusion.as_ref();
         lines(layers(conclusion.map(|conclusion| conclusion.layers.as_slice()).unwrap_or_default()));
     }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use skydeck_core::run::LayerReport;
 
+use super::demo_answers::Exchange;
 use crate::follow::Finished;
 use crate::install::Item;
 
@@ -14,10 +15,14 @@ pub(super) struct Report {
     pub(super) steps: Vec<Step>,
     /// What was installed.
     pub(super) install: Vec<Item>,
-    /// The apply.
+    /// The apply that makes the platform.
     pub(super) apply: Option<Finished>,
     /// Its outputs.
     pub(super) outputs: Value,
+    /// The apply that starts the services with their first images.
+    pub(super) serve: Option<Finished>,
+    /// What the services answered through their load balancers.
+    pub(super) answers: Vec<Exchange>,
     /// All AWS calls until the apply was over, the command's own included.
     pub(super) calls: u64,
     /// The destroy.

@@ -3,6 +3,7 @@
 mod apply;
 mod bootstrap;
 mod demo;
+mod demo_answers;
 mod demo_report;
 mod destroy;
 mod outputs;

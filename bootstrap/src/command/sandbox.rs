@@ -7,14 +7,19 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use miette::{IntoDiagnostic, WrapErr, miette};
+use serde_json::Value;
 use serde_json::json;
-use skydeck_sandbox::{Call, Options, Running};
+use skydeck_aws::home::Home;
+use skydeck_core::run::outputs_key;
+use skydeck_sandbox::{Call, Image, Options, Running};
 use tokio::process::Command;
 
-use crate::cli::{Calls, Sandbox, Up};
+use crate::cli::{Calls, Push, Sandbox, Up};
 use crate::context::{Context, sandbox_error};
-use crate::error::Ending;
+use crate::error::{Ending, Usage};
 use crate::project;
+use crate::run::{installed, only_platform};
+use crate::terminal::Terminal;
 
 /// The first start downloads a Python environment.
 const LONGEST_START: Duration = Duration::from_secs(600);
@@ -48,6 +53,7 @@ pub(super) async fn run(context: &Context, verb: Sandbox) -> miette::Result<Endi
         }
         Sandbox::Status => status(context).await?,
         Sandbox::Env => env(context, &context.running().await?)?,
+        Sandbox::Push(options) => push(context, &options).await?,
         Sandbox::Calls(options) => calls(context, &options).await?,
         Sandbox::Serve(up) => {
             let options = options(&project::sandbox()?, &up);
@@ -125,6 +131,34 @@ fn env(context: &Context, running: &Running) -> miette::Result<()> {
         }
     }
     context.terminal.document(&variables)
+}
+
+/// What a pipeline does with `docker buildx build --push`.
+async fn push(context: &Context, options: &Push) -> miette::Result<()> {
+    let running = context.running().await?;
+    let inside =
+        Context { terminal: Terminal::new(context.terminal.json()), sandbox: true, program: context.program.clone() };
+    let (clients, account) = inside.connect().await?;
+    let home = Home::new(&clients.s3, &account.bucket());
+    let platform = match &options.platform {
+        Some(platform) => platform.clone(),
+        None => only_platform(&home).await?,
+    };
+    let outputs: Value = home.read_json(&outputs_key(&platform)).await.map_err(installed)?;
+    let uri = outputs["repositories"][&options.service].as_str().ok_or_else(|| {
+        let known = outputs["repositories"].as_object().map(|known| known.keys().cloned().collect::<Vec<_>>());
+        let help = format!("its services are {}", known.unwrap_or_default().join(", "));
+        Usage::new(format!("{platform} has no repository of a service {}", options.service), help)
+    })?;
+    let repository = uri.split_once('/').map_or(uri, |(_, name)| name);
+    // Each push is another image, as after a change of the code.
+    let mut image = Image::new(&format!("{} {}", options.tag, jiff::Timestamp::now()));
+    if let Some(how) = &options.behaves {
+        image = image.behaving(how);
+    }
+    let pushed = sandbox_error(running.admin().push(repository, &options.tag, &image).await)?;
+    context.terminal.say(format!("{uri}:{}\n{}", options.tag, pushed.digest));
+    context.terminal.document(&json!({ "image": format!("{uri}:{}", options.tag), "digest": pushed.digest }))
 }
 
 async fn calls(context: &Context, options: &Calls) -> miette::Result<()> {

@@ -39,6 +39,15 @@ pub enum Line {
         #[serde(rename = "for")]
         what: String,
     },
+    /// What runs was checked, and serves.
+    Serving {
+        /// The services that serve.
+        services: Vec<String>,
+        /// Those that were not checked, and why.
+        skipped: Vec<(String, String)>,
+        /// How long it took, waits included.
+        seconds: f64,
+    },
     /// A layer has failed.
     Failed {
         /// Which one.
@@ -68,6 +77,18 @@ impl Line {
             }
             Line::Waiting { layer: Some(layer), what } => format!("{layer}: {what}"),
             Line::Waiting { layer: None, what } => what.clone(),
+            Line::Serving { services, skipped, seconds } => {
+                let good = match services.as_slice() {
+                    [] => style.clone().dim().apply_to("no service has tasks".to_owned()),
+                    services => style.clone().green().apply_to(format!("{} answer", services.join(", "))),
+                };
+                let mut text = row("serving", &time(*seconds), &good.to_string());
+                for (service, why) in skipped {
+                    text.push('\n');
+                    text.push_str(&row("", "", &format!("note: service {service}: {why}")));
+                }
+                text
+            }
             Line::Failed { layer, error, cause } => {
                 let failed = style.clone().red().bold().apply_to("failed").to_string();
                 row(layer, "", &format!("{failed}: {cause} ({error})"))

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 use skydeck_core::run::{Conclusion, LayerReport, Mode, Prepared};
+use skydeck_core::verdict::{Name, Status, Verification};
 
 use super::{Event, Line};
 
@@ -26,6 +27,10 @@ pub struct Story {
     last: i64,
     over: bool,
     mode: Option<Mode>,
+    /// When services were first looked at.
+    looked: Option<i64>,
+    /// What was last said to be waited for.
+    awaited: String,
     conclusion: Option<Conclusion>,
 }
 
@@ -66,8 +71,30 @@ impl Story {
         if let Some(report) = payload.get("report").and_then(|report| LayerReport::deserialize(report).ok()) {
             return Some(Line::Layer { report, mode: self.mode.unwrap_or(Mode::Apply), seconds });
         }
+        if let Ok(found) = Verification::deserialize(payload) {
+            return self.verified(event, found);
+        }
         self.conclusion = Conclusion::deserialize(payload).ok().or(self.conclusion.take());
         None
+    }
+
+    fn verified(&mut self, event: &Event, found: Verification) -> Option<Line> {
+        let looked = *self.looked.get_or_insert(self.state_of(event).map_or(self.working_since, |(_, since)| *since));
+        match found.status {
+            Status::Waiting if found.summary == self.awaited => None,
+            Status::Waiting => {
+                self.awaited.clone_from(&found.summary);
+                Some(Line::Waiting { layer: Some("serving".into()), what: found.summary })
+            }
+            Status::Failed => None,
+            // They have yet to be asked.
+            Status::Serving if found.asks && !found.checks.iter().any(|check| check.check == Name::Answers) => None,
+            Status::Serving => Some(Line::Serving {
+                services: found.serving().into_iter().map(Into::into).collect(),
+                skipped: found.skipped().into_iter().map(|c| (c.service.clone(), c.evidence.clone())).collect(),
+                seconds: seconds(looked, event.time),
+            }),
+        }
     }
 
     fn failed(&self, event: &Event) -> Option<Line> {

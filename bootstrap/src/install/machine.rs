@@ -78,7 +78,11 @@ mod tests {
         for layer in skydeck_core::run::Layer::ALL {
             assert!(names.contains(&layer.name().to_owned()), "{layer} is not called");
         }
-        assert_eq!(names.len(), skydeck_core::run::Layer::ALL.len() + 2, "prepare and conclude, and nothing else");
+        assert_eq!(
+            names.len(),
+            skydeck_core::run::Layer::ALL.len() + 4,
+            "prepare, observe, ask and conclude beside them"
+        );
     }
 
     #[test]

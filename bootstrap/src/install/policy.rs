@@ -62,10 +62,12 @@ pub(super) fn function(account: &Account, function: &Function) -> Value {
     document(&statements)
 }
 
-/// What the state machines may do: call the functions by their aliases.
+/// What the state machines may do: call the functions by their aliases, and the platforms' probes.
 pub(super) fn states(account: &Account, functions: &[String]) -> Value {
-    let aliases: Vec<String> = functions.iter().map(|name| account.live(name)).collect();
-    document(&[json!({ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": aliases })])
+    let mut callable: Vec<String> = functions.iter().map(|name| account.live(name)).collect();
+    // A platform's own function inside its VPC, which the balancer layer makes, has no alias.
+    callable.push(account.arn("lambda", "function:skydeck-*-probe"));
+    document(&[json!({ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": callable })])
 }
 
 /// The bucket's own policy: nobody without TLS.

@@ -1,4 +1,5 @@
-//! Task definitions and ECS services, created with no tasks: what runs in them is a rollout's to decide.
+//! Task definitions and ECS services. A service stands with no tasks until there is an image in its repository; the
+//! first one starts it, and what runs in it from then on is a rollout's to decide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +11,13 @@ use crate::scope::Tags;
 
 mod desired;
 mod environment;
+mod image;
 mod plan;
 mod teardown;
 
 pub use desired::{AWAITING_TAG, facts, family};
 pub use environment::{environment, resolve};
+pub use image::{Pushed, repository, wanted};
 pub use plan::plan;
 pub use teardown::teardown;
 
@@ -28,6 +31,17 @@ pub struct World {
     pub families: BTreeMap<String, Family>,
     /// The task definitions that services use, and the newest of each family, by ARN.
     pub definitions: BTreeMap<String, Definition>,
+    /// Digests of the images that services are to start with: of those that have run none, by name.
+    pub images: BTreeMap<String, String>,
+}
+
+impl World {
+    /// Whether a service is there that has run, or is to run, an image.
+    #[must_use]
+    pub fn has_image(&self, service: &str) -> bool {
+        let found = self.services.get(service).and_then(|found| self.definitions.get(&found.definition));
+        found.is_some_and(|definition| !definition.awaits_image())
+    }
 }
 
 /// An ECS service.
@@ -118,6 +132,14 @@ pub struct Definition {
     pub tags: Tags,
 }
 
+impl Definition {
+    /// Whether it stands for an image that is yet to be pushed.
+    #[must_use]
+    pub fn awaits_image(&self) -> bool {
+        self.image.rsplit_once(':').is_some_and(|(_, tag)| tag == AWAITING_TAG)
+    }
+}
+
 /// What a task definition says, but for its image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskSettings {
@@ -175,10 +197,11 @@ pub struct ContainerHealth {
 #[expect(missing_docs, reason = "a variant is named after the API call, its fields after the call's parameters")]
 pub enum Change {
     Register { family: String, old: Option<Box<TaskSettings>>, new: Box<Definition> },
-    CreateService { name: String, definition: Ref, settings: Settings, placement: Placement, tags: Tags },
+    CreateService { name: String, definition: Ref, desired: u32, settings: Settings, placement: Placement, tags: Tags },
     SetService { name: String, old: Settings, new: Settings },
     SetPlacement { name: String, old: Placement, new: Placement },
     SetDefinition { name: String, old: String, definition: Ref },
+    Start { name: String, old: String, definition: Ref, desired: u32 },
     SetTags { arn: String, kind: String, name: String, old: Tags, new: Tags },
     ScaleToZero { name: String, old: u32 },
     DeleteService { name: String },
@@ -193,23 +216,25 @@ impl Describe for Change {
             Change::Register { family, old: Some(old), new } => {
                 Description::update("task definition", family, &json!(old), &json!(new.settings))
             }
-            Change::CreateService { name, settings, placement, .. } => {
-                Description::create("service", name, &json!({ "settings": settings, "placement": placement }))
-            }
+            Change::CreateService { name, desired, settings, placement, .. } => Description::create(
+                "service",
+                name,
+                &json!({ "desired": desired, "settings": settings, "placement": placement }),
+            ),
             Change::SetService { name, old, new } => Description::update("service", name, old, new),
             Change::SetPlacement { name, old, new, .. } => Description::update("service", name, old, new),
-            Change::SetDefinition { name, old, definition } => {
-                let new = match definition {
-                    Ref::Known(arn) => arn,
-                    Ref::Made(_) => "new revision",
-                };
-                Description::update(
-                    "service",
-                    name,
-                    &json!({ "task_definition": old }),
-                    &json!({ "task_definition": new }),
-                )
-            }
+            Change::SetDefinition { name, old, definition } => Description::update(
+                "service",
+                name,
+                &json!({ "task_definition": old }),
+                &json!({ "task_definition": revision(definition) }),
+            ),
+            Change::Start { name, old, definition, desired } => Description::update(
+                "service",
+                name,
+                &json!({ "task_definition": old, "desired": 0 }),
+                &json!({ "task_definition": revision(definition), "desired": desired }),
+            ),
             Change::SetTags { kind, name, old, new, .. } => {
                 Description::update(kind, name, &json!({ "tags": old }), &json!({ "tags": new }))
             }
@@ -225,6 +250,13 @@ impl Describe for Change {
             ),
             Change::DeleteDefinitions { family, .. } => Description::delete("task definition", family),
         }
+    }
+}
+
+fn revision(definition: &Ref) -> &str {
+    match definition {
+        Ref::Known(arn) => arn,
+        Ref::Made(_) => "new revision",
     }
 }
 

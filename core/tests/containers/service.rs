@@ -158,6 +158,58 @@ fn a_standing_world_needs_nothing() {
     assert!(plan.notes.is_empty() && plan.waits.is_empty());
 }
 
+fn pushed(world: &mut World) {
+    world.images.insert("backend".into(), "sha256:abc".into());
+}
+
+/// How many tasks a plan wants of the services that it makes or starts.
+fn wanted(plan: &Plan<Change>) -> Vec<u32> {
+    let desired = |change: &Change| match change {
+        Change::CreateService { desired, .. } | Change::Start { desired, .. } => Some(*desired),
+        _ => None,
+    };
+    plan.steps.iter().filter_map(|step| desired(&step.change)).collect()
+}
+
+#[test]
+fn the_first_image_starts_a_service_by_its_digest_with_the_files_count() {
+    let plan = after(pushed);
+    assert_eq!(lines(&plan), ["0 ~ task definition skyfox-devprod-backend", "1 ~ service backend after 0"]);
+    assert_eq!(registered(&plan).map(|new| new.image.as_str()), Some("ecr/skyfox-devprod-backend@sha256:abc"));
+    assert_eq!(wanted(&plan), [2]);
+    let newer = after(|world| {
+        pushed(world);
+        let mut definition = task(world).clone();
+        definition.image = "ecr/skyfox-devprod-backend@sha256:abc".into();
+        world.definitions.insert(arn("backend", 2), definition);
+        family(world).active.insert(0, arn("backend", 2));
+    });
+    assert_eq!(lines(&newer), ["0 ~ service backend"], "a registration without an answer is not repeated");
+}
+
+#[test]
+fn a_new_service_whose_repository_has_an_image_begins_with_it() {
+    let plan = after(|world| {
+        pushed(world);
+        world.services.remove("backend");
+    });
+    assert_eq!(lines(&plan), ["0 ~ task definition skyfox-devprod-backend", "1 + service backend after 0"]);
+    assert_eq!(wanted(&plan), [2]);
+    assert_eq!(wanted(&after(|world| drop(world.services.remove("backend")))), [0]);
+}
+
+#[test]
+fn a_service_that_has_an_image_is_not_given_another() {
+    for tasks in [0, 2] {
+        let plan = after(|world| {
+            pushed(world);
+            task(world).image = "ecr/skyfox-devprod-backend@sha256:def".into();
+            (backend(world).tasks, backend(world).desired) = (tasks, tasks);
+        });
+        assert!(plan.is_empty() && plan.notes.is_empty());
+    }
+}
+
 #[test]
 fn what_runs_is_the_rollouts_and_no_drift() {
     let plan = after(|world| {

@@ -1,6 +1,7 @@
 //! Carries out the services' changes, one call each.
 
 use aws_sdk_ecs::Client;
+use aws_sdk_ecs::operation::create_service::builders::CreateServiceFluentBuilder;
 use aws_sdk_ecs::types as ecs;
 use sha2::{Digest, Sha256};
 use skydeck_core::layer::service::{Change, Placement, Settings};
@@ -17,8 +18,9 @@ pub(super) async fn apply(client: &Client, scope: &Scope, change: &Change, made:
     let update = |name: &String| client.update_service().cluster(cluster).service(name);
     match change {
         Change::Register { family, new, .. } => return definition::register(client, family, new).await.map(Some),
-        Change::CreateService { name, definition, settings, placement, tags } => {
-            create(client, cluster, name, made.id(definition)?, settings, placement, tags).await?;
+        Change::CreateService { name, definition, desired, settings, placement, tags } => {
+            let request = create(client, cluster, name, made.id(definition)?, settings, placement, tags)?;
+            created(request.desired_count(number::to_aws(*desired)), name).await?;
         }
         Change::SetService { name, new, .. } => set(client, cluster, name, new).await?,
         Change::SetPlacement { name, new, .. } => {
@@ -32,6 +34,10 @@ pub(super) async fn apply(client: &Client, scope: &Scope, change: &Change, made:
         Change::SetDefinition { name, definition, .. } => {
             let request = update(name).task_definition(made.id(definition)?);
             request.send().await.during("set the task definition of service", name)?;
+        }
+        Change::Start { name, definition, desired, .. } => {
+            let request = update(name).task_definition(made.id(definition)?).desired_count(number::to_aws(*desired));
+            request.send().await.during("start service", name)?;
         }
         Change::SetTags { arn, kind, name, new, .. } => {
             let request = client.tag_resource().resource_arn(arn).set_tags(Some(to_ecs(new)));
@@ -108,7 +114,7 @@ fn token(cluster: &str, name: &str, definition: &str, placement: &Placement) -> 
     hex::encode(&Sha256::digest(text.as_bytes())[..16])
 }
 
-async fn create(
+fn create(
     client: &Client,
     cluster: &str,
     name: &str,
@@ -116,15 +122,13 @@ async fn create(
     settings: &Settings,
     placement: &Placement,
     tags: &Tags,
-) -> Result<()> {
-    let request = client
+) -> Result<CreateServiceFluentBuilder> {
+    Ok(client
         .create_service()
         .cluster(cluster)
         .service_name(name)
         .client_token(token(cluster, name, definition, placement))
         .task_definition(definition)
-        // No tasks: nothing was pushed, or a rollout starts what was.
-        .desired_count(0)
         .scheduling_strategy(ecs::SchedulingStrategy::Replica)
         .set_capacity_provider_strategy(Some(capacity(placement)?))
         .set_load_balancers(Some(load_balancers(placement)))
@@ -135,7 +139,10 @@ async fn create(
         .enable_ecs_managed_tags(settings.managed_tags)
         .propagate_tags(settings.propagate_tags.as_str().into())
         .enable_execute_command(settings.execute_command)
-        .set_tags(Some(to_ecs(tags)));
+        .set_tags(Some(to_ecs(tags))))
+}
+
+async fn created(request: CreateServiceFluentBuilder, name: &str) -> Result<()> {
     // A service-linked role that has just been made takes some seconds to reach ECS, and a deleted service of the same
     // name some to drain.
     let result = not_yet(request.send().await.during("create service", name), |error| {

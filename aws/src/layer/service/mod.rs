@@ -23,6 +23,7 @@ impl Work for Service {
     const LAYER: Layer = Layer::Service;
     // PassRole lets a task definition name its two roles.
     const ACTIONS: &'static [&'static str] = &[
+        "ecr:DescribeImages",
         "ecs:CreateService",
         "ecs:DeleteService",
         "ecs:DeleteTaskDefinitions",
@@ -41,7 +42,7 @@ impl Work for Service {
     type Change = Change;
 
     async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
-        observe::observe(&clients.ecs, scope).await
+        observe::observe(clients, scope).await
     }
 
     fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {

@@ -3,14 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, TagStatus};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as ecs;
 use futures::future::try_join_all;
 use futures::try_join;
-use skydeck_core::layer::service::{Behind, Definition, Family, Placement, Service, Settings, World};
+use skydeck_core::layer::service::{
+    Behind, Definition, Family, Placement, Pushed, Service, Settings, World, repository, wanted,
+};
 use skydeck_core::scope::Scope;
 
 use super::definition;
+use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
 use crate::number;
 use crate::tag::from_ecs;
@@ -19,7 +23,8 @@ use crate::tag::from_ecs;
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>).
 const AT_ONCE: usize = 10;
 
-pub(super) async fn observe(client: &Client, scope: &Scope) -> Result<World> {
+pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
+    let client = &clients.ecs;
     let (services, families) = try_join!(services(client, scope), families(client, scope))?;
     let newest = families.values().filter_map(|family| family.active.first().or(family.inactive.first()));
     let used = services.values().map(|service| &service.definition);
@@ -33,7 +38,29 @@ pub(super) async fn observe(client: &Client, scope: &Scope) -> Result<World> {
         family.tags = newest.map(|definition| definition.tags.clone()).unwrap_or_default();
         (name, family)
     });
-    Ok(World { families: families.collect(), services, definitions })
+    let mut world = World { families: families.collect(), services, definitions, images: BTreeMap::new() };
+    // Only of services that have run none: afterwards a rollout looks.
+    let waiting = scope.platform.services.keys().filter(|name| !world.has_image(name));
+    let images = try_join_all(waiting.map(|name| first_image(&clients.ecr, scope, name))).await?;
+    world.images = images.into_iter().flatten().collect();
+    Ok(world)
+}
+
+/// The service and the digest of the image that it is to start with; `None` where its repository has none.
+async fn first_image(ecr: &aws_sdk_ecr::Client, scope: &Scope, service: &str) -> Result<Option<(String, String)>> {
+    let Some(repository) = repository(scope, service) else { return Ok(None) };
+    let request = ecr.describe_images().repository_name(&repository);
+    let tagged = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
+    let details: Result<Vec<_>, _> = request.filter(tagged).into_paginator().items().send().collect().await;
+    let missing = ["RepositoryNotFoundException"];
+    let Some(details) = details.find(&missing, "list images of repository", &repository)? else { return Ok(None) };
+    let pushed = |image: &ImageDetail| Pushed {
+        digest: image.image_digest().unwrap_or_default().into(),
+        tags: image.image_tags().to_vec(),
+        at: image.image_pushed_at().and_then(|at| at.to_millis().ok()).unwrap_or_default(),
+    };
+    let pushed: Vec<Pushed> = details.iter().map(pushed).collect();
+    Ok(wanted(&pushed).map(|digest| (service.to_owned(), digest.to_owned())))
 }
 
 /// The services of the cluster, and those of the platform file wherever a list leaves them out.

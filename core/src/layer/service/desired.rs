@@ -21,9 +21,17 @@ pub fn family(scope: &Scope, service: &str) -> String {
 
 /// The image of a service to which nothing was pushed yet.
 pub(super) fn awaiting_image(scope: &Scope, name: &str) -> Result<String, Refusal> {
+    Ok(format!("{}:{AWAITING_TAG}", uri(scope, name)?))
+}
+
+/// The image of a service by its digest: a tag may move.
+pub(super) fn pinned_image(scope: &Scope, name: &str, digest: &str) -> Result<String, Refusal> {
+    Ok(format!("{}@{digest}", uri(scope, name)?))
+}
+
+fn uri<'a>(scope: &'a Scope, name: &str) -> Result<&'a String, Refusal> {
     let uri = scope.facts.registry.as_ref().and_then(|facts| facts.repository_uris.get(name));
-    let uri = need(uri, "registry", &format!("the repository of service {name}"))?;
-    Ok(format!("{uri}:{AWAITING_TAG}"))
+    need(uri, "registry", &format!("the repository of service {name}"))
 }
 
 pub(super) fn definition_tags(scope: &Scope, name: &str) -> Tags {

@@ -2,7 +2,7 @@
 
 use super::desired::{self, family};
 use super::teardown::{plan_family_away, plan_service_away};
-use super::{Change, Definition, Service, TaskSettings, World};
+use super::{Change, Definition, Placement, Service, TaskSettings, World};
 use crate::plan::{Plan, Ref, Refusal};
 use crate::scope::{Scope, Tags, retag};
 use crate::spec;
@@ -47,10 +47,14 @@ fn plan_service(
     let (settings, placement) = (desired::settings(service), desired::placement(scope, name, service)?);
     let wanted = desired::task(scope, name, service)?;
     let tags = desired::service_tags(scope, name);
+    // Only of a service that has run none: from then on a rollout decides.
+    let first = world.images.get(name).filter(|_| !world.has_image(name));
+    let first = first.map(|digest| desired::pinned_image(scope, name, digest)).transpose()?;
     let Some(found) = world.services.get(name) else {
-        let definition = plan_definition(scope, world, plan, name, wanted, None)?;
+        let desired = if first.is_some() { service.desired } else { 0 };
+        let definition = plan_definition(scope, world, plan, name, wanted, None, first)?;
         let after = [&definition.clone()];
-        let change = Change::CreateService { name: name.into(), definition, settings, placement, tags };
+        let change = Change::CreateService { name: name.into(), definition, desired, settings, placement, tags };
         plan.add(change, &after);
         return Ok(());
     };
@@ -66,7 +70,13 @@ fn plan_service(
     }
     plan_tags(plan, "service", &found.arn, &found.tags, &tags);
     let same = world.definitions.get(&found.definition).is_some_and(|definition| definition.settings == wanted);
-    if found.tasks > 0 {
+    if let Some(image) = first {
+        let definition = plan_definition(scope, world, plan, name, wanted, Some(found), Some(image))?;
+        let (after, old) = ([&definition.clone()], found.definition.clone());
+        let start = Change::Start { name: name.into(), old, definition, desired: service.desired };
+        let started = plan.add(start, &after);
+        plan_placement(plan, name, found, placement, &started);
+    } else if found.tasks > 0 {
         // One writer: what tasks run is changed by a rollout, which verifies it and can take it back.
         if !same || found.placement != placement {
             plan.notes.push(format!("service {name} runs an older definition; a rollout will release the new one"));
@@ -75,22 +85,25 @@ fn plan_service(
         let ready = if same {
             Ref::from(found.definition.as_str())
         } else {
-            let definition = plan_definition(scope, world, plan, name, wanted, Some(found))?;
+            let definition = plan_definition(scope, world, plan, name, wanted, Some(found), None)?;
             let (name, old) = (name.into(), found.definition.clone());
             let after = [&definition.clone()];
             plan.add(Change::SetDefinition { name, old, definition }, &after)
         };
-        // The new definition first: ECS checks a load balancer's container port against it.
-        if found.placement != placement {
-            let (name, old) = (name.into(), found.placement.clone());
-            plan.add(Change::SetPlacement { name, old, new: placement }, &[&ready]);
-        }
+        plan_placement(plan, name, found, placement, &ready);
     }
     if let Some(definition) = world.definitions.get(&found.definition).filter(|found| scope.owns(&found.tags)) {
         let tags = desired::definition_tags(scope, name);
         plan_tags(plan, "task definition", &found.definition, &definition.tags, &tags);
     }
     Ok(())
+}
+
+/// The new definition first: ECS checks a load balancer's container port against it.
+fn plan_placement(plan: &mut Plan<Change>, name: &str, found: &Service, new: Placement, ready: &Ref) {
+    if found.placement != new {
+        plan.add(Change::SetPlacement { name: name.into(), old: found.placement.clone(), new }, &[ready]);
+    }
 }
 
 fn plan_tags(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wanted: &Tags) {
@@ -102,7 +115,7 @@ fn plan_tags(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wante
 
 /// The task definition that a service without tasks is to use: the family's newest revision where that is right
 /// already (an attempt before this one may have registered it and got no answer), otherwise a new one. The image is
-/// kept, whatever it is.
+/// the first one of a service that has run none; otherwise it is kept, whatever it is.
 fn plan_definition(
     scope: &Scope,
     world: &World,
@@ -110,6 +123,7 @@ fn plan_definition(
     name: &str,
     wanted: TaskSettings,
     service: Option<&Service>,
+    first: Option<String>,
 ) -> Result<Ref, Refusal> {
     let name_of_family = family(scope, name);
     let found = world.families.get(&name_of_family);
@@ -121,9 +135,10 @@ fn plan_definition(
     let newest: Option<(&String, &Definition)> = newest.and_then(|arn| world.definitions.get_key_value(arn));
     let used = service.and_then(|service| world.definitions.get(&service.definition));
     let current = used.or(newest.map(|(_, definition)| definition));
-    let image = match current {
-        Some(definition) => definition.image.clone(),
-        None => desired::awaiting_image(scope, name)?,
+    let image = match (first, current) {
+        (Some(image), _) => image,
+        (None, Some(definition)) => definition.image.clone(),
+        (None, None) => desired::awaiting_image(scope, name)?,
     };
     if let Some((arn, _)) = newest.filter(|(_, newest)| newest.settings == wanted && newest.image == image) {
         return Ok(Ref::from(arn.as_str()));

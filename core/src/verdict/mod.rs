@@ -1,0 +1,161 @@
+//! Whether services serve: named checks, each with what was seen. Pure; the state machine waits between two looks.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+mod answer;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Answer, Answers, Expected, Question, Questions, judge};
+pub use service::{Seen, Target, look};
+
+/// How many looks a run takes before it gives up. Between two of them the state machine waits for five seconds, so that
+/// this is some twenty minutes: instances that have yet to come, and grace periods, are in it.
+pub const ROUNDS: u32 = 240;
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As it should be.
+    Ok,
+    /// There is nothing to check: the service has no image yet, or is to have no tasks.
+    Skipped,
+    /// It may still get right by itself.
+    NotYet,
+    /// It will not.
+    Failed,
+}
+
+/// What is checked of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Name {
+    /// Tasks of its task definition run, as many as wanted.
+    Tasks,
+    /// Every target of theirs is healthy.
+    Targets,
+    /// It answers through its load balancer.
+    Answers,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Name::Tasks => "tasks",
+            Name::Targets => "targets",
+            Name::Answers => "answers",
+        })
+    }
+}
+
+/// One check of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The service.
+    pub service: String,
+    /// What was checked.
+    pub check: Name,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What was seen.
+    pub evidence: String,
+}
+
+/// Where a run is with its services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// All checks so far are good; questions may still have to be asked.
+    Serving,
+    /// Look again.
+    Waiting,
+    /// Give up.
+    Failed,
+}
+
+/// What `Observe` and `Ask` hand on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Where the run is with its services.
+    pub status: Status,
+    /// Which look this is, from 0.
+    pub round: u32,
+    /// What was checked.
+    pub checks: Vec<Check>,
+    /// What is waited for, or why the run gives up; empty where all is good.
+    pub summary: String,
+    /// What the function outside the VPC has to ask.
+    pub outside: Questions,
+    /// What the function inside the VPC has to ask.
+    pub inside: Questions,
+    /// Whether there is anything to ask inside.
+    pub asks_inside: bool,
+    /// Whether there is anything to ask at all.
+    pub asks: bool,
+}
+
+/// Input of `Ask`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// What `Observe` saw, and what there is to ask.
+    pub verification: Verification,
+    /// What the function inside the VPC was answered, where it was asked.
+    #[serde(default)]
+    pub inside: Option<Answers>,
+}
+
+impl Verification {
+    /// The checks of one look, and what follows from them.
+    #[must_use]
+    pub fn of(round: u32, checks: Vec<Check>, outside: Questions, inside: Questions) -> Self {
+        let worst = checks.iter().map(|check| check.outcome).max().unwrap_or(Outcome::Ok);
+        let status = match worst {
+            Outcome::Ok | Outcome::Skipped => Status::Serving,
+            Outcome::NotYet if round + 1 < ROUNDS => Status::Waiting,
+            Outcome::NotYet | Outcome::Failed => Status::Failed,
+        };
+        let summary = match worst {
+            Outcome::Ok | Outcome::Skipped => String::new(),
+            Outcome::NotYet if status == Status::Waiting => summary(&checks, Outcome::NotYet, |_| String::new()),
+            Outcome::NotYet => {
+                let given_up = format!("after {ROUNDS} looks still ");
+                summary(&checks, Outcome::NotYet, |check| format!("{}: {given_up}", check.check))
+            }
+            Outcome::Failed => summary(&checks, Outcome::Failed, |check| format!("{}: ", check.check)),
+        };
+        let asks_inside = !inside.questions.is_empty();
+        let asks = asks_inside || !outside.questions.is_empty();
+        Verification { status, round, checks, summary, outside, inside, asks_inside, asks }
+    }
+
+    /// The services that serve, by name.
+    #[must_use]
+    pub fn serving(&self) -> Vec<&str> {
+        let good = self.checks.iter().filter(|check| check.check == Name::Tasks && check.outcome == Outcome::Ok);
+        good.map(|check| check.service.as_str()).collect()
+    }
+
+    /// The services that were not checked, and why.
+    #[must_use]
+    pub fn skipped(&self) -> Vec<&Check> {
+        self.checks.iter().filter(|check| check.outcome == Outcome::Skipped).collect()
+    }
+}
+
+/// The checks of one outcome, service by service.
+fn summary(checks: &[Check], outcome: Outcome, before: impl Fn(&Check) -> String) -> String {
+    let mut services: Vec<(&str, Vec<String>)> = Vec::new();
+    for check in checks.iter().filter(|check| check.outcome == outcome) {
+        let text = format!("{}{}", before(check), check.evidence);
+        match services.last_mut().filter(|(service, _)| *service == check.service) {
+            Some((_, texts)) => texts.push(text),
+            None => services.push((&check.service, vec![text])),
+        }
+    }
+    let texts = services.iter().map(|(service, texts)| format!("service {service}: {}", texts.join(", ")));
+    texts.collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,29 @@
+//! The state `Ask` of a run: asks from outside the VPC, and judges the answers from both sides.
+
+use skydeck_core::verdict::{Answer, Answers, Asked, Verification, judge};
+use skydeck_probe as probe;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let client = &probe::client()?;
+    skydeck_functions::serve("ask", async move |_, asked: Asked| Ok(ask(client, asked).await)).await
+}
+
+async fn ask(client: &reqwest::Client, asked: Asked) -> Verification {
+    let question = |question: &skydeck_core::verdict::Question| probe::Question {
+        url: question.url.clone(),
+        timeout_milliseconds: question.timeout_milliseconds,
+    };
+    let questions = asked.verification.outside.questions.iter().map(question).collect();
+    let outside = probe::ask_all(client, &probe::Questions { questions }).await;
+    let answers = outside.answers.into_iter().map(|answers| answers.into_iter().map(answer).collect());
+    let outside = Answers { answers: answers.collect() };
+    judge(asked.verification, &outside, &asked.inside.unwrap_or_default())
+}
+
+fn answer(answer: probe::Answer) -> Answer {
+    match answer {
+        probe::Answer::Answered { status, server, body } => Answer::Answered { status, server, body },
+        probe::Answer::Silent { reason } => Answer::Silent { reason },
+    }
+}

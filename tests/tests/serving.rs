@@ -1,0 +1,126 @@
+//! From empty to serving: images start services, what runs is verified, and the seed's traffic flows.
+
+use aws_sdk_ssm::types::ParameterType;
+use serde_json::Value;
+use skydeck_sandbox::{Image, Pushed};
+use skydeck_tests::Rig;
+
+const APPLY: [&str; 3] = ["apply", "platforms/skyfox.toml", "--json"];
+const KEY: &str = "a key";
+
+/// Installed, with all secrets given and the platform standing, without an image.
+async fn standing() -> Rig {
+    let rig = Rig::installed().await;
+    for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
+        let request = rig.aws.ssm.put_parameter().name(format!("/skyfox-backend/{name}")).value(KEY);
+        request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
+    }
+    let applied = rig.skydeck(APPLY).await.succeeded().json();
+    let checks = applied["conclusion"]["checks"].as_array().expect("checks").clone();
+    assert_eq!(checks.len(), 3);
+    assert!(checks.iter().all(|check| check["evidence"] == "no image yet"), "{checks:#?}");
+    rig
+}
+
+async fn push(rig: &Rig, repository: &str, image: &Image) -> Pushed {
+    let repository = format!("skyfox-devprod-{repository}");
+    rig.sandbox.push(&repository, "v1.0.0", image).await.expect("the repository is there")
+}
+
+/// Status and body; `None` where there is no way.
+async fn ask(rig: &Rig, inside: bool, method: &str, url: &str) -> Option<(u16, String)> {
+    rig.sandbox.ask(inside, method, url, &[("x-api-key", KEY)]).await.map(|reply| (reply.status, reply.body))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn first_images_start_the_services_and_the_seeds_traffic_flows() {
+    let rig = standing().await;
+    let backend = push(&rig, "backend", &Image::new("1")).await;
+    push(&rig, "payment-service", &Image::new("1").plain()).await;
+    push(&rig, "movie-service", &Image::new("1").built_for(&["arm64", "amd64"])).await;
+
+    let applied = rig.skydeck(APPLY).await.succeeded();
+    assert!(applied.stderr.contains("backend, movie, payment answer"), "{}", applied.stderr);
+    let applied = applied.json();
+    let checks = applied["conclusion"]["checks"].as_array().expect("checks").clone();
+    assert_eq!(checks.len(), 9, "{checks:#?}");
+    assert!(checks.iter().all(|check| check["outcome"] == "ok"), "{checks:#?}");
+    assert_runs_by_digest(&rig, &backend).await;
+    let outputs = &applied["conclusion"]["outputs"];
+    assert_traffic_flows(&rig, outputs).await;
+
+    let before = rig.sandbox.last_call();
+    rig.skydeck(APPLY).await.succeeded();
+    assert!(rig.writes_since(before).is_empty(), "it has converged");
+    // Another push is a rollout's to release.
+    push(&rig, "backend", &Image::new("2")).await;
+    rig.skydeck(APPLY).await.succeeded();
+    assert_runs_by_digest(&rig, &backend).await;
+
+    rig.skydeck(["destroy", "skyfox-devprod", "--yes"]).await.succeeded();
+    let clusters = rig.aws.ecs.describe_clusters().clusters("skyfox-devprod").send().await.expect("clusters");
+    assert!(clusters.clusters().iter().all(|cluster| cluster.status() == Some("INACTIVE")));
+}
+
+/// Pinned by the digest to which the tag led: the index's.
+async fn assert_runs_by_digest(rig: &Rig, pushed: &Pushed) {
+    let services = rig.aws.ecs.describe_services().cluster("skyfox-devprod").services("backend").send().await;
+    let services = services.expect("the service");
+    let definition = services.services()[0].task_definition().expect("a task definition");
+    let found = rig.aws.ecs.describe_task_definition().task_definition(definition).send().await.expect("it");
+    let image = found.task_definition().expect("it").container_definitions()[0].image().expect("an image");
+    assert!(image.ends_with(&format!("/skyfox-devprod-backend@{}", pushed.digest)), "{image}");
+    assert_eq!((services.services()[0].desired_count(), services.services()[0].running_count()), (2, 2));
+}
+
+async fn assert_traffic_flows(rig: &Rig, outputs: &Value) {
+    let url = |key: &str| outputs["load_balancers"][key]["url"].as_str().expect("a URL").to_owned();
+    let (external, internal) = (url("external"), url("internal"));
+    // Outside, the external load balancer, a backend task, the internal load balancer, a payment or movie task.
+    for (method, path, part) in
+        [("GET", "/health", "healthy"), ("GET", "/movies", "The Fox"), ("POST", "/payment", "SUCCESS")]
+    {
+        let (status, body) = ask(rig, false, method, &format!("{external}{path}")).await.expect("an answer");
+        assert!(status == 200 && body.contains(part), "{path}: {status} {body}");
+    }
+    for (path, status) in [
+        ("/payment-service/pshealth", 200),
+        ("/movie-service/mshealth", 200),
+        ("/movie-service/movies", 200),
+        ("/movie-service/movies/1", 200),
+        ("/movie-service/movies/99", 404),
+    ] {
+        let answer = ask(rig, true, "GET", &format!("{internal}{path}")).await.expect("an answer");
+        assert_eq!(answer.0, status, "{path}: {}", answer.1);
+    }
+    // Anything else is nobody's: the load balancer's own answer.
+    for path in ["/", "/health", "/pshealth", "/movies"] {
+        let own = rig.sandbox.ask(true, "GET", &format!("{internal}{path}"), &[]).await.expect("an answer");
+        assert_eq!((own.status, own.server.as_deref(), own.body.as_str()), (404, Some("awselb/2.0"), "Not Found"));
+    }
+    for path in ["/payment-service/pshealth", "/movie-service/mshealth", "/"] {
+        assert_eq!(ask(rig, false, "GET", &format!("{internal}{path}")).await, None, "{path}");
+    }
+    // Who probed the internal one was the function inside the VPC: the one outside finds no way.
+    let calls = rig.sandbox.calls();
+    assert!(calls.iter().all(|call| call.caller != "skydeck-ask" || call.service == "s3"), "it calls no AWS API");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_apply_whose_service_does_not_come_up_says_which_and_why() {
+    let rig = standing().await;
+    push(&rig, "movie-service", &Image::new("1").behaving("crash")).await;
+    let ended = rig.skydeck(APPLY).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let conclusion = ended.json()["conclusion"].clone();
+    let failure = &conclusion["failure"];
+    assert_eq!((&failure["layer"], &failure["error"]), (&"serving".into(), &"NotServing".into()), "{failure:#}");
+    let cause = failure["cause"].as_str().unwrap_or_default();
+    for part in ["service movie: tasks: 0 of 2 tasks running", "Essential container in task exited, exit code 1"] {
+        assert!(cause.contains(part), "{part}: {cause}");
+    }
+    assert!(!cause.contains("backend"), "others have no image and are not waited for: {cause}");
+    let found = rig.aws.lambda.get_function().function_name("skydeck-skyfox-devprod-probe").send().await;
+    assert!(found.is_ok(), "the platform stands");
+    rig.skydeck(["destroy", "skyfox-devprod", "--yes"]).await.succeeded();
+}
