@@ -70,9 +70,17 @@ fn platform() -> Platform {
         load_balancers: [
             (
                 "external".into(),
-                LoadBalancer { scheme: Scheme::InternetFacing, default_service: Some("backend".into()) },
+                LoadBalancer {
+                    scheme: Scheme::InternetFacing,
+                    certificate: None,
+                    host: None,
+                    default_service: Some("backend".into()),
+                },
             ),
-            ("internal".into(), LoadBalancer { scheme: Scheme::Internal, default_service: None }),
+            (
+                "internal".into(),
+                LoadBalancer { scheme: Scheme::Internal, certificate: None, host: None, default_service: None },
+            ),
         ]
         .into(),
         services: [
