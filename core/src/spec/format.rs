@@ -289,9 +289,10 @@ pub(super) fn host(text: &str) -> Verdict {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        let (labels, last) = (text.split('.'), text.rsplit('.').next().unwrap_or_default());
-        // A last label of digits would be an address, for which no certificate is.
-        text.len() <= limits::HOST && text.contains('.') && labels.clone().all(label) && !last.parse::<u32>().is_ok()
+        // A last label of digits is an address's, for which ACM has no certificate.
+        let last = text.rsplit('.').next().unwrap_or_default();
+        let address = last.chars().all(|c| c.is_ascii_digit());
+        text.len() <= limits::HOST && text.contains('.') && text.split('.').all(label) && !address
     };
     if shaped(text) {
         return Ok(());

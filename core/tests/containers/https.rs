@@ -166,6 +166,39 @@ fn a_change_that_is_interrupted_anywhere_serves_all_the_time_and_is_finished_or_
 }
 
 #[test]
+fn old_target_groups_go_after_all_that_forwarded_to_them_on_either_port() {
+    let renumbered = |mut scope: Scope| {
+        scope.platform.services.values_mut().for_each(|service| service.port += 1);
+        scope
+    };
+    let after = |scope: &Scope, world: &World, service: &str| {
+        let old = format!("- target group {}", group_name(&self::scope(), service));
+        let told = lines(&plan(scope, world).unwrap());
+        let found = told.iter().find(|line| line.contains(&old)).unwrap();
+        let steps = found.split(" after ").nth(1).unwrap().split(' ').map(|step| step.parse::<usize>().unwrap());
+        steps.map(|step| told[step].split(' ').skip(1).take(4).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let plain = standing(&scope());
+    let on = after(&renumbered(secure()), &plain, "movie");
+    assert!(on.contains(&"- listener rule skyfox-devprod-movie".into()), "{on:?}");
+    let secured = change(&plain, &secure(), 0, false);
+    let off = after(&renumbered(scope()), &secured, "backend");
+    assert!(off.contains(&"- listener skyfox-devprod-external-443 after".into()), "{off:?}");
+}
+
+#[test]
+fn a_rule_that_somebody_added_stays_on_the_listener_that_redirects() {
+    let mut world = standing(&scope());
+    let internal = world.load_balancers.get_mut("skyfox-devprod-internal").unwrap();
+    let mut rule = internal.listeners[&HTTP].rules[0].clone();
+    (rule.id, rule.settings.priority, rule.settings.tags) = ("arn:rule/foreign".into(), 9, foreign());
+    internal.listeners.get_mut(&HTTP).unwrap().rules.push(rule);
+    let world = change(&world, &secure(), 0, false);
+    let rules = &world.load_balancers["skyfox-devprod-internal"].listeners[&HTTP].rules;
+    assert_eq!(rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>(), ["arn:rule/foreign"]);
+}
+
+#[test]
 fn a_platform_that_begins_with_https_gets_both_listeners() {
     let mut world = standing(&scope());
     world.load_balancers.values_mut().for_each(|found| found.listeners.clear());
@@ -219,7 +252,9 @@ fn what_the_platform_cannot_use_is_refused() {
     external.listeners.get_mut(&HTTPS).unwrap().settings.tags = foreign();
     let refusal = plan(&secure(), &world).unwrap_err();
     assert!(matches!(&refusal, Refusal::Taken { name, .. } if name == "skyfox-devprod-external-443"), "{refusal}");
-    assert_serves(&scope(), &change(&world, &secure_internal_only(), 0, false), "a stranger's 443 is left alone");
+    let left = change(&world, &secure_internal_only(), 0, false);
+    let left = &left.load_balancers["skyfox-devprod-external"].listeners;
+    assert!(left.contains_key(&HTTPS), "a stranger's listener is left alone where the platform needs none");
 
     let mut scope = secure();
     scope.account = "210987654321".into();
