@@ -12,17 +12,23 @@ use crate::scope::Tags;
 use crate::spec::Scheme;
 
 mod desired;
+mod listen;
 mod plan;
 mod probe;
 mod teardown;
 
-pub use desired::{facts, target_group_name, wants_probe};
+pub use desired::{facts, target_group_name, url, wants_probe};
 pub use plan::plan;
 pub use probe::{PROBE_CODE_KEY, log_group_name, probe_name};
 pub use teardown::teardown;
 
-/// The port on which a load balancer listens.
-pub const PORT: u16 = 80;
+/// The port of HTTP. Its listener serves; with a certificate it sends to [`HTTPS`].
+pub const HTTP: u16 = 80;
+/// The port of HTTPS, whose listener serves where there is a certificate.
+pub const HTTPS: u16 = 443;
+/// What TLS 1.2 and 1.3 may use, and nothing older
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>).
+pub const POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
 
 /// What was observed: what carries the platform's tags, and what bears a name that the platform may need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,9 +56,18 @@ pub struct Balancer {
     pub dns_name: String,
     /// Its settings.
     pub settings: LoadBalancer,
-    /// The listener on [`PORT`]; others are somebody else's.
-    pub listener: Option<Found<Listener>>,
-    /// The rules of that listener, without the default one.
+    /// Its listeners on [`HTTP`] and [`HTTPS`], by port; others are somebody else's.
+    pub listeners: BTreeMap<u16, Listening>,
+}
+
+/// A listener with its rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listening {
+    /// Its ARN.
+    pub arn: String,
+    /// Its settings.
+    pub settings: Listener,
+    /// Its rules, without the default one.
     pub rules: Vec<Found<Rule>>,
 }
 
@@ -128,6 +143,9 @@ pub enum Target {
     Group(String),
     /// Nowhere: 404 `Not Found`.
     NotFound,
+    /// To the same path on [`HTTPS`] of this host, for good: 301. A host of its own, since the certificate is not for
+    /// the load balancer's DNS name, by which it may have been asked until now.
+    Secure(String),
     /// Something that skydeck never sets up, in words.
     Other(String),
 }
@@ -137,8 +155,19 @@ pub enum Target {
 pub struct Listener {
     /// Where what no rule matches goes.
     pub default: Target,
+    /// What it speaks HTTPS with; `None` speaks HTTP.
+    pub tls: Option<Tls>,
     /// Tags.
     pub tags: Tags,
+}
+
+/// What a listener speaks HTTPS with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tls {
+    /// ARN of its certificate; those that somebody added to it stay.
+    pub certificate: String,
+    /// The security policy.
+    pub policy: String,
 }
 
 /// Settings of a rule.
@@ -199,8 +228,8 @@ pub enum Change {
     CreateTargetGroup { name: String, settings: TargetGroup },
     SetHealthCheck { arn: String, name: String, old: HealthCheck, new: HealthCheck },
     SetDelay { group: Ref, name: String, old: Option<u32>, new: u32 },
-    CreateListener { balancer: Ref, name: String, group: Option<Ref>, settings: Listener },
-    SetDefault { arn: String, name: String, group: Option<Ref>, old: Target, new: Target },
+    CreateListener { balancer: Ref, port: u16, name: String, group: Option<Ref>, settings: Listener },
+    SetListener { arn: String, name: String, group: Option<Ref>, old: Listener, new: Listener },
     CreateRule { listener: Ref, name: String, group: Ref, settings: Rule },
     SetPriorities { name: String, rules: Vec<Priority> },
     SetRule { arn: String, name: String, group: Ref, old: Rule, new: Rule },
@@ -258,8 +287,9 @@ impl Describe for Change {
                 Description::update("target group", name, &value(*old), &value(Some(*new)))
             }
             Change::CreateListener { name, settings, .. } => Description::create("listener", name, settings),
-            Change::SetDefault { name, old, new, .. } => {
-                Description::update("listener", name, &json!({ "default": old }), &json!({ "default": new }))
+            Change::SetListener { name, old, new, .. } => {
+                let side = |listener: &Listener| json!({ "default": listener.default, "tls": listener.tls });
+                Description::update("listener", name, &side(old), &side(new))
             }
             Change::CreateRule { name, settings, .. } => Description::create("listener rule", name, settings),
             Change::SetPriorities { name, rules } => {

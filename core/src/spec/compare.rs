@@ -1,10 +1,10 @@
-//! What services may not have in common, and what they may only name if the file has it.
+//! What services and load balancers may not have in common, and what may only be named if the file has it.
 
 use std::collections::BTreeMap;
 
 use super::problem::{Code, Problem, Span};
 use super::reader::{At, File};
-use super::service::ServiceDraft;
+use super::service::{BalancerDraft, ServiceDraft};
 use super::storage::SecretDraft;
 use super::suggest::{did_you_mean, list};
 
@@ -68,6 +68,36 @@ fn shared<'s, K: Ord + Clone>(
         let problem = problem(key.clone(), &service.name.value, &first.name.value);
         Some(problem.at(span, "again here").at(first_span.clone(), "first here"))
     })
+}
+
+/// Tells certificates of another region than the platform's, which its load balancers cannot use, and hosts that two
+/// load balancers share.
+pub(super) fn load_balancers(file: &File<'_>, region: Option<&At<String>>, balancers: &[BalancerDraft]) {
+    for certificate in balancers.iter().filter_map(|balancer| balancer.certificate.as_ref()) {
+        let of = certificate.value.split(':').nth(3).unwrap_or_default();
+        if let Some(region) = region.filter(|region| region.value != of) {
+            let start = certificate.value.find(of).unwrap_or_default();
+            let message = format!("the certificate is of `{of}`, and the platform stands in `{}`", region.value);
+            file.tell(
+                Problem::new(Code::Contradiction, message)
+                    .at(file.part_of(certificate, &(start..start + of.len())), "another region")
+                    .at(region.span.clone(), "the platform's")
+                    .help(format!("request or import a certificate in `{}`: they hold in one region", region.value)),
+            );
+        }
+    }
+    let mut seen: BTreeMap<&str, &At<String>> = BTreeMap::new();
+    for host in balancers.iter().filter_map(|balancer| balancer.host.as_ref()) {
+        if let Some(first) = seen.get(host.value.as_str()) {
+            file.tell(
+                Problem::new(Code::DuplicateName, format!("two load balancers have the host `{}`", host.value))
+                    .at(host.span.clone(), "again here")
+                    .at(first.span.clone(), "first here")
+                    .help("give each a name of its own: a name leads to one of them"),
+            );
+        }
+        seen.entry(&host.value).or_insert(host);
+    }
 }
 
 /// Tells parameters that two secrets share.

@@ -246,6 +246,68 @@ pub(super) fn origin(text: &str) -> Verdict {
     wrong(Code::InvalidFormat, 0..0, format!("has `{text}`, which is not an origin"), help)
 }
 
+/// The ARN of a certificate: `arn:PARTITION:acm:REGION:ACCOUNT:certificate/ID`
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscertificatemanager.html>).
+pub(super) fn certificate(text: &str) -> Verdict {
+    let help = "write it as ACM shows it, such as `arn:aws:acm:eu-central-1:123456789012:certificate/ID`";
+    let bad = |part: Range<usize>, what: String| wrong(Code::InvalidFormat, part, what, help);
+    let parts: Vec<&str> = text.split(':').collect();
+    let [arn, partition, service, region, account, resource] = parts.as_slice() else {
+        return bad(0..0, "is not the ARN of a certificate".into());
+    };
+    let start = |index: usize| parts[..index].iter().map(|part| part.len() + 1).sum::<usize>();
+    let place = |index: usize| start(index)..start(index) + parts[index].len();
+    if *arn != "arn" || !partition.starts_with("aws") || partition.contains(|c: char| !in_arn(c)) {
+        return bad(0..0, "is not the ARN of a certificate".into());
+    }
+    if *service != "acm" {
+        return bad(place(2), format!("is of `{service}`, and a load balancer takes certificates of `acm` here"));
+    }
+    if self::region(region).is_err() {
+        return bad(place(3), format!("has `{region}`, which is not the name of a region"));
+    }
+    if account.len() != 12 || account.contains(|c: char| !c.is_ascii_digit()) {
+        return bad(place(4), format!("has `{account}`, which is not the number of an account"));
+    }
+    match resource.strip_prefix("certificate/") {
+        Some(id) if !id.is_empty() && !id.contains(|c: char| !in_arn(c)) => Ok(()),
+        _ => bad(place(5), format!("has `{resource}`, which is not a certificate")),
+    }
+}
+
+fn in_arn(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-'
+}
+
+/// A host name as a certificate has it: labels of letters, digits and hyphens
+/// (<https://www.rfc-editor.org/rfc/rfc1123#section-2.1>), in lower case, below some domain.
+pub(super) fn host(text: &str) -> Verdict {
+    let shaped = |text: &str| {
+        let label = |label: &str| {
+            (1..=limits::HOST_LABEL).contains(&label.len())
+                && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        // A last label of digits is an address's, for which ACM has no certificate.
+        let last = text.rsplit('.').next().unwrap_or_default();
+        let address = last.chars().all(|c| c.is_ascii_digit());
+        text.len() <= limits::HOST && text.contains('.') && text.split('.').all(label) && !address
+    };
+    if shaped(text) {
+        return Ok(());
+    }
+    // What people copy: a URL, a name with a port, capitals, the dot of a zone file, the certificate's wildcard.
+    let plain = text.rsplit("://").next().unwrap_or(text).split(['/', ':']).next().unwrap_or_default();
+    let plain = plain.trim_end_matches('.').to_ascii_lowercase();
+    let help = match plain.strip_prefix("*.") {
+        Some(domain) if shaped(domain) => format!("write one name that it covers, such as `api.{domain}`"),
+        _ if shaped(&plain) => format!("write `{plain}`"),
+        _ => "write the name alone, such as `api.example.com`".into(),
+    };
+    wrong(Code::InvalidFormat, 0..0, format!("is `{}`, which is not a host name", text.escape_debug()), help)
+}
+
 /// The name of an environment variable
 /// (<https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html>), in either case.
 pub(super) fn variable(text: &str) -> Verdict {

@@ -114,6 +114,11 @@ pub(super) const FUNCTION_NAME: usize = 64;
 /// Characters of a repository's name
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>).
 pub(super) const REPOSITORY_NAME: usize = 256;
+/// Characters of a host name that a load balancer sends to
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RedirectActionConfig.html>).
+pub(super) const HOST: usize = 128;
+/// Characters between two dots of it (<https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4>).
+pub(super) const HOST_LABEL: usize = 63;
 /// Characters of a parameter's name: 1,011 with its ARN's beginning, which has up to 56
 /// (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html>).
 pub(super) const PARAMETER_NAME: usize = 1_011 - 56;

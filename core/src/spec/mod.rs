@@ -120,6 +120,7 @@ impl Drafts {
     /// Checks what has to fit together, resolves references, and puts the platform together.
     fn finish(self, file: &File<'_>) -> Platform {
         names::check(file, &self.head, &self.buckets, &self.balancers, &self.services);
+        compare::load_balancers(file, self.head.region.as_ref(), &self.balancers);
         compare::services(file, &self.services);
         compare::secrets(file, &self.secrets);
         let balancers: Vec<&str> = self.balancers.iter().map(|balancer| balancer.key.value.as_str()).collect();
@@ -173,7 +174,8 @@ fn balancers_of(drafts: Vec<BalancerDraft>, services: &[ServiceDraft]) -> BTreeM
         .into_iter()
         .map(|draft| {
             let default_service = default(&draft.key.value);
-            (draft.key.value, LoadBalancer { scheme: draft.scheme, default_service })
+            let (certificate, host) = (draft.certificate.map(|at| at.value), draft.host.map(|at| at.value));
+            (draft.key.value, LoadBalancer { scheme: draft.scheme, certificate, host, default_service })
         })
         .collect()
 }

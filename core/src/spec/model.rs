@@ -97,11 +97,15 @@ pub struct Secret {
     pub value: Option<Template>,
 }
 
-/// An application load balancer with one listener.
+/// An application load balancer: one listener that serves, and with a certificate another that sends there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadBalancer {
     /// Internet-facing or internal.
     pub scheme: Scheme,
+    /// ARN of the ACM certificate that it serves HTTPS with; `None` serves HTTP.
+    pub certificate: Option<String>,
+    /// The name by which it is asked; `None` is its own DNS name. There is one where there is a certificate.
+    pub host: Option<String>,
     /// The service that takes what no rule matches; `None` answers 404 `Not Found`.
     pub default_service: Option<String>,
 }
@@ -196,7 +200,7 @@ pub enum Part {
     BucketName(String),
     /// `${buckets.KEY.arn}`.
     BucketArn(String),
-    /// `${load-balancers.KEY.url}`: scheme and DNS name, without a slash at the end.
+    /// `${load-balancers.KEY.url}`: scheme and host name, without a slash at the end.
     LoadBalancerUrl(String),
     /// `${services.NAME.url}`: its load balancer's URL and, where a rule routes to it, the rule's path without the `*`.
     ServiceUrl(String),

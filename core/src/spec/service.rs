@@ -15,6 +15,8 @@ use super::template::{Draft, draft};
 pub(super) struct BalancerDraft {
     pub(super) key: At<String>,
     pub(super) scheme: Scheme,
+    pub(super) certificate: Option<At<String>>,
+    pub(super) host: Option<At<String>>,
 }
 
 pub(super) fn load_balancers(root: &mut Section<'_>) -> Vec<BalancerDraft> {
@@ -29,7 +31,12 @@ pub(super) fn load_balancers(root: &mut Section<'_>) -> Vec<BalancerDraft> {
                 Scheme::Internal
             }
         };
-        BalancerDraft { key, scheme }
+        let certificate = section.text("certificate", format::certificate);
+        let host = section.text("host", format::host);
+        if section.has("certificate") && !section.has("host") {
+            section.missing("host", "`host`, such as \"api.example.com\": a name that the certificate is for");
+        }
+        BalancerDraft { key, scheme, certificate, host }
     })
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Check, Name, Outcome, Verification};
+use crate::facts::LoadBalancerFacts;
 use crate::scope::Scope;
 use crate::spec::{Scheme, Service};
 
@@ -24,8 +25,11 @@ pub struct Questions {
 pub struct Question {
     /// The service that is to answer.
     pub service: String,
-    /// The URL, with the load balancer's own DNS name.
+    /// The URL, with the load balancer's host name.
     pub url: String,
+    /// The load balancer's own DNS name, where the URL has another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_to: Option<String>,
     /// How long the answer may take.
     pub timeout_milliseconds: u64,
     /// Which answer is good.
@@ -75,13 +79,13 @@ impl Questions {
                 continue;
             };
             let side = if balancer.scheme == Scheme::Internal { &mut inside } else { &mut outside };
-            side.questions.push(question(name, service, &facts.url));
+            side.questions.push(question(name, service, facts));
         }
         (outside, inside)
     }
 }
 
-fn question(name: &str, service: &Service, balancer: &str) -> Question {
+fn question(name: &str, service: &Service, balancer: &LoadBalancerFacts) -> Question {
     let (path, expected) = match (&service.probe_path, &service.rule) {
         (Some(path), _) => (path.as_str(), Expected::Status(service.health.matcher.clone())),
         (None, Some(rule)) => (rule.path.trim_end_matches('*'), Expected::Service),
@@ -89,8 +93,9 @@ fn question(name: &str, service: &Service, balancer: &str) -> Question {
     };
     // A pattern may begin with what no path has.
     let slash = if path.starts_with('/') { "" } else { "/" };
-    let url = format!("{balancer}{slash}{path}");
-    Question { service: name.to_owned(), url, timeout_milliseconds: TIMEOUT, expected }
+    let url = format!("{}{slash}{path}", balancer.url);
+    let connect_to = (!balancer.url.ends_with(&balancer.dns_name)).then(|| balancer.dns_name.clone());
+    Question { service: name.to_owned(), url, connect_to, timeout_milliseconds: TIMEOUT, expected }
 }
 
 /// Adds to the checks what came back from both sides.

@@ -75,7 +75,7 @@ fn a_service_without_an_image_or_at_zero_is_skipped_and_one_that_is_gone_fails()
 
 fn asked(expected: Expected) -> Verification {
     let url = "http://internal/movie-service/mshealth".into();
-    let question = Question { service: "movie".into(), url, timeout_milliseconds: 5000, expected };
+    let question = Question { service: "movie".into(), url, connect_to: None, timeout_milliseconds: 5000, expected };
     Verification::of(0, look("movie", Some(&seen())), Questions::default(), Questions { questions: vec![question] })
 }
 

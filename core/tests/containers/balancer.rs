@@ -1,7 +1,8 @@
 //! Load balancers, target groups, rules, the probe function.
 
 use skydeck_core::layer::balancer::{
-    Balancer, Change, Code, HealthCheck, Rule, Target, TargetGroup, World, facts, plan, target_group_name, teardown,
+    Balancer, Change, Code, HealthCheck, Listening, Rule, Target, TargetGroup, World, facts, plan, target_group_name,
+    teardown,
 };
 use skydeck_core::plan::{Found, Refusal};
 use skydeck_core::spec::{self, Scheme};
@@ -29,6 +30,10 @@ fn external(world: &mut World) -> &mut Balancer {
 
 fn internal(world: &mut World) -> &mut Balancer {
     world.load_balancers.get_mut("skyfox-devprod-internal").unwrap()
+}
+
+fn listener(balancer: &mut Balancer) -> &mut Listening {
+    balancer.listeners.get_mut(&80).unwrap()
 }
 
 fn backend_group(world: &mut World) -> &mut TargetGroup {
@@ -96,13 +101,13 @@ fn a_drifted_target_group_is_set_right_in_place() {
 #[test]
 fn drifted_listeners_and_rules_are_set_right_in_place() {
     let default = |world: &mut World| {
-        external(world).listener.as_mut().unwrap().settings.default = Target::Other("redirect".into());
+        listener(external(world)).settings.default = Target::Other("redirect".into());
     };
     assert_eq!(
         drift(default),
         ["listener skyfox-devprod-external-80: default.group", "listener skyfox-devprod-external-80: default.other"]
     );
-    let rule = |spoil: fn(&mut Rule)| drift(|world| spoil(&mut internal(world).rules[0].settings));
+    let rule = |spoil: fn(&mut Rule)| drift(|world| spoil(&mut listener(internal(world)).rules[0].settings));
     assert_eq!(rule(|rule| rule.priority = 7), ["listener rules skyfox-devprod-internal: movie"]);
     assert_eq!(rule(|rule| rule.paths = set(["/*"])), ["listener rule skyfox-devprod-movie: paths"]);
     assert_eq!(rule(|rule| rule.target = Target::NotFound), ["listener rule skyfox-devprod-movie: target"]);
@@ -112,8 +117,8 @@ fn drifted_listeners_and_rules_are_set_right_in_place() {
 fn what_was_deleted_behind_our_back_comes_back() {
     let scope = scope();
     let mut world = standing(&scope);
-    internal(&mut world).rules.clear();
-    external(&mut world).listener = None;
+    listener(internal(&mut world)).rules.clear();
+    external(&mut world).listeners.clear();
     assert_eq!(
         lines(&plan(&scope, &world).unwrap()),
         ["0 + listener skyfox-devprod-external-80", "1 + listener rule skyfox-devprod-movie"]
@@ -163,7 +168,7 @@ fn rules_that_change_places_do_so_in_one_call_and_after_old_rules_are_gone() {
             tags: tags(&format!("rule/{service}"), &format!("skyfox-devprod-{service}"), Some(service)),
         },
     };
-    internal(&mut world).rules = vec![
+    listener(internal(&mut world)).rules = vec![
         rule("movie", 200, "/movie-service*"),
         rule("payment", 300, "/payment-service*"),
         rule("gone", 100, "/gone*"),
@@ -182,7 +187,7 @@ fn a_load_balancer_that_left_the_file_goes_with_its_target_groups() {
     scope.platform.load_balancers.remove("internal");
     scope.platform.services.remove("movie");
     let expected = [
-        "0 - listener skyfox-devprod-internal".into(),
+        "0 - listener skyfox-devprod-internal-80".into(),
         "1 - load balancer skyfox-devprod-internal after 0".into(),
         format!("2 - target group {movie} after 1"),
         "3 - function skydeck-skyfox-devprod-probe".into(),
@@ -233,8 +238,8 @@ fn names_that_somebody_else_took_are_refused() {
     };
     assert_eq!(refused(&|world| external(world).settings.tags = foreign()), "load balancer");
     assert_eq!(refused(&|world| backend_group(world).tags = foreign()), "target group");
-    assert_eq!(refused(&|world| external(world).listener.as_mut().unwrap().settings.tags = foreign()), "listener");
-    assert_eq!(refused(&|world| internal(world).rules[0].settings.tags = foreign()), "listener rule");
+    assert_eq!(refused(&|world| listener(external(world)).settings.tags = foreign()), "listener");
+    assert_eq!(refused(&|world| listener(internal(world)).rules[0].settings.tags = foreign()), "listener rule");
     assert_eq!(refused(&|world| world.probe.as_mut().unwrap().settings.tags = foreign()), "function");
     assert_eq!(refused(&|world| world.probe_logs.as_mut().unwrap().settings.tags = foreign()), "log group");
 }
@@ -264,9 +269,9 @@ fn teardown_takes_listeners_then_load_balancers_then_target_groups() {
     let expected = [
         "0 - function skydeck-skyfox-devprod-probe".into(),
         "1 - log group /aws/lambda/skydeck-skyfox-devprod-probe after 0".into(),
-        "2 - listener skyfox-devprod-external".into(),
+        "2 - listener skyfox-devprod-external-80".into(),
         "3 - load balancer skyfox-devprod-external after 2".into(),
-        "4 - listener skyfox-devprod-internal".into(),
+        "4 - listener skyfox-devprod-internal-80".into(),
         "5 - load balancer skyfox-devprod-internal after 4".into(),
         format!("6 - target group {backend} after 3 5"),
         format!("7 - target group {movie} after 3 5"),
@@ -292,9 +297,9 @@ fn what_is_foreign_is_neither_torn_down_nor_reaped() {
     let mut stranger = world.target_groups.values().next().unwrap().clone();
     stranger.settings.tags = foreign();
     world.target_groups.insert("skyfox-devprod-legacy".into(), stranger);
-    let mut rule = internal(&mut world).rules[0].clone();
+    let mut rule = listener(internal(&mut world)).rules[0].clone();
     (rule.settings.priority, rule.settings.tags) = (9, foreign());
-    internal(&mut world).rules.push(rule);
+    listener(internal(&mut world)).rules.push(rule);
     assert!(plan(&scope, &world).unwrap().is_empty());
 }
 

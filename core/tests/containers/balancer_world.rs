@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use skydeck_core::Scope;
 use skydeck_core::layer::balancer::{
-    Attributes, Balancer, Code, Configuration, Fixed, HealthCheck, Listener, LoadBalancer, Probe, Rule, Target,
-    TargetGroup, World, target_group_name,
+    Attributes, Balancer, Code, Configuration, Fixed, HealthCheck, Listener, Listening, LoadBalancer, Probe, Rule,
+    Target, TargetGroup, World, target_group_name,
 };
 use skydeck_core::logs::LogGroup;
 use skydeck_core::plan::Found;
@@ -53,11 +53,18 @@ fn balancer(key: &str, scheme: Scheme, default: Target, service: Option<&str>) -
             attributes: Attributes { http2: true, drop_invalid_headers: true },
             tags: tags(&format!("load-balancer/{key}"), &name, None),
         },
-        listener: Some(Found {
-            id: format!("arn:listener/{key}"),
-            settings: Listener { default, tags: tags(&format!("listener/{key}"), &format!("{name}-80"), service) },
-        }),
-        rules: Vec::new(),
+        listeners: BTreeMap::from([(
+            80,
+            Listening {
+                arn: format!("arn:listener/{key}"),
+                settings: Listener {
+                    default,
+                    tls: None,
+                    tags: tags(&format!("listener/{key}"), &format!("{name}-80"), service),
+                },
+                rules: Vec::new(),
+            },
+        )]),
     }
 }
 
@@ -65,7 +72,7 @@ fn balancer(key: &str, scheme: Scheme, default: Target, service: Option<&str>) -
 pub(crate) fn standing(scope: &Scope) -> World {
     let backend = Target::Group(group_name(scope, "backend"));
     let mut internal = balancer("internal", Scheme::Internal, Target::NotFound, None);
-    internal.rules.push(Found {
+    internal.listeners.get_mut(&80).unwrap().rules.push(Found {
         id: "arn:rule/movie".into(),
         settings: Rule {
             priority: 200,

@@ -62,7 +62,12 @@ fn platform() -> Platform {
         rule: Some(Rule { path: "/movie-service*".into(), priority: 200 }),
         ..service(4567, "/mshealth", "internal")
     };
-    let balancer = |scheme, default: Option<&str>| LoadBalancer { scheme, default_service: default.map(Into::into) };
+    let balancer = |scheme, default: Option<&str>| LoadBalancer {
+        scheme,
+        certificate: None,
+        host: None,
+        default_service: default.map(Into::into),
+    };
     Platform {
         name: "skyfox".into(),
         environment: "devprod".into(),

@@ -7,4 +7,5 @@ mod balancer;
 mod balancer_world;
 mod cluster;
 mod fixture;
+mod https;
 mod service;

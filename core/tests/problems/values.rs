@@ -34,12 +34,51 @@ golden! {
     an_instance_type_without_a_size_is_told: minimal().and("[cluster.instances]\ntype = \"t4g\"");
     a_region_of_the_wrong_shape_is_told_with_the_nearest: minimal().with("eu-central-1", "eu-central1");
     a_region_like_none_is_told: minimal().with("eu-central-1", "Frankfurt");
+    a_misspelt_certificate_is_told_with_the_right_key: certificate("certficate = \"x\"");
+    a_certificate_without_a_host_is_told: certificate(&format!("certificate = \"{CERTIFICATE}\""));
+    a_certificate_that_is_no_arn_is_told: https("my-certificate", "api.example.com");
+    a_certificate_of_iam_is_told: https("arn:aws:iam::123456789012:server-certificate/old", "api.example.com");
+    a_certificate_of_no_region_is_told: https(&CERTIFICATE.replace("eu-central-1", ""), "api.example.com");
+    a_certificate_of_no_account_is_told: https(&CERTIFICATE.replace("123456789012", "1234"), "api.example.com");
+    an_arn_of_acm_that_is_no_certificate_is_told: https(&CERTIFICATE.replace("certificate/", ""), "api.example.com");
+    a_certificate_of_another_region_is_told_with_both: https(&CERTIFICATE.replace("eu-central-1", "us-east-1"), "api.example.com");
+    a_host_that_is_a_url_is_told_with_the_name: https(CERTIFICATE, "https://api.example.com/");
+    a_host_with_capitals_and_a_port_is_told_with_the_name: https(CERTIFICATE, "API.example.com:443");
+    a_host_with_a_wildcard_is_told_with_a_name_below: https(CERTIFICATE, "*.example.com");
+    a_host_that_is_an_address_is_told: https(CERTIFICATE, "10.0.0.1");
+    a_host_of_two_load_balancers_is_told: https(CERTIFICATE, "api.example.com").and("[load-balancers.b]\nscheme = \"internal\"\nhost = \"api.example.com\"").with("port = 8080", "port = 8080\nload-balancer = \"public\"");
     an_origin_with_a_path_is_told: minimal().and("[buckets.images]\ncors-origins = [\"https://a.example/app\"]");
     more_tags_than_a_resource_takes_are_told: minimal().and(&tags(43));
     a_tag_of_skydeck_or_aws_is_told: minimal().and("[platform.tags]\n\"skydeck:x\" = \"\"\n\"AWS:y\" = \"\"\nenvironment = \"\"");
     tags_that_differ_only_in_case_are_told: minimal().and("[platform.tags]\nteam = \"a\"\nTeam = \"b\"");
     a_tag_with_characters_that_aws_refuses_is_told: minimal().and("[platform.tags]\nteam = \"a&b\"\n\"\" = \"c\"");
     a_tag_longer_than_aws_takes_is_told: minimal().and(&format!("[platform.tags]\n{} = \"{}\"", "k".repeat(129), "v".repeat(257)));
+}
+
+const CERTIFICATE: &str = "arn:aws:acm:eu-central-1:123456789012:certificate/0123abcd-4567-89ef-0123-456789abcdef";
+
+/// The smallest file, with something more about its load balancer.
+fn certificate(lines: &str) -> File {
+    minimal().with("internet-facing\"", &format!("internet-facing\"\n{lines}"))
+}
+
+fn https(arn: &str, host: &str) -> File {
+    certificate(&format!("certificate = \"{arn}\"\nhost = \"{host}\""))
+}
+
+#[test]
+fn hosts_as_long_as_a_load_balancer_takes_are_fine_and_longer_ones_are_not() {
+    let read = |host: &str| skydeck_core::spec::parse("platform.toml", &https(CERTIFICATE, host).0);
+    let label = |length: usize| "a".repeat(length);
+    for host in ["api.example.com", "1.2.3.4.xn--p1ai", &format!("{}.com", label(63)), "a-b.example.co.uk"] {
+        assert_eq!(read(host).unwrap().load_balancers["public"].host.as_deref(), Some(host));
+    }
+    let long = [label(63), label(62), label(1)].join(".");
+    assert_eq!(long.len(), 128);
+    read(&long).unwrap();
+    for host in ["", "localhost", "a..b", "-a.b", "a-.b", &format!("{}.com", label(64)), &format!("{long}b")] {
+        read(host).unwrap_err();
+    }
 }
 
 fn tags(count: usize) -> String {

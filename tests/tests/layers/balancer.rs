@@ -1,5 +1,7 @@
 //! Load balancers, target groups, rules, the probe function.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use skydeck_aws::client::Clients;
 use skydeck_aws::layer::balancer::Balancer;
@@ -70,6 +72,72 @@ async fn spoil(clients: &Clients, scope: &Scope) {
     let rule = rules.rules().iter().find(|rule| rule.priority() == Some("200")).unwrap();
     let pair = elb::RulePriorityPair::builder().rule_arn(rule.rule_arn().unwrap()).priority(7).build();
     elb.set_rule_priorities().rule_priorities(pair).send().await.unwrap();
+}
+
+/// Protocol, certificate, policy and number of rules of each listener of a load balancer, by port.
+async fn listeners(clients: &Clients, arn: &str) -> BTreeMap<i32, (String, Option<String>, Option<String>, usize)> {
+    let answer = clients.elb.describe_listeners().load_balancer_arn(arn).send().await.unwrap();
+    let mut found = BTreeMap::new();
+    for listener in answer.listeners() {
+        let rules = clients.elb.describe_rules().listener_arn(listener.listener_arn().unwrap()).send().await.unwrap();
+        let rules = rules.rules().iter().filter(|rule| rule.is_default() != Some(true)).count();
+        let certificate = listener.certificates().iter().find_map(|found| found.certificate_arn()).map(Into::into);
+        let protocol = listener.protocol().unwrap().as_str().to_owned();
+        let policy = listener.ssl_policy().map(Into::into);
+        found.insert(listener.port().unwrap(), (protocol, certificate, policy, rules));
+    }
+    found
+}
+
+/// The sandbox only: moto takes no certificate that its ACM does not have.
+#[tokio::test]
+async fn https_is_switched_on_repaired_and_switched_off() {
+    let [emulator, _] = emulators().await;
+    let clients = &emulator.clients;
+    let mut scope = ground("lbsecure", &emulator).await;
+    apply::<Balancer>(&emulator, &mut scope).await;
+    let plain = scope.clone();
+    let certificate = |number: u32| format!("arn:aws:acm:ap-south-1:{}:certificate/{number}", plain.account);
+    for (key, balancer) in &mut scope.platform.load_balancers {
+        balancer.certificate = Some(certificate(1));
+        balancer.host = Some(format!("{key}.example.com"));
+    }
+    assert_eq!(apply::<Network>(&emulator, &mut scope).await.changes.len(), 2, "443 is opened in both groups");
+    assert_eq!(
+        apply::<Balancer>(&emulator, &mut scope).await.changes.len(),
+        8,
+        "listeners, redirects, and two rules that move"
+    );
+    let facts = scope.facts.balancer.clone().unwrap();
+    let internal = &facts.load_balancers["internal"];
+    assert_eq!(internal.url, "https://internal.example.com");
+    let policy = Some("ELBSecurityPolicy-TLS13-1-2-2021-06".to_owned());
+    let wanted = [
+        (80, ("HTTP".to_owned(), None, None, 0)),
+        (443, ("HTTPS".to_owned(), Some(certificate(1)), policy.clone(), 2)),
+    ];
+    assert_eq!(listeners(clients, &internal.arn).await, wanted.into());
+
+    let answer = clients.elb.describe_listeners().load_balancer_arn(&internal.arn).send().await.unwrap();
+    let secure = answer.listeners().iter().find(|found| found.port() == Some(443)).unwrap().listener_arn().unwrap();
+    let other = elb::Certificate::builder().certificate_arn(certificate(2)).build();
+    clients.elb.modify_listener().listener_arn(secure).certificates(other).send().await.unwrap();
+    repair::<Balancer>(&emulator, &scope, "tls.certificate").await;
+    clients.elb.modify_listener().listener_arn(secure).ssl_policy("ELBSecurityPolicy-2016-08").send().await.unwrap();
+    repair::<Balancer>(&emulator, &scope, "tls.policy").await;
+    clients.elb.modify_listener().listener_arn(secure).protocol(elb::ProtocolEnum::Http).send().await.unwrap();
+    repair::<Balancer>(&emulator, &scope, "tls").await;
+    assert_eq!(listeners(clients, &internal.arn).await[&443].2, policy);
+
+    let mut scope = Scope { facts: scope.facts.clone(), ..plain };
+    assert_eq!(
+        apply::<Balancer>(&emulator, &mut scope).await.changes.len(),
+        6,
+        "two rules, two forwards, two listeners less"
+    );
+    assert_eq!(listeners(clients, &internal.arn).await, [(80, ("HTTP".to_owned(), None, None, 2))].into());
+    destroy::<Balancer>(&emulator, &scope).await;
+    destroy::<Network>(&emulator, &scope).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use skydeck_core::layer::balancer::{
-    Attributes, Change, HealthCheck, Listener, LoadBalancer, PORT, Priority, Rule, TargetGroup,
+    Attributes, Change, HTTPS, HealthCheck, Listener, LoadBalancer, Priority, Rule, Target, TargetGroup, Tls,
 };
 use skydeck_core::plan::Ref;
 use skydeck_core::scope::{Scope, Tags};
@@ -21,9 +21,9 @@ pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, mad
     match change {
         Change::CreateLoadBalancer { name, settings } => return create_balancer(elb, name, settings).await.map(Some),
         Change::CreateTargetGroup { name, settings } => return create_group(elb, name, settings).await.map(Some),
-        Change::CreateListener { balancer, name, group, settings } => {
-            let action = forward(group.as_ref(), made)?;
-            return create_listener(elb, made.id(balancer)?, name, action, settings).await.map(Some);
+        Change::CreateListener { balancer, port, name, group, settings } => {
+            let action = action(&settings.default, group.as_ref(), made)?;
+            return create_listener(elb, made.id(balancer)?, (*port, name), action, settings).await.map(Some);
         }
         Change::SetAttributes { balancer, name, new, .. } => {
             set_attributes(elb, made.id(balancer)?, name, *new).await?
@@ -39,17 +39,17 @@ pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, mad
         }
         Change::SetHealthCheck { arn, name, new, .. } => set_health(elb, arn, name, new).await?,
         Change::SetDelay { group, name, new, .. } => set_delay(elb, made.id(group)?, name, *new).await?,
-        Change::SetDefault { arn, name, group, .. } => {
-            let request = elb.modify_listener().listener_arn(arn).default_actions(forward(group.as_ref(), made)?);
-            request.send().await.during("set the default action of listener", name)?;
+        Change::SetListener { arn, name, group, new, .. } => {
+            let action = action(&new.default, group.as_ref(), made)?;
+            set_listener(elb, arn, name, action, new.tls.as_ref()).await?;
         }
         Change::CreateRule { listener, name, group, settings } => {
-            create_rule(elb, made.id(listener)?, name, forward(Some(group), made)?, settings).await?;
+            create_rule(elb, made.id(listener)?, name, forward(group, made)?, settings).await?;
         }
         Change::SetPriorities { name, rules } => set_priorities(elb, name, rules).await?,
         Change::SetRule { arn, name, group, new, .. } => {
             let request = elb.modify_rule().rule_arn(arn).conditions(condition(new));
-            let request = request.actions(forward(Some(group), made)?);
+            let request = request.actions(forward(group, made)?);
             request.send().await.during("modify listener rule", name)?;
         }
         Change::SetTags { arn, kind, name, new, .. } => set_tags(elb, arn, kind, name, new).await?,
@@ -72,19 +72,31 @@ fn made_arn(arn: Option<&str>, what: &str, name: &str) -> Result<String> {
     arn.map(Into::into).ok_or_else(|| Error::Broken(format!("AWS made {what} {name} and gave no ARN for it")))
 }
 
-/// Forwards to a target group, or answers 404.
-fn forward(group: Option<&Ref>, made: &Made) -> Result<elb::Action> {
+/// Forwards to a target group.
+fn forward(group: &Ref, made: &Made) -> Result<elb::Action> {
+    let action = elb::Action::builder().r#type(elb::ActionTypeEnum::Forward);
+    Ok(action.target_group_arn(made.id(group)?).build())
+}
+
+/// What a listener does with what no rule matches; `group` is the target group, if it forwards to one.
+fn action(target: &Target, group: Option<&Ref>, made: &Made) -> Result<elb::Action> {
     let action = elb::Action::builder();
-    Ok(match group {
-        Some(group) => action.r#type(elb::ActionTypeEnum::Forward).target_group_arn(made.id(group)?),
-        None => {
+    match (target, group) {
+        (Target::Group(_), Some(group)) => forward(group, made),
+        (Target::NotFound, None) => {
             let (status, kind, text) = read::NOT_FOUND;
             let answer = elb::FixedResponseActionConfig::builder().status_code(status).content_type(kind);
             let answer = answer.message_body(text).build();
-            action.r#type(elb::ActionTypeEnum::FixedResponse).fixed_response_config(answer)
+            Ok(action.r#type(elb::ActionTypeEnum::FixedResponse).fixed_response_config(answer).build())
         }
+        (Target::Secure(host), None) => {
+            let (path, query) = read::KEPT;
+            let redirect = elb::RedirectActionConfig::builder().protocol("HTTPS").port(HTTPS.to_string()).host(host);
+            let redirect = redirect.path(path).query(query).status_code(elb::RedirectActionStatusCodeEnum::Http301);
+            Ok(action.r#type(elb::ActionTypeEnum::Redirect).redirect_config(redirect.build()).build())
+        }
+        _ => Err(Error::Broken(format!("a listener was planned to do {target:?}"))),
     }
-    .build())
 }
 
 fn condition(rule: &Rule) -> elb::RuleCondition {
@@ -171,24 +183,46 @@ async fn set_delay(elb: &Client, arn: &str, name: &str, seconds: u32) -> Result<
     request.send().await.during("set the deregistration delay of target group", name).map(drop)
 }
 
+fn certificate(tls: &Tls) -> elb::Certificate {
+    elb::Certificate::builder().certificate_arn(&tls.certificate).build()
+}
+
+fn protocol(tls: Option<&Tls>) -> elb::ProtocolEnum {
+    if tls.is_some() { elb::ProtocolEnum::Https } else { elb::ProtocolEnum::Http }
+}
+
 async fn create_listener(
     elb: &Client,
     balancer: &str,
-    name: &str,
+    (port, name): (u16, &str),
     default: elb::Action,
     settings: &Listener,
 ) -> Result<String> {
+    let tls = settings.tls.as_ref();
     let answer = elb
         .create_listener()
         .load_balancer_arn(balancer)
-        .protocol(elb::ProtocolEnum::Http)
-        .port(PORT.into())
+        .protocol(protocol(tls))
+        .port(port.into())
         .default_actions(default)
+        .set_certificates(tls.map(|tls| vec![certificate(tls)]))
+        .set_ssl_policy(tls.map(|tls| tls.policy.clone()))
         .set_tags(Some(to_elb(&settings.tags)))
         .send()
         .await
         .during("create listener", name)?;
     made_arn(answer.listeners().first().and_then(|found| found.listener_arn()), "listener", name)
+}
+
+async fn set_listener(elb: &Client, arn: &str, name: &str, default: elb::Action, tls: Option<&Tls>) -> Result<()> {
+    let request = elb
+        .modify_listener()
+        .listener_arn(arn)
+        .protocol(protocol(tls))
+        .default_actions(default)
+        .set_certificates(tls.map(|tls| vec![certificate(tls)]))
+        .set_ssl_policy(tls.map(|tls| tls.policy.clone()));
+    request.send().await.during("modify listener", name).map(drop)
 }
 
 async fn create_rule(elb: &Client, listener: &str, name: &str, action: elb::Action, settings: &Rule) -> Result<()> {
@@ -223,7 +257,7 @@ async fn undo(elb: &Client, change: &Change) -> Result<()> {
             elb.delete_rule().rule_arn(arn).send().await.during("delete listener rule", name).map(drop)
         }
         Change::DeleteListener { arn, name } => {
-            elb.delete_listener().listener_arn(arn).send().await.during("delete listener of", name).map(drop)
+            elb.delete_listener().listener_arn(arn).send().await.during("delete listener", name).map(drop)
         }
         Change::DeleteLoadBalancer { arn, name } => elb
             .delete_load_balancer()

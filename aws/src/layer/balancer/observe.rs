@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use futures::future::try_join_all;
 use futures::try_join;
-use skydeck_core::layer::balancer::{Balancer, PORT, TargetGroup, World, log_group_name};
+use skydeck_core::layer::balancer::{Balancer, HTTP, HTTPS, Listening, TargetGroup, World, log_group_name};
 use skydeck_core::plan::Found;
 use skydeck_core::scope::{Scope, Tags};
 
@@ -112,30 +112,11 @@ async fn read_balancer(
 ) -> Result<(String, Balancer)> {
     let name = balancer.load_balancer_name().unwrap_or_default().to_owned();
     let arn = balancer.load_balancer_arn().unwrap_or_default().to_owned();
-    let (attributes, listener) = try_join!(attributes(elb, &arn, &name), listener(elb, &arn, &name))?;
-    let listener_arn = listener.as_ref().and_then(|listener| listener.listener_arn()).map(ToOwned::to_owned);
-    let rules = match &listener_arn {
-        Some(arn) => rules(elb, arn, &name).await?,
-        None => Vec::new(),
-    };
-    let arns = rules.iter().filter_map(|rule| rule.rule_arn().map(Into::into)).chain(listener_arn.clone()).collect();
-    let more = tags(elb, arns).await?;
-    let tagged = |arn: &str| more.get(arn).cloned().unwrap_or_default();
+    let (attributes, listeners) = try_join!(attributes(elb, &arn, &name), listeners(elb, &arn, &name, groups))?;
     let found = Balancer {
         dns_name: balancer.dns_name().unwrap_or_default().to_owned(),
         settings: read::load_balancer(balancer, &attributes, tags_of.get(&arn).cloned().unwrap_or_default()),
-        listener: listener.zip(listener_arn).map(|(listener, id)| {
-            let settings = read::listener(&listener, groups, tagged(&id));
-            Found { id, settings }
-        }),
-        rules: rules
-            .iter()
-            .map(|rule| {
-                let id = rule.rule_arn().unwrap_or_default().to_owned();
-                let settings = read::rule(rule, groups, tagged(&id));
-                Found { id, settings }
-            })
-            .collect(),
+        listeners,
         arn,
     };
     Ok((name, found))
@@ -146,9 +127,14 @@ async fn attributes(elb: &Client, arn: &str, name: &str) -> Result<Vec<elb::Load
     Ok(answer.during("describe attributes of load balancer", name)?.attributes().to_vec())
 }
 
-/// The listener on the one port that is skydeck's.
-async fn listener(elb: &Client, arn: &str, name: &str) -> Result<Option<elb::Listener>> {
-    let listeners: Vec<elb::Listener> = elb
+/// The listeners on the ports that are skydeck's.
+async fn listeners(
+    elb: &Client,
+    arn: &str,
+    name: &str,
+    groups: &BTreeMap<String, String>,
+) -> Result<BTreeMap<u16, Listening>> {
+    let mut listeners: Vec<elb::Listener> = elb
         .describe_listeners()
         .load_balancer_arn(arn)
         .into_paginator()
@@ -157,7 +143,34 @@ async fn listener(elb: &Client, arn: &str, name: &str) -> Result<Option<elb::Lis
         .collect::<Result<_, _>>()
         .await
         .during("list listeners of load balancer", name)?;
-    Ok(listeners.into_iter().find(|listener| number::port(listener.port()) == PORT))
+    listeners.retain(|listener| [HTTP, HTTPS].contains(&number::port(listener.port())));
+    try_join_all(listeners.iter().map(|listener| listening(elb, listener, name, groups)))
+        .await
+        .map(|listeners| listeners.into_iter().collect())
+}
+
+/// A listener with its rules, by its port.
+async fn listening(
+    elb: &Client,
+    listener: &elb::Listener,
+    name: &str,
+    groups: &BTreeMap<String, String>,
+) -> Result<(u16, Listening)> {
+    let arn = listener.listener_arn().unwrap_or_default().to_owned();
+    let rules = rules(elb, &arn, name).await?;
+    let arns = rules.iter().filter_map(|rule| rule.rule_arn().map(Into::into)).chain([arn.clone()]).collect();
+    let tags = tags(elb, arns).await?;
+    let tagged = |arn: &str| tags.get(arn).cloned().unwrap_or_default();
+    let rules = rules.iter().map(|rule| {
+        let id = rule.rule_arn().unwrap_or_default().to_owned();
+        let settings = read::rule(rule, groups, tagged(&id));
+        Found { id, settings }
+    });
+    let rules = rules.collect();
+    Ok((
+        number::port(listener.port()),
+        Listening { settings: read::listener(listener, groups, tagged(&arn)), rules, arn },
+    ))
 }
 
 /// The rules of a listener, without the default one, which is the listener's own.

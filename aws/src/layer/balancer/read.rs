@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use skydeck_core::layer::balancer::{
-    Attributes, Fixed, HealthCheck, Listener, LoadBalancer, Rule, Target, TargetGroup,
+    Attributes, Fixed, HTTPS, HealthCheck, Listener, LoadBalancer, Rule, Target, TargetGroup, Tls,
 };
 use skydeck_core::scope::Tags;
 use skydeck_core::spec::Scheme;
@@ -19,6 +19,8 @@ pub(super) const DROP_INVALID: &str = "routing.http.drop_invalid_header_fields.e
 pub(super) const DELAY: &str = "deregistration_delay.timeout_seconds";
 /// What a listener answers that forwards to no service: status, type and text.
 pub(super) const NOT_FOUND: (&str, &str, &str) = ("404", "text/plain", "Not Found");
+/// What a listener keeps of a request that it sends elsewhere: path and query.
+pub(super) const KEPT: (&str, &str) = ("/#{path}", "#{query}");
 /// The condition that skydeck's rules have.
 pub(super) const PATH_PATTERN: &str = "path-pattern";
 
@@ -66,7 +68,23 @@ pub(super) fn target_group(found: &elb::TargetGroup, delay: u32, tags: Tags) -> 
 }
 
 pub(super) fn listener(found: &elb::Listener, groups: &BTreeMap<String, String>, tags: Tags) -> Listener {
-    Listener { default: target(found.default_actions(), groups), tags }
+    let secure = found.protocol() == Some(&elb::ProtocolEnum::Https);
+    let tls = secure.then(|| Tls {
+        certificate: found.certificates().iter().find_map(|found| found.certificate_arn()).unwrap_or_default().into(),
+        policy: found.ssl_policy().unwrap_or_default().into(),
+    });
+    Listener { default: target(found.default_actions(), groups), tls, tags }
+}
+
+/// The host that a redirect sends to, where all else of it is as skydeck's are.
+fn secure(redirect: &elb::RedirectActionConfig) -> Option<&str> {
+    let (path, query) = KEPT;
+    let same = redirect.protocol() == Some("HTTPS")
+        && redirect.port() == Some(HTTPS.to_string().as_str())
+        && redirect.path() == Some(path)
+        && redirect.query() == Some(query)
+        && redirect.status_code() == Some(&elb::RedirectActionStatusCodeEnum::Http301);
+    redirect.host().filter(|_| same)
 }
 
 pub(super) fn rule(found: &elb::Rule, groups: &BTreeMap<String, String>, tags: Tags) -> Rule {
@@ -110,6 +128,10 @@ fn target(actions: &[elb::Action], groups: &BTreeMap<String, String>) -> Target 
                     && answer.message_body() == Some(text)
             });
             if same { Target::NotFound } else { other() }
+        }
+        Some(elb::ActionTypeEnum::Redirect) => {
+            let host = action.redirect_config().and_then(secure);
+            host.map_or_else(other, |host| Target::Secure(host.into()))
         }
         _ => other(),
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Attributes, Fixed, HealthCheck, Listener, LoadBalancer, Rule, Target, TargetGroup, World};
-use super::{PORT, probe};
+use super::{Attributes, Fixed, HealthCheck, Listener, LoadBalancer, Rule, Target, TargetGroup, Tls, World};
+use super::{HTTP, HTTPS, POLICY, probe};
 use crate::facts::{BalancerFacts, Facts, LoadBalancerFacts, NetworkFacts, need};
 use crate::layer::network::alb_group;
 use crate::plan::Refusal;
@@ -72,14 +72,43 @@ pub(super) fn target_group(scope: &Scope, name: &str, service: &spec::Service) -
     })
 }
 
-pub(super) fn listener(scope: &Scope, key: &str, balancer: &spec::LoadBalancer) -> Result<Listener, Refusal> {
+/// The listeners that a load balancer has: the one that serves, with its port, and with a certificate the one that
+/// sends there.
+pub(super) struct Listeners {
+    pub(super) port: u16,
+    pub(super) serving: Listener,
+    pub(super) sending: Option<Listener>,
+}
+
+pub(super) fn listeners(scope: &Scope, key: &str, balancer: &spec::LoadBalancer) -> Result<Listeners, Refusal> {
     let service = balancer.default_service.as_deref();
     let default = match service.and_then(|name| Some((name, scope.platform.services.get(name)?))) {
         Some((name, service)) => Target::Group(target_group_name(scope, name, service)?),
         None => Target::NotFound,
     };
-    let tags = scope.tags(&format!("listener/{key}"), &format!("{}-{PORT}", scope.name(key)), service);
-    Ok(Listener { default, tags })
+    let listener = |port: u16, default, tls| {
+        let resource = if port == HTTP { format!("listener/{key}") } else { format!("listener/{key}/{port}") };
+        Listener { default, tls, tags: scope.tags(&resource, &format!("{}-{port}", scope.name(key)), service) }
+    };
+    let Some(arn) = &balancer.certificate else {
+        return Ok(Listeners { port: HTTP, serving: listener(HTTP, default, None), sending: None });
+    };
+    let tls = Tls { certificate: certificate(scope, key, arn)?, policy: POLICY.into() };
+    let host = need(balancer.host.as_ref(), "platform file", &format!("the host of load balancer {key}"))?;
+    let sending = Some(listener(HTTP, Target::Secure(host.clone()), None));
+    Ok(Listeners { port: HTTPS, serving: listener(HTTPS, default, Some(tls)), sending })
+}
+
+/// A certificate that is in this account; its region was compared when the platform file was read.
+fn certificate(scope: &Scope, key: &str, arn: &str) -> Result<String, Refusal> {
+    let beginning = format!("arn:{}:acm:{}:{}:", scope.partition, scope.platform.region, scope.account);
+    if arn.starts_with(&beginning) {
+        return Ok(arn.into());
+    }
+    Err(Refusal::Impossible {
+        what: format!("load balancer {} cannot use {arn}, which is not this account's", scope.name(key)),
+        advice: format!("Give it a certificate whose ARN begins with {beginning}"),
+    })
 }
 
 /// The tag that tells which service's rule this is.
@@ -102,13 +131,20 @@ pub fn wants_probe(scope: &Scope) -> bool {
     scope.platform.load_balancers.values().any(|balancer| balancer.scheme == spec::Scheme::Internal)
 }
 
+/// Where a load balancer is asked, without a slash at the end: by the name that its certificate is for, or its own.
+#[must_use]
+pub fn url(balancer: &spec::LoadBalancer, dns_name: &str) -> String {
+    let scheme = if balancer.certificate.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", balancer.host.as_deref().unwrap_or(dns_name))
+}
+
 /// ARNs and addresses of what was observed.
 #[must_use]
 pub fn facts(scope: &Scope, world: &World) -> Facts {
-    let balancer = |key: &String| {
+    let balancer = |(key, balancer): (&String, &spec::LoadBalancer)| {
         let found = world.load_balancers.get(&scope.name(key)).filter(|found| scope.owns(&found.settings.tags))?;
         let (arn, dns_name) = (found.arn.clone(), found.dns_name.clone());
-        Some((key.clone(), LoadBalancerFacts { arn, url: format!("http://{dns_name}"), dns_name }))
+        Some((key.clone(), LoadBalancerFacts { arn, url: url(balancer, &dns_name), dns_name }))
     };
     let group = |(name, service): (&String, &spec::Service)| {
         let found = world.target_groups.get(&target_group_name(scope, name, service).ok()?)?;
@@ -116,7 +152,7 @@ pub fn facts(scope: &Scope, world: &World) -> Facts {
     };
     let probe = world.probe.as_ref().filter(|found| scope.owns(&found.settings.tags));
     let facts = BalancerFacts {
-        load_balancers: scope.platform.load_balancers.keys().filter_map(balancer).collect(),
+        load_balancers: scope.platform.load_balancers.iter().filter_map(balancer).collect(),
         target_group_arns: scope.platform.services.iter().filter_map(group).collect(),
         probe_function: probe.map(|_| probe::probe_name(scope)),
     };

@@ -26,14 +26,17 @@ pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
     plan
 }
 
-/// Takes the listener away, then the load balancer; rules go with their listener.
+/// Takes the listeners away, then the load balancer; rules go with their listener.
 pub(super) fn plan_balancer_away(scope: &Scope, name: &str, balancer: &Balancer, plan: &mut Plan<Change>) -> Ref {
-    let listener = balancer.listener.as_ref().filter(|listener| scope.owns(&listener.settings.tags)).map(|listener| {
-        let change = Change::DeleteListener { arn: listener.id.clone(), name: name.into() };
-        plan.add(change, &[])
-    });
+    let ours = balancer.listeners.iter().filter(|(_, listener)| scope.owns(&listener.settings.tags));
+    let gone: Vec<Ref> = ours
+        .map(|(port, listener)| {
+            let change = Change::DeleteListener { arn: listener.arn.clone(), name: format!("{name}-{port}") };
+            plan.add(change, &[])
+        })
+        .collect();
     let change = Change::DeleteLoadBalancer { arn: balancer.arn.clone(), name: name.into() };
-    plan.add(change, &listener.iter().collect::<Vec<_>>())
+    plan.add(change, &gone.iter().collect::<Vec<_>>())
 }
 
 /// The log group goes after the function, which would make it anew.

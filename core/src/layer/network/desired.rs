@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 
 use super::{ANYWHERE, Group, Ingress, Source, Subnet, Vpc, World};
 use crate::facts::{Facts, NetworkFacts};
+use crate::layer::balancer::{HTTP, HTTPS};
 use crate::plan::Refusal;
 use crate::scope::Scope;
 use crate::spec::Scheme;
@@ -81,7 +82,11 @@ pub(super) fn groups(scope: &Scope) -> BTreeMap<String, Group> {
             // In bridge mode it is the instance that calls, so its group is the one to admit.
             Scheme::Internal => vec![Source::Group(instances.clone()), Source::Group(scope.name("probe"))],
         };
-        let ingress = callers.into_iter().map(|source| Ingress { from: 80, to: 80, source }).collect();
+        // Port 80 stays: its listener sends to HTTPS.
+        let ports: &[u16] = if balancer.certificate.is_some() { &[HTTP, HTTPS] } else { &[HTTP] };
+        let admit =
+            |source: Source| ports.iter().map(move |&port| Ingress { from: port, to: port, source: source.clone() });
+        let ingress = callers.into_iter().flat_map(admit).collect();
         groups.insert(alb_group(key), group(scope, &alb_group(key), &format!("Load balancer {key}"), ingress));
     }
     let from_balancers = balancers
@@ -93,6 +98,13 @@ pub(super) fn groups(scope: &Scope) -> BTreeMap<String, Group> {
         groups.insert("probe".into(), group(scope, "probe", "Probe function", BTreeSet::new()));
     }
     groups
+}
+
+/// What was left of HTTPS stays open: where its certificate left the file, the load balancer still sends callers to
+/// port 443, since the network comes before it; and afterwards nothing listens there.
+pub(super) fn may_stay(found: &Ingress, wanted: &Group) -> bool {
+    (found.from, found.to) == (HTTPS, HTTPS)
+        && wanted.ingress.contains(&Ingress { from: HTTP, to: HTTP, source: found.source.clone() })
 }
 
 fn group(scope: &Scope, key: &str, description: &str, ingress: BTreeSet<Ingress>) -> Group {

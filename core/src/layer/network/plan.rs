@@ -153,7 +153,8 @@ fn plan_groups(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref)
             if !found.settings.egress_all {
                 plan.add(Change::AllowOut { group, name: name.clone() }, &[]);
             }
-            let extra: Vec<_> = found.settings.ingress.difference(&settings.ingress).map(rule).collect();
+            let extra = found.settings.ingress.difference(&settings.ingress);
+            let extra: Vec<_> = extra.filter(|ingress| !desired::may_stay(ingress, &settings)).map(rule).collect();
             if !extra.is_empty() {
                 plan.add(Change::RevokeIn { group: found.id.clone(), name, rules: extra }, &[]);
             }

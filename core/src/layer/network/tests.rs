@@ -105,6 +105,54 @@ fn the_internal_load_balancer_admits_the_instances_and_the_probe_and_nobody_else
     assert_eq!(sources, wanted.iter().collect::<Vec<_>>());
 }
 
+/// SkyFox with HTTPS on both load balancers.
+fn secure() -> Scope {
+    let mut scope = skyfox();
+    for (key, balancer) in &mut scope.platform.load_balancers {
+        balancer.certificate = Some("arn:aws:acm:ap-south-1:123456789012:certificate/1".into());
+        balancer.host = Some(format!("{key}.example.com"));
+    }
+    scope
+}
+
+fn ports(world: &World, group: &str) -> Vec<(u16, Source)> {
+    let ingress = &world.groups[&format!("skyfox-devprod-{group}")].settings.ingress;
+    ingress.iter().map(|rule| (rule.to, rule.source.clone())).collect()
+}
+
+#[test]
+fn a_certificate_opens_443_to_the_same_callers_as_80_and_nothing_else_changes() {
+    let mut world = standing();
+    let plain = world.clone();
+    let found = plan(&secure(), &world).unwrap();
+    let told: Vec<String> = found.describe().iter().map(ToString::to_string).collect();
+    let groups = ["external", "internal"].map(|key| format!("~ security group skyfox-devprod-alb-{key}"));
+    assert_eq!(told, groups);
+    carry_out(&mut world, &found, usize::MAX);
+    let anywhere = Source::Cidr("0.0.0.0/0".into());
+    assert_eq!(ports(&world, "alb-external"), [(80, anywhere.clone()), (443, anywhere)]);
+    let [instances, probe] = ["instances", "probe"].map(|key| Source::Group(format!("skyfox-devprod-{key}")));
+    let both = [(80, instances.clone()), (80, probe.clone()), (443, instances), (443, probe)];
+    assert_eq!(ports(&world, "alb-internal"), both);
+    assert_eq!(ports(&world, "instances"), ports(&plain, "instances"));
+    assert!(plan(&secure(), &world).unwrap().is_empty());
+    assert!(ports(&plain, "alb-external").iter().all(|(port, _)| *port == 80), "without a certificate it is closed");
+}
+
+#[test]
+fn switching_https_off_closes_no_port_that_callers_are_still_sent_to() {
+    let mut world = standing();
+    let on = plan(&secure(), &world).unwrap();
+    carry_out(&mut world, &on, usize::MAX);
+    assert!(plan(&skyfox(), &world).unwrap().is_empty());
+    // That is no licence for others to open it.
+    let group = &mut world.groups.get_mut("skyfox-devprod-alb-internal").unwrap().settings;
+    group.ingress.insert(Ingress { from: 443, to: 443, source: Source::Cidr("0.0.0.0/0".into()) });
+    let group = &mut world.groups.get_mut("skyfox-devprod-instances").unwrap().settings;
+    group.ingress.insert(Ingress { from: 443, to: 443, source: Source::Group("skyfox-devprod-alb-external".into()) });
+    assert_eq!(plan(&skyfox(), &world).unwrap().steps.len(), 2);
+}
+
 #[test]
 fn an_apply_that_died_after_any_step_is_finished_by_the_next_without_a_second_of_anything() {
     let scope = scope();
