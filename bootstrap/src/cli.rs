@@ -272,7 +272,7 @@ pub struct Push {
     #[arg(long, default_value = "latest")]
     pub tag: String,
     /// How its tasks behave
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", value_parser = behaviour)]
     pub behaves: Option<String>,
     /// Which platform, where there are several
     #[arg(long)]
@@ -297,6 +297,16 @@ pub struct Calls {
     /// Each call, not counts
     #[arg(long)]
     pub list: bool,
+}
+
+/// Another word would pass for `healthy`, and the person would wonder.
+fn behaviour(text: &str) -> Result<String, String> {
+    const KNOWN: [&str; 7] = ["healthy", "crash", "crash-later", "error", "wrong-path", "hang", "too-big"];
+    let is_slow = text.strip_prefix("slow:").is_some_and(|seconds| seconds.parse::<f64>().is_ok());
+    if is_slow || KNOWN.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("one of {}, slow:SECONDS", KNOWN.join(", ")))
 }
 
 fn speed(text: &str) -> Result<f64, String> {

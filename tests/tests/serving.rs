@@ -1,7 +1,8 @@
 //! From empty to serving: images start services, what runs is verified, and the seed's traffic flows.
 
+use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_ssm::types::ParameterType;
-use serde_json::Value;
+use serde_json::{Value, json};
 use skydeck_sandbox::{Image, Pushed};
 use skydeck_tests::Rig;
 
@@ -101,9 +102,33 @@ async fn assert_traffic_flows(rig: &Rig, outputs: &Value) {
     for path in ["/payment-service/pshealth", "/movie-service/mshealth", "/"] {
         assert_eq!(ask(rig, false, "GET", &format!("{internal}{path}")).await, None, "{path}");
     }
-    // Who probed the internal one was the function inside the VPC: the one outside finds no way.
-    let calls = rig.sandbox.calls();
-    assert!(calls.iter().all(|call| call.caller != "skydeck-ask" || call.service == "s3"), "it calls no AWS API");
+    assert_only_the_probe_reaches(rig, &format!("{internal}/movie-service/mshealth")).await;
+}
+
+/// The function inside the VPC is answered where the one outside finds no way.
+async fn assert_only_the_probe_reaches(rig: &Rig, url: &str) {
+    let questions = json!({ "questions": [
+        { "service": "movie", "url": url, "timeout_milliseconds": 5000, "expected": { "status": "200" } },
+    ]});
+    let inside = invoke(rig, "skydeck-skyfox-devprod-probe", &questions).await;
+    let answers = inside["answers"][0].as_array().expect("answers");
+    assert_eq!(answers.len(), 3, "asked several times in a row: {inside:#}");
+    assert!(answers.iter().all(|answer| answer["answered"]["status"] == 200), "{inside:#}");
+    let verification = json!({
+        "status": "serving", "round": 0, "checks": [], "summary": "", "asks": true, "asks_inside": false,
+        "outside": questions, "inside": { "questions": [] },
+    });
+    let outside = invoke(rig, "skydeck-ask", &json!({ "verification": verification })).await;
+    assert_eq!(outside["status"], "waiting", "{outside:#}");
+    let summary = outside["summary"].as_str().unwrap_or_default();
+    assert!(summary.contains("answers nothing"), "{summary}");
+}
+
+async fn invoke(rig: &Rig, function: &str, payload: &Value) -> Value {
+    let payload = Blob::new(payload.to_string());
+    let answer = rig.aws.lambda.invoke().function_name(function).payload(payload).send().await.expect("an answer");
+    let answer = answer.payload.expect("a payload").into_inner();
+    serde_json::from_slice(&answer).expect("JSON")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,8 @@
 //! Histories of real runs in the sandbox, and what a person reads of them.
 
 use console::Style;
+use serde_json::json;
+use skydeck_core::verdict::{Check, Name, Outcome, Questions, Verification};
 
 use super::{Event, Finished, Line, Story, summary};
 
@@ -89,4 +91,28 @@ fn a_plan_says_what_would_be() {
     let text = told(&events, None);
     assert!(text.contains("10 to create, 12 to change"), "{text}");
     assert!(text.ends_with("Plan: 31 to create, 12 to change, 0 to delete. Nothing was changed."), "{text}");
+}
+
+#[test]
+fn services_that_come_up_are_told_once_per_change_and_good_only_when_they_have_answered() {
+    let check =
+        |check, outcome, evidence: &str| Check { service: "movie".into(), check, outcome, evidence: evidence.into() };
+    let skipped = Check { service: "payment".into(), ..check(Name::Tasks, Outcome::Skipped, "no image yet") };
+    let waiting = vec![check(Name::Tasks, Outcome::NotYet, "1 of 2 tasks running"), skipped.clone()];
+    let running = vec![check(Name::Tasks, Outcome::Ok, "2 of 2 tasks running"), skipped];
+    let mut answered = running.clone();
+    answered.push(check(Name::Answers, Outcome::Ok, "it answers 200"));
+    let mut story = Story::default();
+    let mut told = Vec::new();
+    for (id, checks) in (1..).zip([waiting.clone(), waiting, running, answered]) {
+        let mut found = Verification::of(0, checks, Questions::default(), Questions::default());
+        found.asks = true;
+        let payload = json!({ "Payload": found });
+        let event = Event { id, time: 1000 * id, kind: "TaskSucceeded".into(), payload, ..Event::default() };
+        told.extend(story.read(&event).iter().map(|line| line.text(&Style::new().force_styling(false))));
+    }
+    let [first, second] = told.as_slice() else { panic!("{told:#?}") };
+    assert_eq!(first, "serving: service movie: 1 of 2 tasks running");
+    assert!(second.starts_with("  serving ") && second.contains("movie answer"), "{second}");
+    assert!(second.ends_with("note: service payment: no image yet"), "{second}");
 }
