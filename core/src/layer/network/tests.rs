@@ -106,8 +106,8 @@ fn the_internal_load_balancer_admits_the_instances_and_the_probe_and_nobody_else
 }
 
 /// SkyFox with HTTPS on both load balancers.
-fn secure() -> Scope {
-    let mut scope = skyfox();
+fn secure() -> crate::scope::Scope {
+    let mut scope = scope();
     for (key, balancer) in &mut scope.platform.load_balancers {
         balancer.certificate = Some("arn:aws:acm:ap-south-1:123456789012:certificate/1".into());
         balancer.host = Some(format!("{key}.example.com"));
@@ -144,13 +144,13 @@ fn switching_https_off_closes_no_port_that_callers_are_still_sent_to() {
     let mut world = standing();
     let on = plan(&secure(), &world).unwrap();
     carry_out(&mut world, &on, usize::MAX);
-    assert!(plan(&skyfox(), &world).unwrap().is_empty());
+    assert!(plan(&scope(), &world).unwrap().is_empty());
     // That is no licence for others to open it.
     let group = &mut world.groups.get_mut("skyfox-devprod-alb-internal").unwrap().settings;
     group.ingress.insert(Ingress { from: 443, to: 443, source: Source::Cidr("0.0.0.0/0".into()) });
     let group = &mut world.groups.get_mut("skyfox-devprod-instances").unwrap().settings;
     group.ingress.insert(Ingress { from: 443, to: 443, source: Source::Group("skyfox-devprod-alb-external".into()) });
-    assert_eq!(plan(&skyfox(), &world).unwrap().steps.len(), 2);
+    assert_eq!(plan(&scope(), &world).unwrap().steps.len(), 2);
 }
 
 #[test]
