@@ -63,9 +63,9 @@ async fn ask(address: &str, method: &str, url: &str, key: Option<&str>, user: &s
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let kind = head.lines().filter_map(|line| line.split_once(": "));
-    let kind = kind.filter(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, kind)| kind.to_owned());
+    let mut kind = kind.filter(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, kind)| kind.to_owned());
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, kind.last().unwrap_or_default(), serde_json::from_str(body).unwrap())
+    (status, kind.next_back().unwrap_or_default(), serde_json::from_str(body).unwrap())
 }
 
 /// The same but for the time, which has to be a whole number of seconds where it is told.
