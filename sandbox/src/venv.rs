@@ -14,6 +14,8 @@ use crate::Error;
 pub const MINISTACK: &str = include_str!("../requirements.txt");
 /// The second opinion's requirements.
 pub const MOTO: &str = include_str!("../requirements-moto.txt");
+/// AWS's own command line.
+pub const AWSCLI: &str = include_str!("../requirements-awscli.txt");
 
 /// Making an environment downloads some 20 MB; ten minutes means that it will not end.
 const LIMIT: Duration = Duration::from_secs(600);

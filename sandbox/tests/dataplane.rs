@@ -11,7 +11,7 @@ use aws_sdk_lambda::types::{FunctionCode, Runtime, VpcConfig};
 use aws_sdk_ssm::types::ParameterType;
 use common::stack::{Spec, Stack, forward, not_found, uri};
 use skydeck_sandbox::Image;
-use skydeck_sandbox::venv::{MOTO, Venv};
+use skydeck_sandbox::venv::{AWSCLI, MOTO, Venv};
 
 /// SkyFox's three services behind their two load balancers; the DNS names of the external and the internal one.
 async fn skyfox(provided: bool) -> (Stack, [Spec; 3], String, String) {
@@ -304,6 +304,30 @@ print(service['runningCount'], service['events'][0]['message'], left['MEMORY'], 
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(text.trim(), "2 (service payment-service) has reached a steady state. 1026 True", "{errors}");
+}
+
+/// AWS's own command line writes, waits for a stable service, and reads.
+#[tokio::test]
+async fn the_aws_command_line_sizes_a_service_waits_for_it_and_reads_it() {
+    let stack = Stack::new(1, 1, false).await;
+    let spec = Spec::payment();
+    stack.define(&spec, "public.ecr.aws/docker/library/nginx:1").await;
+    stack.serve(&spec, 1).await;
+    let venv = Venv::make(&common::dir().join("venv-awscli"), AWSCLI, &|_| ()).await.unwrap();
+    let aws = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(venv.python());
+        command.args(["-m", "awscli", "ecs"]).args(arguments).args(["--cluster", "c"]).envs(stack.sandbox.env());
+        // What a person has set up for AWS is not the sandbox's.
+        let output = command.env_remove("AWS_PROFILE").env_remove("AWS_CA_BUNDLE").output().await.unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let query = ["--output", "text", "--query"];
+    let wanted = ["update-service", "--service", "payment-service", "--desired-count", "3"];
+    assert_eq!(aws(&[&wanted[..], &query, &["service.desiredCount"]].concat()).await, "3");
+    aws(&["wait", "services-stable", "--services", "payment-service"]).await;
+    let read = ["describe-services", "--services", "payment-service"];
+    assert_eq!(aws(&[&read[..], &query, &["services[0].[runningCount,length(deployments)]"]].concat()).await, "3\t1");
 }
 
 /// A function's way to load balancers goes through the gateway under its own name; its VPC decides where it leads.
