@@ -138,9 +138,22 @@ def let_layers_be_downloaded(ecr):
     ecr._get_download_url_for_layer = amended
 
 
+def name_versioning(responses):
+    """Gives the answer of GetBucketVersioning the element that AWS gives it; moto names it after the action."""
+    get = responses.get_bucket_versioning
+
+    def amended(self):
+        status, headers, body = get(self)
+        return status, headers, body.replace("GetBucketVersioningResponse", "VersioningConfiguration")
+
+    responses.get_bucket_versioning = amended
+
+
 if sys.argv[1] == "moto":
+    from moto.s3.responses import S3Response
     from moto.server import main
 
+    name_versioning(S3Response)
     main(["-H", "127.0.0.1", "-p", sys.argv[2]])
 else:
     import refuse_ec2
