@@ -9,3 +9,4 @@ mod cluster;
 mod fixture;
 mod https;
 mod service;
+mod service_world;
