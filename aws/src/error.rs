@@ -33,6 +33,17 @@ pub enum Error {
         /// ARN of the execution that holds the lock.
         holder: String,
     },
+    /// A plan was to be applied, and the world is no longer what it was made of.
+    #[error(
+        "plan {plan} no longer holds: {} moved since it was made, and nothing was changed. Make a new one with `skydeck plan`",
+        told(moved)
+    )]
+    Moved {
+        /// The plan's id.
+        plan: String,
+        /// What has moved.
+        moved: Vec<String>,
+    },
     /// The run cannot begin as it was asked for: input, platform file, installation.
     #[error("{0}")]
     Input(String),
@@ -56,6 +67,15 @@ fn list(errors: &[Error]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
+/// Things and whether they are one or more, as a sentence goes on with them.
+fn told(things: &[String]) -> String {
+    match things {
+        [only] => format!("{only} has"),
+        [first @ .., last] => format!("{} and {last} have", first.join(", ")),
+        [] => "a layer has".into(),
+    }
+}
+
 impl Error {
     /// The name by which the state machine's Retry and Catch know the error. These names are a contract.
     #[must_use]
@@ -68,6 +88,7 @@ impl Error {
             Error::Refused(Refusal::Taken { .. }) => "Taken",
             Error::Refused(_) => "Refused",
             Error::Locked { .. } => "Locked",
+            Error::Moved { .. } => "Moved",
             Error::Input(_) => "BadInput",
             Error::Several { first, .. } => first.error_type(),
             Error::Broken(_) => "Broken",
@@ -236,6 +257,7 @@ mod tests {
             (Error::Refused(taken), "Taken"),
             (Error::Refused(impossible), "Refused"),
             (locked, "Locked"),
+            (Error::Moved { plan: "p".to_owned(), moved: Vec::new() }, "Moved"),
             (Error::Input("x".to_owned()), "BadInput"),
             (Error::Broken("x".to_owned()), "Broken"),
         ];

@@ -38,6 +38,7 @@ pub const FUNCTIONS: &[Function] = &[
     layer::<Balancer>(),
     layer::<Cluster>(),
     layer::<Service>(),
+    Function { name: "approve", actions: &[] },
     Function {
         name: "observe",
         actions: &[

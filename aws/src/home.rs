@@ -84,6 +84,16 @@ impl Home {
         }
     }
 
+    /// Writes a text. Returns its version, in a bucket that keeps them.
+    ///
+    /// # Errors
+    /// Where S3 refuses.
+    pub async fn write_text(&self, key: &str, text: String) -> Result<String> {
+        let request = self.put(key, text.into_bytes()).content_type("text/plain; charset=utf-8");
+        let written = request.send().await.during("write", &self.url(key))?;
+        Ok(written.version_id().unwrap_or_default().to_owned())
+    }
+
     /// Writes JSON.
     ///
     /// # Errors

@@ -23,11 +23,13 @@ const EXAMPLES: &str = "\
 Examples:
   skydeck demo                                everything, on this machine, from nothing
   skydeck bootstrap                           install skydeck into the account of the environment
+  skydeck plan platforms/skyfox.toml          say what an apply would change
   skydeck apply platforms/skyfox.toml         bring the platform to what the file says
   skydeck destroy skyfox-devprod              remove everything of the platform
 
 Credentials and region come from the environment, as for every AWS tool (AWS_PROFILE, AWS_REGION).
-Exit codes: 0 done, 1 the run failed or an error, 2 wrong usage, 130 following was interrupted.";
+Exit codes: 0 done, 1 the run failed or an error, 2 wrong usage, 130 following was interrupted.
+Of `plan`: 0 nothing would change, 2 something would, 1 every error.";
 
 /// A verb.
 #[derive(Debug, Subcommand)]
@@ -48,12 +50,21 @@ Examples:
 
 Can be repeated: what is as it should be is left alone.")]
     Bootstrap(Bootstrap),
+    /// Say what an apply would change, attribute by attribute, and change nothing
+    #[command(after_help = "\
+Examples:
+  skydeck plan platforms/skyfox.toml             what this file would change; it is not applied by anyone else
+  skydeck plan                                   what the file that was uploaded last would change
+  skydeck plan --json | jq '.counts'
+
+Exit codes: 0 nothing would change, 2 something would, 1 an error, 130 interrupted.")]
+    Plan(Plan),
     /// Bring a platform to what its file says, and follow the run
     #[command(after_help = "\
 Examples:
   skydeck apply platforms/skyfox.toml            upload the file where it has changed, and apply it
   skydeck apply                                  apply the file that was uploaded last
-  skydeck apply --plan platforms/skyfox.toml     only say what would change
+  skydeck apply --plan ID                        apply what `skydeck plan` has shown, or refuse if anything moved since
   skydeck apply platforms/skyfox.toml --no-follow")]
     Apply(Apply),
     /// Remove everything of a platform, and follow the run
@@ -150,6 +161,16 @@ impl Architecture {
     }
 }
 
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The platform file; without it, the plan is of what was uploaded last
+    pub file: Option<PathBuf>,
+    /// Which platform, where the account has several and no file is given
+    #[arg(long, value_name = "PLATFORM", conflicts_with = "file")]
+    pub platform: Option<String>,
+}
+
 /// `apply`.
 #[derive(Debug, Args)]
 pub struct Apply {
@@ -158,9 +179,9 @@ pub struct Apply {
     /// Which platform, where the account has several and no file is given
     #[arg(long, value_name = "PLATFORM", conflicts_with = "file")]
     pub platform: Option<String>,
-    /// Say what would change, and change nothing
-    #[arg(long)]
-    pub plan: bool,
+    /// Apply this plan, with the file that it was made by, unless the account or the file have moved since
+    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    pub plan: Option<String>,
     /// Start the run and return
     #[arg(long)]
     pub no_follow: bool,
@@ -307,6 +328,21 @@ fn behaviour(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!("one of {}, slow:SECONDS", KNOWN.join(", ")))
+}
+
+/// What was typed. Arguments that cannot be read end the command, with the code that the verb has for an error.
+#[must_use]
+pub fn parse() -> Cli {
+    let typed: Vec<_> = std::env::args_os().collect();
+    Cli::try_parse_from(&typed).unwrap_or_else(|error| {
+        let plans = typed.iter().skip(1).find(|word| !word.to_string_lossy().starts_with('-'));
+        if error.use_stderr() && plans.is_some_and(|verb| verb == "plan") {
+            // Nothing is left to do where it cannot be printed.
+            drop(error.print());
+            std::process::exit(1);
+        }
+        error.exit()
+    })
 }
 
 fn speed(text: &str) -> Result<f64, String> {

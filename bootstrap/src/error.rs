@@ -27,6 +27,8 @@ impl Usage {
 pub enum Ending {
     /// All went well.
     Done,
+    /// A plan was made, and is not empty.
+    Changes,
     /// The run failed, and its cause was told.
     Failed,
     /// The person stopped following.
@@ -37,6 +39,7 @@ impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Done => ExitCode::SUCCESS,
+            Ending::Changes => ExitCode::from(2),
             Ending::Failed => ExitCode::from(1),
             // 128 + SIGINT, as shells have it.
             Ending::Interrupted => ExitCode::from(130),

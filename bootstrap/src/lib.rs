@@ -17,6 +17,7 @@ pub mod install;
 pub mod package;
 mod project;
 mod run;
+mod show;
 mod terminal;
 
 pub use context::Account;

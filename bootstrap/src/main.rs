@@ -2,14 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use skydeck_bootstrap::cli::Cli;
-use skydeck_bootstrap::command;
+use skydeck_bootstrap::{cli, command};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(EnvFilter::try_from_env("SKYDECK_LOG").unwrap_or_else(|_| EnvFilter::new("off")))

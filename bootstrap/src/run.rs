@@ -3,18 +3,19 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use miette::{IntoDiagnostic, miette};
+use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use skydeck_aws::error::{Error, Explain};
 use skydeck_aws::home::Home;
 use skydeck_aws::{Clients, Result};
-use skydeck_core::plan::outline;
-use skydeck_core::run::{Journal, Mode};
+use skydeck_core::run::Mode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::context::{Account, Context};
 use crate::error::{Ending, Usage};
 use crate::follow::{self, Finished, Line, summary};
+use crate::show::{self, plan_of};
 
 /// Step Functions' limit is 80 characters; mode, time and the rest take 28.
 const LONGEST_PLATFORM: usize = 50;
@@ -36,10 +37,29 @@ pub(crate) fn word(mode: Mode) -> &'static str {
     }
 }
 
+/// What a run is started with: the state machine's input.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Order<'a> {
+    pub(crate) mode: Mode,
+    pub(crate) platform: &'a str,
+    /// Key of a file to plan by that is not the platform's yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<&'a str>,
+    /// The plan to be applied as it was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) plan: Option<&'a str>,
+}
+
+impl<'a> Order<'a> {
+    pub(crate) fn new(mode: Mode, platform: &'a str) -> Self {
+        Order { mode, platform, file: None, plan: None }
+    }
+}
+
 /// Starts a run; returns the execution's ARN.
-pub(crate) async fn start(clients: &Clients, account: &Account, mode: Mode, platform: &str) -> Result<String> {
-    let name = execution_name(platform, mode, jiff::Timestamp::now(), std::process::id());
-    let input = json!({ "mode": mode, "platform": platform });
+pub(crate) async fn start(clients: &Clients, account: &Account, order: &Order<'_>) -> Result<String> {
+    let name = execution_name(order.platform, order.mode, jiff::Timestamp::now(), std::process::id());
+    let input = json!(order);
     let request = clients.sfn.start_execution().state_machine_arn(account.machine("provision")).name(&name);
     let started = request.input(input.to_string()).send().await.during("start execution", &name)?;
     Ok(started.execution_arn)
@@ -50,10 +70,10 @@ pub(crate) async fn start_and_follow(
     context: &Context,
     clients: &Clients,
     account: &Account,
-    (mode, platform): (Mode, &str),
+    order: &Order<'_>,
     follow: bool,
 ) -> miette::Result<Ending> {
-    let execution = start(clients, account, mode, platform).await.map_err(installed)?;
+    let execution = start(clients, account, order).await.map_err(installed)?;
     if follow {
         return follow_to_end(context, clients, account, &execution).await;
     }
@@ -117,18 +137,9 @@ pub(crate) async fn tell_end(
     finished: &Finished,
 ) -> miette::Result<()> {
     let style = context.terminal.style();
-    if finished.mode == Some(Mode::Plan) {
-        let home = Home::new(&clients.s3, &account.bucket());
-        for key in finished
-            .conclusion
-            .iter()
-            .flat_map(|conclusion| &conclusion.layers)
-            .filter_map(|layer| layer.changes.as_deref())
-        {
-            let journal: Journal = home.read_json(key).await.into_diagnostic()?;
-            for change in outline(&journal.changes) {
-                context.terminal.say(format!("  {change}"));
-            }
+    if let Some(plan) = plan_of(&Home::new(&clients.s3, &account.bucket()), finished).await? {
+        for line in show::lines(&plan, &style) {
+            context.terminal.say(line);
         }
     }
     context.terminal.say(format!("\n{}", summary(finished, &style)));
@@ -136,7 +147,7 @@ pub(crate) async fn tell_end(
 }
 
 /// The command that follows an execution again.
-fn follow_again(context: &Context, execution: &str) -> String {
+pub(crate) fn follow_again(context: &Context, execution: &str) -> String {
     format!("{} follow {execution}", context.invocation())
 }
 

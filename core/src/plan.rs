@@ -1,10 +1,11 @@
 //! Plans: typed changes with their dependencies, and how a change is shown to a person.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// Number of a step within its own plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,11 +57,13 @@ pub struct Plan<C> {
     /// What AWS has to finish before the rest can be planned, such as instances that terminate. With a wait in it, a
     /// plan without steps is not converged.
     pub waits: Vec<String>,
+    /// What will be planned once the waits are over, for who reads the plan now.
+    pub later: Vec<Description>,
 }
 
 impl<C> Default for Plan<C> {
     fn default() -> Self {
-        Plan { steps: Vec::new(), notes: Vec::new(), waits: Vec::new() }
+        Plan { steps: Vec::new(), notes: Vec::new(), waits: Vec::new(), later: Vec::new() }
     }
 }
 
@@ -104,6 +107,8 @@ pub enum Action {
     Create,
     /// It exists and is changed in place.
     Update,
+    /// AWS cannot change it in place: another one takes its place.
+    Replace,
     /// It is deleted.
     Delete,
 }
@@ -111,12 +116,15 @@ pub enum Action {
 /// A change as a person reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
-    /// Create, update or delete.
+    /// Create, update, replace or delete.
     pub action: Action,
     /// AWS's word for the resource, such as `security group`.
     pub kind: String,
     /// The resource's name.
     pub name: String,
+    /// With a replacement, the name of the one that goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// What changes in it; for a creation the settings it gets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<Attribute>,
@@ -129,13 +137,30 @@ impl Description {
             action: Action::Create,
             kind: kind.into(),
             name: name.into(),
+            replaces: None,
             attributes: diff(&Value::Null, settings),
         }
     }
 
+    /// A replacement of the resource `old_name`, since AWS cannot change the attributes whose path `is_fixed`.
+    pub fn replace<S: Serialize>(
+        kind: &str,
+        (old_name, name): (&str, &str),
+        (old, new): (&S, &S),
+        is_fixed: impl Fn(&str) -> bool,
+    ) -> Self {
+        let mut attributes = diff(old, new);
+        for attribute in &mut attributes {
+            attribute.forces_replacement = is_fixed(&attribute.name);
+        }
+        let replaces = Some(old_name.to_owned());
+        Description { action: Action::Replace, kind: kind.into(), name: name.into(), replaces, attributes }
+    }
+
     /// An update from one state of the settings to another.
     pub fn update<S: Serialize>(kind: &str, name: impl Into<String>, old: &S, new: &S) -> Self {
-        Description { action: Action::Update, kind: kind.into(), name: name.into(), attributes: diff(old, new) }
+        let attributes = diff(old, new);
+        Description { action: Action::Update, kind: kind.into(), name: name.into(), replaces: None, attributes }
     }
 
     /// Which resource it is about: kind and name.
@@ -146,28 +171,63 @@ impl Description {
 
     /// A deletion.
     pub fn delete(kind: &str, name: impl Into<String>) -> Self {
-        Description { action: Action::Delete, kind: kind.into(), name: name.into(), attributes: Vec::new() }
+        let (kind, name, attributes) = (kind.into(), name.into(), Vec::new());
+        Description { action: Action::Delete, kind, name, replaces: None, attributes }
     }
 }
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = match self.action {
-            Action::Create => '+',
-            Action::Update => '~',
-            Action::Delete => '-',
+            Action::Create => "+",
+            Action::Update => "~",
+            Action::Replace => "-/+",
+            Action::Delete => "-",
         };
-        write!(f, "{sign} {} {}", self.kind, self.name)
+        write!(f, "{sign} {} {}", self.kind, self.name)?;
+        match &self.replaces {
+            Some(old) if *old != self.name => write!(f, " (replaces {old})"),
+            _ => Ok(()),
+        }
     }
 }
 
-/// The changes with one for each resource: a change in place that belongs to a creation or a deletion (attributes that AWS
-/// takes in a call of their own) goes without saying, and so does a second one of the same resource.
+/// The changes with one for each resource: changes in place of one resource are one; those that belong to a creation, a
+/// replacement or a deletion (attributes that AWS takes in a call of their own) go without saying, and so does the deletion
+/// that a replacement says already.
 #[must_use]
-pub fn outline(changes: &[Description]) -> Vec<&Description> {
-    let mut said: BTreeSet<(&str, &str)> =
-        changes.iter().filter(|change| change.action != Action::Update).map(Description::what).collect();
-    changes.iter().filter(|change| change.action != Action::Update || said.insert(change.what())).collect()
+pub fn by_resource(changes: &[Description]) -> Vec<Description> {
+    let whole = |change: &&Description| change.action != Action::Update;
+    let replaced: BTreeSet<(&str, &str)> =
+        changes.iter().filter_map(|change| Some((change.kind.as_str(), change.replaces.as_deref()?))).collect();
+    let whole: BTreeSet<(&str, &str)> = changes.iter().filter(whole).map(Description::what).collect();
+    let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut all: Vec<Description> = Vec::new();
+    for change in changes {
+        let said = match change.action {
+            Action::Create | Action::Replace => false,
+            Action::Update => whole.contains(&change.what()),
+            Action::Delete => replaced.contains(&change.what()),
+        };
+        if said {
+            continue;
+        }
+        match places.get(&change.what()).filter(|_| change.action == Action::Update) {
+            Some(&place) => all[place].attributes.extend(change.attributes.iter().cloned()),
+            None => {
+                places.insert(change.what(), all.len());
+                all.push(change.clone());
+            }
+        }
+    }
+    all
+}
+
+/// What a world comes down to, for "is it still what it was": the hash of all that it says, in one order.
+#[must_use]
+pub fn fingerprint(world: &impl Serialize) -> String {
+    // By way of a value, whose objects are sorted.
+    hex::encode(Sha256::digest(json(world).to_string().as_bytes()))
 }
 
 /// One attribute of a change.
@@ -181,6 +241,9 @@ pub struct Attribute {
     /// The value wanted; `None` where it goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new: Option<Value>,
+    /// Whether it is this that AWS cannot change in place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forces_replacement: bool,
 }
 
 /// The attributes in which two settings differ. Objects are followed key by key; lists are compared whole.
@@ -211,7 +274,7 @@ fn compare(name: &str, old: &Value, new: &Value, found: &mut Vec<Attribute>) {
         }
         (old, new) => {
             let some = |value: &Value| (!value.is_null()).then(|| value.clone());
-            found.push(Attribute { name: name.into(), old: some(old), new: some(new) });
+            found.push(Attribute { name: name.into(), old: some(old), new: some(new), forces_replacement: false });
         }
     }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
 use crate::outputs::Outputs;
-use crate::plan::{Action, Description, outline};
+use crate::plan::{Action, Description, by_resource};
+use crate::preview::PlanSummary;
 use crate::verdict::{Check, Verification};
 
 /// What a run is for.
@@ -86,6 +87,12 @@ pub struct Start {
     /// `<platform>-<environment>`; may be left out where the installation has one platform.
     #[serde(default)]
     pub platform: Option<String>,
+    /// Key of a file to plan by that is not the platform's yet; with mode `plan`.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The plan that is to be applied as it was shown; with mode `apply`.
+    #[serde(default)]
+    pub plan: Option<String>,
     /// The execution's name.
     pub execution: String,
     /// The execution's ARN.
@@ -96,6 +103,13 @@ pub struct Start {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepared {
     /// The run.
+    pub run: Run,
+}
+
+/// Input of `Approve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The run, still in mode `plan`.
     pub run: Run,
 }
 
@@ -112,13 +126,25 @@ pub struct Run {
     pub platform: String,
     /// Version of the platform file that the run works by, so that an upload in between changes nothing.
     pub spec_version: String,
+    /// Key of the file, where it is one that was only planned with and is not the platform's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The plan that the run applies. As long as the mode is `plan`, it finds out whether that one still holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approves: Option<String>,
 }
 
 impl Run {
     /// Key of the platform file in skydeck's bucket.
     #[must_use]
     pub fn spec_key(&self) -> String {
-        spec_key(&self.platform)
+        self.file.clone().unwrap_or_else(|| spec_key(&self.platform))
+    }
+
+    /// What the run is for, whatever it is at.
+    #[must_use]
+    pub fn purpose(&self) -> Mode {
+        if self.approves.is_some() { Mode::Apply } else { self.mode }
     }
 
     /// Key of something that this run writes.
@@ -181,6 +207,9 @@ pub struct LayerReport {
     pub created: usize,
     /// Number of resources changed in place.
     pub updated: usize,
+    /// Number of resources that others took the place of.
+    #[serde(default)]
+    pub replaced: usize,
     /// Number of resources deleted.
     pub deleted: usize,
     /// AWS API calls that the invocation made.
@@ -199,12 +228,13 @@ impl LayerReport {
     /// Counts the resources that the changes are about.
     #[must_use]
     pub fn count(layer: Layer, changes: &[Description]) -> Self {
-        let outline = outline(changes);
-        let count = |action| outline.iter().filter(|change| change.action == action).count();
+        let resources = by_resource(changes);
+        let count = |action| resources.iter().filter(|change| change.action == action).count();
         LayerReport {
             layer,
             created: count(Action::Create),
             updated: count(Action::Update),
+            replaced: count(Action::Replace),
             deleted: count(Action::Delete),
             calls: 0,
             milliseconds: 0,
@@ -216,7 +246,7 @@ impl LayerReport {
     /// Whether nothing changed.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
-        self.created + self.updated + self.deleted == 0
+        self.created + self.updated + self.replaced + self.deleted == 0
     }
 }
 
@@ -225,7 +255,12 @@ impl fmt::Display for LayerReport {
         if self.is_unchanged() {
             return write!(f, "no changes");
         }
-        let counts = [(self.created, "created"), (self.updated, "changed"), (self.deleted, "deleted")];
+        let counts = [
+            (self.created, "created"),
+            (self.updated, "changed"),
+            (self.replaced, "replaced"),
+            (self.deleted, "deleted"),
+        ];
         let parts: Vec<String> =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
         write!(f, "{}", parts.join(", "))
@@ -284,6 +319,9 @@ pub struct Conclusion {
     pub outcome: Outcome,
     /// What each layer did, in the report's order.
     pub layers: Vec<LayerReport>,
+    /// The plan, after a run that made one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanSummary>,
     /// What was checked of the services that run, after an apply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,

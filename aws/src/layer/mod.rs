@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use serde::Serialize;
 use skydeck_core::facts::Facts;
-use skydeck_core::plan::{Action, Describe, Description, Plan, Refusal};
+use skydeck_core::plan::{Action, Describe, Description, Plan, Refusal, fingerprint};
 use skydeck_core::run::{Layer, LayerReport, Mode};
 use skydeck_core::scope::Scope;
 
@@ -27,8 +28,8 @@ pub trait Work {
     const LAYER: Layer;
     /// The IAM actions that observing and changing need: all that the layer's role gets.
     const ACTIONS: &'static [&'static str];
-    /// What was observed.
-    type World;
+    /// What was observed. Written as JSON it is what a plan's fingerprint is taken of.
+    type World: Serialize;
     /// One write.
     type Change: Describe;
 
@@ -47,6 +48,11 @@ pub trait Work {
     /// What later layers need to know, under this layer's own key.
     fn facts(scope: &Scope, world: &Self::World) -> Facts;
 
+    /// What a plan knows the world again by: all that was observed but what moves by itself.
+    fn fingerprint(world: &Self::World) -> String {
+        fingerprint(world)
+    }
+
     /// Carries out one change; returns the id or ARN that it made, if any.
     fn apply(
         clients: &Clients,
@@ -63,6 +69,10 @@ pub struct Attempt {
     pub facts: Facts,
     /// The changes that were carried out; in mode `plan`, those that would be.
     pub changes: Vec<Description>,
+    /// What the world was known by before it was changed.
+    pub fingerprint: String,
+    /// What AWS has to finish before the rest can be planned.
+    pub waits: Vec<String>,
     /// Counts and times of this attempt.
     pub report: LayerReport,
     /// Why the layer is not done.
@@ -75,6 +85,8 @@ pub async fn converge<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> 
     let mut attempt = attempt::<W>(clients, scope, mode).await.unwrap_or_else(|error| Attempt {
         facts: Facts::default(),
         changes: Vec::new(),
+        fingerprint: String::new(),
+        waits: Vec::new(),
         report: LayerReport::count(W::LAYER, &[]),
         error: Some(error),
     });
@@ -89,10 +101,11 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
         Mode::Destroy => Ok(W::teardown(scope, world)),
     };
     let mut world = W::observe(clients, scope).await?;
+    let fingerprint = W::fingerprint(&world);
     let plan = want(&world)?;
     let descriptions = plan.describe();
-    let (changes, mut error) = if mode == Mode::Plan {
-        (descriptions, None)
+    let (changes, mut error): (Vec<Description>, _) = if mode == Mode::Plan {
+        (descriptions.into_iter().chain(plan.later.iter().cloned()).collect(), None)
     } else {
         let outcome = execute(&plan, async |change, made| W::apply(clients, scope, change, made).await).await;
         (outcome.done.iter().map(|id| descriptions[id.0].clone()).collect(), outcome.error)
@@ -103,7 +116,7 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
     }
     let mut report = LayerReport::count(W::LAYER, &changes);
     report.notes.clone_from(&plan.notes);
-    Ok(Attempt { facts: W::facts(scope, &world), changes, report, error })
+    Ok(Attempt { facts: W::facts(scope, &world), changes, fingerprint, waits: plan.waits, report, error })
 }
 
 /// What is still open after a plan was carried out: AWS is at work, or does not show yet what it has done.
@@ -113,6 +126,7 @@ fn unfinished<C: Describe>(next: &Plan<C>) -> Option<Error> {
         let verb = match change.action {
             Action::Create => "creation",
             Action::Update => "change",
+            Action::Replace => "replacement",
             Action::Delete => "deletion",
         };
         format!("the {verb} of {} {}", change.kind, change.name)

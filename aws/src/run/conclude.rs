@@ -1,42 +1,57 @@
 //! `Conclude`: the result that a person reads, and the end of the lock.
 
 use skydeck_core::outputs::Outputs;
-use skydeck_core::run::{Conclusion, Ending, Mode, Outcome, outputs_key};
+use skydeck_core::preview::{PlanSummary, Preview, plan_key};
+use skydeck_core::run::{Conclusion, Ending, Mode, Outcome, Run, outputs_key, spec_key};
 
 use super::Context;
 use crate::error::Result;
 use crate::lock;
 
-/// Writes the outputs and the conclusion, and gives the lock back.
+/// Writes the outputs, or the plan, and the conclusion, and gives the lock back.
 ///
 /// # Errors
 /// Where skydeck's own bucket refuses.
 pub async fn conclude(context: &Context, ending: Ending) -> Result<Conclusion> {
     let Ending { run, facts, mut reports, verification, failure } = ending;
     reports.sort_by_key(|report| report.layer);
-    let outputs = if failure.is_none() && run.mode == Mode::Apply {
-        let outputs = Outputs::of(&context.scope(&run, facts).await?);
-        context.home.write_json(&outputs_key(&run.platform), &outputs).await?;
-        Some(outputs)
-    } else {
-        None
-    };
-    if failure.is_none() && run.mode == Mode::Destroy {
+    let (mut outputs, mut plan) = (None, None);
+    match run.purpose() {
+        Mode::Apply if failure.is_none() => {
+            let made = Outputs::of(&context.scope(&run, facts).await?);
+            context.home.write_json(&outputs_key(&run.platform), &made).await?;
+            outputs = Some(made);
+        }
         // What it says is there no longer.
-        context.home.forget(&outputs_key(&run.platform)).await?;
+        Mode::Destroy if failure.is_none() => context.home.forget(&outputs_key(&run.platform)).await?,
+        Mode::Plan if failure.is_none() => plan = Some(keep_plan(context, &run).await?),
+        Mode::Plan | Mode::Apply | Mode::Destroy => {}
     }
     let conclusion = Conclusion {
-        mode: run.mode,
+        mode: run.purpose(),
         platform: run.platform.clone(),
         outcome: if failure.is_none() { Outcome::Succeeded } else { Outcome::Failed },
         layers: reports,
+        plan,
         checks: verification.map(|verification| verification.checks).unwrap_or_default(),
         outputs,
         failure,
     };
     context.home.write_json(&run.key("conclusion.json"), &conclusion).await?;
-    if run.mode != Mode::Plan {
+    if run.purpose() != Mode::Plan {
         lock::release(&context.home, &run).await?;
     }
     Ok(conclusion)
+}
+
+/// Puts the plan together from the layers' parts, and keeps it under its id.
+async fn keep_plan(context: &Context, run: &Run) -> Result<PlanSummary> {
+    let before = match &run.file {
+        None => Some(run.spec_version.clone()),
+        Some(_) => context.home.read(&spec_key(&run.platform), None).await?.map(|own| own.version),
+    };
+    let plan = Preview::of(run, before, context.parts(run).await?);
+    let key = plan_key(&run.platform, &plan.id);
+    context.home.write_json(&key, &plan).await?;
+    Ok(PlanSummary { id: plan.id, key, summary: plan.summary })
 }

@@ -1,7 +1,10 @@
-//! A layer's state: one attempt, and the journal of all attempts.
+//! A layer's state: one attempt, and the journal of all attempts; or its part of a plan.
 
 use futures::try_join;
-use skydeck_core::run::{Journal, LayerInput, LayerOutput, LayerReport, Mode};
+use skydeck_core::facts::Facts;
+use skydeck_core::plan::by_resource;
+use skydeck_core::preview::{LayerPlan, part_key};
+use skydeck_core::run::{Journal, LayerInput, LayerOutput, LayerReport, Mode, Run};
 
 use super::Context;
 use crate::error::Result;
@@ -14,14 +17,11 @@ use crate::layer::{Work, converge};
 /// Whatever kept the layer from being done; `NotYet` where it only has to be tried again.
 pub async fn layer<W: Work>(context: &Context, input: LayerInput) -> Result<LayerOutput> {
     let run = input.run;
-    let key = run.key(&format!("{}.json", W::LAYER));
-    let (mut scope, mut journal) =
-        try_join!(context.scope(&run, input.facts), context.home.read_json::<Journal>(&key))?;
     if run.mode == Mode::Plan {
-        scope.facts = scope.facts.clone().or_placeholders(&scope);
-        // A plan that is made again replaces the one before.
-        journal = Journal::default();
+        return plan::<W>(context, &run, input.facts).await;
     }
+    let key = run.key(&format!("{}.json", W::LAYER));
+    let (scope, mut journal) = try_join!(context.scope(&run, input.facts), context.home.read_json::<Journal>(&key))?;
     let before = journal.clone();
     let attempt = converge::<W>(&context.clients, &scope, run.mode).await;
     journal.changes.extend(attempt.changes);
@@ -40,5 +40,28 @@ pub async fn layer<W: Work>(context: &Context, input: LayerInput) -> Result<Laye
         changes: (!journal.changes.is_empty()).then_some(key),
         ..LayerReport::count(W::LAYER, &journal.changes)
     };
+    Ok(LayerOutput { facts: attempt.facts, report })
+}
+
+/// What the layer would change, written as a part of the plan. One that is made again replaces the one before.
+async fn plan<W: Work>(context: &Context, run: &Run, facts: Facts) -> Result<LayerOutput> {
+    let mut scope = context.scope(run, facts).await?;
+    scope.facts = scope.facts.clone().or_placeholders(&scope);
+    let attempt = converge::<W>(&context.clients, &scope, Mode::Plan).await;
+    if let Some(error) = attempt.error {
+        return Err(error);
+    }
+    let part = LayerPlan {
+        layer: W::LAYER,
+        fingerprint: attempt.fingerprint,
+        changes: by_resource(&attempt.changes),
+        notes: attempt.report.notes.clone(),
+        waits: attempt.waits,
+    };
+    let key = part_key(run, W::LAYER);
+    context.home.write_json(&key, &part).await?;
+    let counted = LayerReport::count(W::LAYER, &part.changes);
+    let LayerReport { calls, milliseconds, notes, .. } = attempt.report;
+    let report = LayerReport { calls, milliseconds, notes, changes: Some(key), ..counted };
     Ok(LayerOutput { facts: attempt.facts, report })
 }

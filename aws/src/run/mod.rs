@@ -1,17 +1,21 @@
 //! The states of `provision`, one function each: what a Lambda does between its input and its output.
 
+mod approve;
 mod conclude;
 mod layer;
 mod observe;
 mod prepare;
 
+pub use approve::approve;
 pub use conclude::conclude;
 pub use layer::layer;
 pub use observe::observe;
 pub use prepare::prepare;
 
+use futures::future::try_join_all;
 use skydeck_core::facts::Facts;
-use skydeck_core::run::Run;
+use skydeck_core::preview::{LayerPlan, Preview, part_key, plan_key};
+use skydeck_core::run::{Layer, Run};
 use skydeck_core::scope::Scope;
 use skydeck_core::spec;
 
@@ -53,5 +57,18 @@ impl Context {
             home: self.home.bucket.clone(),
             facts,
         })
+    }
+
+    /// A plan of a platform.
+    async fn plan(&self, platform: &str, id: &str) -> Result<Preview> {
+        let found: Option<Preview> = self.home.read_json(&plan_key(platform, id)).await?;
+        found.ok_or_else(|| Error::Input(format!("{platform} has no plan `{id}`: `skydeck plan` makes one")))
+    }
+
+    /// What the layers of a run have planned, as far as they have.
+    async fn parts(&self, run: &Run) -> Result<Vec<LayerPlan>> {
+        let keys = Layer::ALL.map(|layer| part_key(run, layer));
+        let parts = try_join_all(keys.iter().map(|key| self.home.read_json::<Option<LayerPlan>>(key))).await?;
+        Ok(parts.into_iter().flatten().collect())
     }
 }

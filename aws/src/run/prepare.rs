@@ -1,6 +1,7 @@
 //! `Prepare`: which platform, is its file right, may this run begin.
 
 use skydeck_core::placement;
+use skydeck_core::preview::PlannedFile;
 use skydeck_core::run::{Mode, Prepared, Run, Start, spec_key};
 use skydeck_core::spec;
 
@@ -18,8 +19,17 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
         Some(platform) => platform,
         None => only_platform(context).await?,
     };
-    let key = spec_key(&platform);
-    let object = context.home.read(&key, None).await?.ok_or_else(|| {
+    let planned = match &start.plan {
+        Some(id) if start.mode == Mode::Apply => Some(unmoved_file(context, &platform, id).await?),
+        Some(_) => return Err(Error::Input("`plan` goes with mode apply only".into())),
+        None => None,
+    };
+    let own = spec_key(&platform);
+    let (key, version) = match planned {
+        Some(file) => (file.key, Some(file.version)),
+        None => (start.file.unwrap_or_else(|| own.clone()), None),
+    };
+    let object = context.home.read(&key, version.as_deref()).await?.ok_or_else(|| {
         Error::Input(format!(
             "there is no platform `{platform}`: s3://{}/{key} is not there. Upload it with `skydeck apply FILE`",
             context.home.bucket
@@ -39,15 +49,31 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
     let run = Run {
         id: start.execution,
         execution: start.execution_arn,
-        mode: start.mode,
+        // First it is found out whether the plan still holds.
+        mode: if start.plan.is_some() { Mode::Plan } else { start.mode },
         platform,
         spec_version: object.version,
+        file: (key != own).then_some(key),
+        approves: start.plan,
     };
     // A plan writes nothing that another run could disturb.
-    if run.mode != Mode::Plan {
+    if run.purpose() != Mode::Plan {
         lock::acquire(&context.clients, &context.home, &run).await?;
     }
     Ok(Prepared { run })
+}
+
+/// The file that a plan was made by, where the platform's own is that one, or has not been uploaded again since.
+async fn unmoved_file(context: &Context, platform: &str, id: &str) -> Result<PlannedFile> {
+    let file = context.plan(platform, id).await?.file;
+    let own = context.home.read(&spec_key(platform), None).await?;
+    if own.as_ref().map(|own| &own.version) != file.before.as_ref() {
+        let planned = context.home.read(&file.key, Some(&file.version)).await?;
+        if own.map(|own| own.text) != planned.map(|planned| planned.text) {
+            return Err(Error::Moved { plan: id.into(), moved: vec!["the platform file".into()] });
+        }
+    }
+    Ok(file)
 }
 
 async fn only_platform(context: &Context) -> Result<String> {

@@ -10,7 +10,7 @@ use super::platform_file::PlatformFile;
 use crate::cli::Destroy;
 use crate::context::Context;
 use crate::error::{Ending, Usage};
-use crate::run::start_and_follow;
+use crate::run::{Order, start_and_follow};
 
 pub(super) async fn run(context: &Context, options: &Destroy) -> miette::Result<Ending> {
     let path = Path::new(&options.platform);
@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, options: &Destroy) -> miette::Result<
         };
         confirm(&platform, &place)?;
     }
-    start_and_follow(context, &clients, &account, (Mode::Destroy, &platform), !options.no_follow).await
+    start_and_follow(context, &clients, &account, &Order::new(Mode::Destroy, &platform), !options.no_follow).await
 }
 
 /// Asks for the platform's name: a bare `y` is typed too easily for what cannot be undone.

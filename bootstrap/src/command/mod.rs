@@ -7,6 +7,7 @@ mod demo_answers;
 mod demo_report;
 mod destroy;
 mod outputs;
+mod plan;
 mod platform_file;
 mod sandbox;
 mod secret;
@@ -28,6 +29,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     let ended = match cli.command {
         Command::Demo(options) => demo::run(context, &options).await,
         Command::Bootstrap(options) => bootstrap::run(&context, &options).await,
+        Command::Plan(options) => return plan::exit(plan::run(&context, &options).await),
         Command::Apply(options) => apply::run(&context, &options).await,
         Command::Destroy(options) => destroy::run(&context, &options).await,
         Command::Follow(options) => follow(&context, &options).await,

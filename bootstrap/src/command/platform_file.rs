@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use aws_sdk_s3::primitives::ByteStream;
-use miette::{IntoDiagnostic, miette};
+use miette::miette;
 use skydeck_aws::Clients;
-use skydeck_aws::error::Explain;
 use skydeck_aws::home::Home;
+use skydeck_core::plan::fingerprint;
+use skydeck_core::preview::file_key;
 use skydeck_core::run::spec_key;
 use skydeck_core::spec::{self, Platform};
 
@@ -42,8 +42,19 @@ impl PlatformFile {
         format!("{}-{}", self.platform.name, self.platform.environment)
     }
 
-    /// Uploads the file unless the same is there. Returns whether it was uploaded.
-    pub(super) async fn upload(&self, clients: &Clients, account: &Account) -> miette::Result<bool> {
+    /// Puts the file where a plan can be made by it, unless the platform's own is the same. Returns its key.
+    pub(super) async fn propose(&self, clients: &Clients, home: &Home) -> miette::Result<Option<String>> {
+        self.check_region(clients)?;
+        let found = home.read(&spec_key(&self.name()), None).await.map_err(installed)?;
+        if found.is_some_and(|found| found.text == self.text) {
+            return Ok(None);
+        }
+        let key = file_key(&self.name(), &fingerprint(&self.text)[..12]);
+        home.write_text(&key, self.text.clone()).await.map_err(installed)?;
+        Ok(Some(key))
+    }
+
+    fn check_region(&self, clients: &Clients) -> miette::Result<()> {
         if self.platform.region != clients.region {
             return Err(miette!(
                 help = "set AWS_REGION to the platform's region, or change `platform.region` in the file",
@@ -52,14 +63,18 @@ impl PlatformFile {
                 clients.region
             ));
         }
-        let (bucket, key) = (account.bucket(), spec_key(&self.name()));
-        let found = Home::new(&clients.s3, &bucket).read(&key, None).await.map_err(installed)?;
+        Ok(())
+    }
+
+    /// Uploads the file unless the same is there. Returns whether it was uploaded.
+    pub(super) async fn upload(&self, clients: &Clients, account: &Account) -> miette::Result<bool> {
+        self.check_region(clients)?;
+        let (home, key) = (Home::new(&clients.s3, &account.bucket()), spec_key(&self.name()));
+        let found = home.read(&key, None).await.map_err(installed)?;
         if found.is_some_and(|found| found.text == self.text) {
             return Ok(false);
         }
-        let body = ByteStream::from(self.text.clone().into_bytes());
-        let request = clients.s3.put_object().bucket(&bucket).key(&key).content_type("application/toml").body(body);
-        request.send().await.during("upload", &format!("s3://{bucket}/{key}")).into_diagnostic()?;
+        home.write_text(&key, self.text.clone()).await.map_err(installed)?;
         Ok(true)
     }
 }

@@ -2,6 +2,7 @@
 
 use console::Style;
 use serde::Serialize;
+use skydeck_core::preview::Counts;
 use skydeck_core::run::{LayerReport, Mode};
 
 use super::Finished;
@@ -20,6 +21,13 @@ pub enum Line {
         /// What the run is for.
         mode: Mode,
         /// How long it took.
+        seconds: f64,
+    },
+    /// A plan that is to be applied still holds.
+    Approved {
+        /// Its id.
+        plan: String,
+        /// How long it took to find out.
         seconds: f64,
     },
     /// A layer is done.
@@ -65,6 +73,7 @@ impl Line {
     pub fn text(&self, style: &Style) -> String {
         match self {
             Line::Prepared { platform, seconds, .. } => row("prepare", &time(*seconds), platform),
+            Line::Approved { plan, seconds } => row("approve", &time(*seconds), &format!("plan {plan} still holds")),
             Line::Layer { report, mode, seconds } => {
                 let counts = counts(report, *mode);
                 let style = if report.is_unchanged() { style.clone().dim() } else { style.clone().green() };
@@ -115,7 +124,12 @@ fn counts(report: &LayerReport, mode: Mode) -> String {
     if mode != Mode::Plan || report.is_unchanged() {
         return report.to_string();
     }
-    let counts = [(report.created, "create"), (report.updated, "change"), (report.deleted, "delete")];
+    let counts = [
+        (report.created, "create"),
+        (report.updated, "change"),
+        (report.replaced, "replace"),
+        (report.deleted, "delete"),
+    ];
     let parts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} to {word}")).collect();
     parts.join(", ")
@@ -148,12 +162,15 @@ pub fn summary(finished: &Finished, style: &Style) -> String {
     }
     let layers = finished.conclusion.as_ref().map(|conclusion| conclusion.layers.as_slice()).unwrap_or_default();
     let sum = |count: fn(&LayerReport) -> usize| layers.iter().map(count).sum::<usize>();
-    let (created, changed, deleted) =
-        (sum(|report| report.created), sum(|report| report.updated), sum(|report| report.deleted));
-    let time = time(finished.seconds);
+    let (create, change) = (sum(|report| report.created), sum(|report| report.updated));
+    let (replace, delete) = (sum(|report| report.replaced), sum(|report| report.deleted));
     if mode == Some(Mode::Plan) {
-        return format!("Plan: {created} to create, {changed} to change, {deleted} to delete. Nothing was changed.");
+        let counts = Counts { create, change, replace, delete };
+        let id = finished.execution.rsplit(':').next().unwrap_or_default();
+        return format!("{counts} Nothing was changed. It is plan {id}.");
     }
+    let time = time(finished.seconds);
     let head = style.clone().green().bold().apply_to(format!("{name} complete")).to_string();
-    format!("{head}: {created} created, {changed} changed, {deleted} deleted in {time}.")
+    let replaced = if replace > 0 { format!("{replace} replaced, ") } else { String::new() };
+    format!("{head}: {create} created, {change} changed, {replaced}{delete} deleted in {time}.")
 }

@@ -27,6 +27,8 @@ pub struct Story {
     last: i64,
     over: bool,
     mode: Option<Mode>,
+    /// What the layers are walked for now: of an apply with a plan first that.
+    pass: Option<Mode>,
     /// When services were first looked at.
     looked: Option<i64>,
     /// What was last said to be waited for.
@@ -65,11 +67,16 @@ impl Story {
         let payload = event.payload.get("Payload")?;
         let seconds = self.seconds_of(event);
         if let Ok(Prepared { run }) = Prepared::deserialize(payload) {
-            self.mode = Some(run.mode);
-            return Some(Line::Prepared { platform: run.platform, mode: run.mode, seconds });
+            self.mode = Some(run.purpose());
+            self.pass = Some(run.mode);
+            return Some(match run.approves {
+                // The second time: the layers have looked, and now they work.
+                Some(plan) if run.mode == Mode::Apply => Line::Approved { plan, seconds },
+                _ => Line::Prepared { platform: run.platform.clone(), mode: run.mode, seconds },
+            });
         }
         if let Some(report) = payload.get("report").and_then(|report| LayerReport::deserialize(report).ok()) {
-            return Some(Line::Layer { report, mode: self.mode.unwrap_or(Mode::Apply), seconds });
+            return Some(Line::Layer { report, mode: self.pass.unwrap_or(Mode::Apply), seconds });
         }
         if let Ok(found) = Verification::deserialize(payload) {
             return self.verified(event, found);

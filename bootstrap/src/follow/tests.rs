@@ -90,7 +90,12 @@ fn a_plan_says_what_would_be() {
     }
     let text = told(&events, None);
     assert!(text.contains("10 to create, 12 to change"), "{text}");
-    assert!(text.ends_with("Plan: 31 to create, 12 to change, 0 to delete. Nothing was changed."), "{text}");
+    assert!(
+        text.ends_with(
+            "Plan: 31 to create, 12 to change, 0 to replace, 0 to delete. Nothing was changed. It is plan arn."
+        ),
+        "{text}"
+    );
 }
 
 #[test]

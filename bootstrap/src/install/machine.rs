@@ -80,8 +80,8 @@ mod tests {
         }
         assert_eq!(
             names.len(),
-            skydeck_core::run::Layer::ALL.len() + 4,
-            "prepare, observe, ask and conclude beside them"
+            skydeck_core::run::Layer::ALL.len() + 5,
+            "prepare, approve, observe, ask and conclude beside them"
         );
     }
 

@@ -39,7 +39,9 @@ pub struct World {
     pub target_groups: BTreeMap<String, Found<TargetGroup>>,
     /// The function that bears the probe's name.
     pub probe: Option<Found<Probe>>,
-    /// Whether Lambda is still at work on the function, so that it would refuse a change.
+    /// Whether Lambda is still at work on the function, so that it would refuse a change. It moves by itself, and is not
+    /// written into a fingerprint.
+    #[serde(skip)]
     pub probe_busy: bool,
     /// The probe's code as bootstrap has uploaded it.
     pub probe_code: Option<Code>,
@@ -225,7 +227,7 @@ pub enum Change {
     SetAttributes { balancer: Ref, name: String, old: Option<Attributes>, new: Attributes },
     SetSubnets { arn: String, name: String, old: BTreeSet<String>, new: BTreeSet<String> },
     SetGroups { arn: String, name: String, old: BTreeSet<String>, new: BTreeSet<String> },
-    CreateTargetGroup { name: String, settings: TargetGroup },
+    CreateTargetGroup { name: String, settings: TargetGroup, replaces: Option<Box<Replaced>> },
     SetHealthCheck { arn: String, name: String, old: HealthCheck, new: HealthCheck },
     SetDelay { group: Ref, name: String, old: Option<u32>, new: u32 },
     CreateListener { balancer: Ref, port: u16, name: String, group: Option<Ref>, settings: Listener },
@@ -244,6 +246,39 @@ pub enum Change {
     SetProbeCode { name: String, old: Code, new: Code },
     TagProbe { arn: String, name: String, old: Tags, new: Tags },
     DeleteProbe { name: String },
+}
+
+/// A target group in whose place another one comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// Its name.
+    pub name: String,
+    /// Its settings.
+    pub settings: TargetGroup,
+    /// Name of the load balancer that sends to it, if one does, and of the one that will: a target group belongs to one.
+    pub balancers: (Option<String>, String),
+}
+
+impl Replaced {
+    fn describe(&self, name: &str, new: &TargetGroup) -> Description {
+        let side = |settings: &TargetGroup, name: &str, balancer: &String| {
+            let mut side = json!(settings);
+            side["load_balancer"] = json!(balancer);
+            side["name"] = json!(name);
+            side
+        };
+        let (before, after) = &self.balancers;
+        let (old, new) = (side(&self.settings, &self.name, before.as_ref().unwrap_or(after)), side(new, name, after));
+        let fixed = |path: &str| path.starts_with("fixed.") || path == "load_balancer";
+        let mut told = Description::replace("target group", (&self.name, name), (&old, &new), fixed);
+        // The name follows from the rest; where it alone differs, it is what forces.
+        if told.attributes.iter().any(|attribute| attribute.forces_replacement) {
+            told.attributes.retain(|attribute| attribute.name != "name");
+        } else {
+            told.attributes.iter_mut().for_each(|attribute| attribute.forces_replacement = attribute.name == "name");
+        }
+        told
+    }
 }
 
 /// A rule that gets another place.
@@ -278,7 +313,10 @@ impl Describe for Change {
             Change::SetGroups { name, old, new, .. } => {
                 Description::update("load balancer", name, &json!({ "groups": old }), &json!({ "groups": new }))
             }
-            Change::CreateTargetGroup { name, settings } => Description::create("target group", name, settings),
+            Change::CreateTargetGroup { name, settings, replaces: Some(old) } => old.describe(name, settings),
+            Change::CreateTargetGroup { name, settings, replaces: None } => {
+                Description::create("target group", name, settings)
+            }
             Change::SetHealthCheck { name, old, new, .. } => {
                 Description::update("target group", name, &json!({ "health": old }), &json!({ "health": new }))
             }

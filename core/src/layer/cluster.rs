@@ -22,10 +22,12 @@ pub use teardown::teardown;
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/retrieve-ecs-optimized_AMI.html>).
 pub const AMI_PARAMETER: &str = "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id";
 
-/// What was observed: whatever bears the names that the platform needs.
+/// What was observed: whatever bears the names that the platform needs. What AWS or autoscaling moves by itself is not
+/// written into its fingerprint, and is skipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct World {
     /// The AMI that AWS recommends now.
+    #[serde(skip)]
     pub recommended_ami: Option<String>,
     /// The cluster; a deleted one counts as gone.
     pub cluster: Option<Cluster>,
@@ -49,8 +51,10 @@ pub struct Cluster {
     /// Attached capacity providers and how services use them by default.
     pub capacity: Capacity,
     /// Whether AWS is still at work on attaching or detaching a capacity provider.
+    #[serde(skip)]
     pub busy: bool,
     /// How many services are active in it, anybody's.
+    #[serde(skip)]
     pub services: u32,
     /// Tags.
     pub tags: Tags,
@@ -109,8 +113,10 @@ pub struct Group {
     /// Its ARN, which ends in a part that AWS makes up.
     pub arn: String,
     /// How many instances it wants now.
+    #[serde(skip)]
     pub desired: u32,
     /// How many it has, in whatever state.
+    #[serde(skip)]
     pub instances: u32,
     /// Whether it is being deleted.
     pub going: bool,
@@ -149,6 +155,7 @@ pub struct Provider {
     /// ARN of its Auto Scaling group; AWS cannot change it.
     pub group: String,
     /// Whether AWS is still at work on its last change.
+    #[serde(skip)]
     pub busy: bool,
     /// Its settings.
     pub settings: Scaling,

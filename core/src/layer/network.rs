@@ -50,6 +50,15 @@ pub struct Vpc {
     pub tags: Tags,
 }
 
+/// What a VPC does with DNS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dns {
+    /// Whether instances get DNS host names.
+    pub dns_hostnames: bool,
+    /// Whether the VPC resolves DNS.
+    pub dns_support: bool,
+}
+
 /// Settings of the internet gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {
@@ -123,7 +132,7 @@ pub enum Source {
 #[expect(missing_docs, reason = "a variant is named after the API call, its fields after the call's parameters")]
 pub enum Change {
     CreateVpc { settings: Vpc },
-    SetVpcDns { vpc: Ref, name: String, hostnames: bool, support: bool },
+    SetVpcDns { vpc: Ref, name: String, old: Option<Dns>, new: Dns },
     CreateGateway { tags: Tags },
     AttachGateway { gateway: Ref, vpc: Ref, name: String },
     CreateRouteTable { vpc: Ref, tags: Tags },
@@ -152,12 +161,7 @@ impl Describe for Change {
         };
         match self {
             Change::CreateVpc { settings } => Description::create("VPC", &settings.tags["Name"], settings),
-            Change::SetVpcDns { name, hostnames, support, .. } => Description::update(
-                "VPC",
-                name,
-                &json!({}),
-                &json!({ "dns_hostnames": hostnames, "dns_support": support }),
-            ),
+            Change::SetVpcDns { name, old, new, .. } => Description::update("VPC", name, &json!(old), &json!(new)),
             Change::CreateGateway { tags } => Description::create("internet gateway", &tags["Name"], tags),
             Change::AttachGateway { name, .. } => set("internet gateway", name, "attached", json!(false), json!(true)),
             Change::CreateRouteTable { tags, .. } => Description::create("route table", &tags["Name"], tags),

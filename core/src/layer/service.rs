@@ -51,9 +51,12 @@ pub struct Service {
     pub arn: String,
     /// Whether it is being deleted.
     pub draining: bool,
-    /// How many tasks it has or wants: the largest of desired, running and pending.
+    /// How many tasks it has or wants: the largest of desired, running and pending. Like the next one it moves by itself,
+    /// and is not written into a fingerprint.
+    #[serde(skip)]
     pub tasks: u32,
     /// How many tasks it wants.
+    #[serde(skip)]
     pub desired: u32,
     /// ARN of its task definition.
     pub definition: String,

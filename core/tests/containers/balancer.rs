@@ -4,7 +4,7 @@ use skydeck_core::layer::balancer::{
     Balancer, Change, Code, HealthCheck, Listening, Rule, Target, TargetGroup, World, facts, plan, target_group_name,
     teardown,
 };
-use skydeck_core::plan::{Found, Refusal};
+use skydeck_core::plan::{Action, Description, Found, Refusal, by_resource};
 use skydeck_core::spec::{self, Scheme};
 
 use crate::balancer_world::{group_name, set, standing, target_group};
@@ -133,19 +133,56 @@ fn a_changed_port_makes_a_new_target_group_and_deletes_the_old_one_after_the_lis
     scope.platform.services.get_mut("backend").unwrap().port = 9090;
     let new = group_name(&scope, "backend");
     let expected = [
-        format!("0 + target group {new}"),
+        format!("0 -/+ target group {new} (replaces {old})"),
         format!("1 ~ target group {new} after 0"),
         "2 ~ listener skyfox-devprod-external-80 after 0".into(),
         format!("3 - target group {old} after 2"),
     ];
-    assert_eq!(lines(&plan(&scope, &world).unwrap()), expected);
+    let plan = plan(&scope, &world).unwrap();
+    assert_eq!(lines(&plan), expected);
+    let told = by_resource(&plan.describe());
+    assert_eq!(told.len(), 2, "what goes is said by what takes its place: {told:#?}");
+    assert_eq!(forcing(&told[0]), ["fixed.port"]);
+}
+
+/// The attributes that AWS cannot change in place.
+fn forcing(told: &Description) -> Vec<&str> {
+    told.attributes.iter().filter(|found| found.forces_replacement).map(|found| found.name.as_str()).collect()
+}
+
+#[test]
+fn a_service_that_moves_to_another_load_balancer_gets_a_new_target_group_since_one_belongs_to_one() {
+    let mut scope = scope();
+    let world = standing(&scope);
+    scope.platform.services.get_mut("movie").unwrap().load_balancer = "external".into();
+    let told = plan(&scope, &world).unwrap().describe();
+    let group = told.iter().find(|told| told.action == Action::Replace).unwrap();
+    assert_eq!(forcing(group), ["load_balancer"]);
+    let moved = group.attributes.iter().find(|found| found.forces_replacement).unwrap();
+    assert_eq!(
+        (moved.old.clone(), moved.new.clone()),
+        (Some("skyfox-devprod-internal".into()), Some("skyfox-devprod-external".into()))
+    );
+}
+
+#[test]
+fn a_target_group_of_a_vpc_that_is_no_more_is_made_anew_under_its_name_which_a_plan_knows_without_a_vpc() {
+    let mut scope = scope();
+    let mut world = standing(&scope);
+    world.load_balancers.clear();
+    scope.facts.network.as_mut().unwrap().vpc_id = "vpc-2".into();
+    let name = group_name(&scope, "backend");
+    let plan = plan(&scope, &world).unwrap();
+    assert_eq!(lines(&plan)[..2], [format!("0 - target group {name}"), format!("1 -/+ target group {name} after 0")]);
+    let told = by_resource(&plan.describe());
+    assert_eq!((told[0].action, forcing(&told[0])), (Action::Replace, vec!["fixed.vpc"]));
 }
 
 #[test]
 fn target_groups_of_names_that_are_cut_alike_stay_apart() {
     let scope = scope();
     let service = &scope.platform.services["backend"];
-    let name = |name: &str| target_group_name(&scope, name, service).unwrap();
+    let name = |name: &str| target_group_name(&scope, name, service);
     assert_ne!(name("payment-service-one"), name("payment-service-two"));
     assert!(name("payment-service-one").len() <= 32);
 }
@@ -164,7 +201,7 @@ fn rules_that_change_places_do_so_in_one_call_and_after_old_rules_are_gone() {
         settings: Rule {
             priority,
             paths: set([path]),
-            target: Target::Group(target_group_name(&scope, service, &scope.platform.services["movie"]).unwrap()),
+            target: Target::Group(target_group_name(&scope, service, &scope.platform.services["movie"])),
             tags: tags(&format!("rule/{service}"), &format!("skyfox-devprod-{service}"), Some(service)),
         },
     };

@@ -18,7 +18,7 @@ pub(crate) fn set<const N: usize>(items: [&str; N]) -> BTreeSet<String> {
 }
 
 pub(crate) fn group_name(scope: &Scope, service: &str) -> String {
-    target_group_name(scope, service, &scope.platform.services[service]).unwrap()
+    target_group_name(scope, service, &scope.platform.services[service])
 }
 
 pub(crate) fn target_group(scope: &Scope, service: &str, port: u16, path: &str) -> (String, Found<TargetGroup>) {

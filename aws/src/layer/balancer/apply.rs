@@ -20,7 +20,7 @@ pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, mad
     let (elb, lambda) = (&clients.elb, &clients.lambda);
     match change {
         Change::CreateLoadBalancer { name, settings } => return create_balancer(elb, name, settings).await.map(Some),
-        Change::CreateTargetGroup { name, settings } => return create_group(elb, name, settings).await.map(Some),
+        Change::CreateTargetGroup { name, settings, .. } => return create_group(elb, name, settings).await.map(Some),
         Change::CreateListener { balancer, port, name, group, settings } => {
             let action = action(&settings.default, group.as_ref(), made)?;
             return create_listener(elb, made.id(balancer)?, (*port, name), action, settings).await.map(Some);

@@ -2,7 +2,7 @@
 
 use skydeck_core::facts::Facts;
 use skydeck_core::layer::cluster::{self, Change, World};
-use skydeck_core::plan::{Plan, Refusal};
+use skydeck_core::plan::{Plan, Refusal, fingerprint};
 use skydeck_core::run::Layer;
 use skydeck_core::scope::Scope;
 
@@ -71,6 +71,12 @@ impl Work for Cluster {
 
     fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
         cluster::teardown(scope, world)
+    }
+
+    fn fingerprint(world: &World) -> String {
+        // AWS moves the recommended image every few weeks; it decides something only before there is a launch template.
+        let recommended = world.recommended_ami.as_ref().filter(|_| world.template.is_none());
+        fingerprint(&(world, recommended))
     }
 
     fn facts(scope: &Scope, world: &World) -> Facts {

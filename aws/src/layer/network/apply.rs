@@ -25,8 +25,8 @@ pub(super) async fn apply(ec2: &Client, change: &Change, made: &Made) -> Result<
         Change::CreateGroup { vpc, name, settings } => {
             return create_group(ec2, made.id(vpc)?, name, settings).await.map(Some);
         }
-        Change::SetVpcDns { vpc, name, hostnames, support } => {
-            set_dns(ec2, made.id(vpc)?, name, *hostnames, *support).await?;
+        Change::SetVpcDns { vpc, name, new, .. } => {
+            set_dns(ec2, made.id(vpc)?, name, new.dns_hostnames, new.dns_support).await?;
         }
         Change::AttachGateway { gateway, vpc, name } => attach(ec2, made.id(gateway)?, made.id(vpc)?, name).await?,
         Change::SetDefaultRoute { table, gateway, old, name } => {

@@ -37,26 +37,29 @@ pub(super) fn load_balancer(
     Ok((name, settings))
 }
 
-fn fixed(service: &spec::Service, network: &NetworkFacts) -> Fixed {
-    Fixed { port: service.port, protocol: "HTTP".into(), target_type: "instance".into(), vpc: network.vpc_id.clone() }
+fn fixed(service: &spec::Service, vpc: String) -> Fixed {
+    Fixed { port: service.port, protocol: "HTTP".into(), target_type: "instance".into(), vpc }
 }
 
 /// The name of a service's target group; it changes with what AWS cannot change in one.
 ///
 /// The service is part of what is hashed, for names that are alike in their first 25 characters; so is its load
-/// balancer, since a target group belongs to one.
-///
-/// # Errors
-/// Where the network has not run.
-pub fn target_group_name(scope: &Scope, name: &str, service: &spec::Service) -> Result<String, Refusal> {
-    let settings = (name, &service.load_balancer, fixed(service, network(scope)?));
-    Ok(scope.versioned_name(name, &settings, 32))
+/// balancer, since a target group belongs to one. The VPC is not: a plan must know the name before there is one.
+#[must_use]
+pub fn target_group_name(scope: &Scope, name: &str, service: &spec::Service) -> String {
+    let Fixed { port, protocol, target_type, vpc: _ } = fixed(service, String::new());
+    scope.versioned_name(name, &(name, &service.load_balancer, port, protocol, target_type), 32)
+}
+
+/// The tag that tells which service's target group this is.
+pub(super) fn target_group_resource(service: &str) -> String {
+    format!("target-group/{service}")
 }
 
 pub(super) fn target_group(scope: &Scope, name: &str, service: &spec::Service) -> Result<TargetGroup, Refusal> {
     let health = &service.health;
     Ok(TargetGroup {
-        fixed: fixed(service, network(scope)?),
+        fixed: fixed(service, network(scope)?.vpc_id.clone()),
         health: HealthCheck {
             protocol: "HTTP".into(),
             port: "traffic-port".into(),
@@ -68,7 +71,7 @@ pub(super) fn target_group(scope: &Scope, name: &str, service: &spec::Service) -
             unhealthy_threshold: health.unhealthy_threshold,
         },
         deregistration_delay_seconds: service.deregistration_delay_seconds,
-        tags: scope.tags(&format!("target-group/{name}"), &target_group_name(scope, name, service)?, Some(name)),
+        tags: scope.tags(&target_group_resource(name), &target_group_name(scope, name, service), Some(name)),
     })
 }
 
@@ -83,7 +86,7 @@ pub(super) struct Listeners {
 pub(super) fn listeners(scope: &Scope, key: &str, balancer: &spec::LoadBalancer) -> Result<Listeners, Refusal> {
     let service = balancer.default_service.as_deref();
     let default = match service.and_then(|name| Some((name, scope.platform.services.get(name)?))) {
-        Some((name, service)) => Target::Group(target_group_name(scope, name, service)?),
+        Some((name, service)) => Target::Group(target_group_name(scope, name, service)),
         None => Target::NotFound,
     };
     let listener = |port: u16, default, tls| {
@@ -116,13 +119,13 @@ pub(super) fn rule_resource(service: &str) -> String {
     format!("rule/{service}")
 }
 
-pub(super) fn rule(scope: &Scope, name: &str, service: &spec::Service, rule: &spec::Rule) -> Result<Rule, Refusal> {
-    Ok(Rule {
+pub(super) fn rule(scope: &Scope, name: &str, service: &spec::Service, rule: &spec::Rule) -> Rule {
+    Rule {
         priority: rule.priority,
         paths: BTreeSet::from([rule.path.clone()]),
-        target: Target::Group(target_group_name(scope, name, service)?),
+        target: Target::Group(target_group_name(scope, name, service)),
         tags: scope.tags(&rule_resource(name), &scope.name(name), Some(name)),
-    })
+    }
 }
 
 /// Whether there is a load balancer that can be asked from inside only.
@@ -147,7 +150,7 @@ pub fn facts(scope: &Scope, world: &World) -> Facts {
         Some((key.clone(), LoadBalancerFacts { arn, url: url(balancer, &dns_name), dns_name }))
     };
     let group = |(name, service): (&String, &spec::Service)| {
-        let found = world.target_groups.get(&target_group_name(scope, name, service).ok()?)?;
+        let found = world.target_groups.get(&target_group_name(scope, name, service))?;
         scope.owns(&found.settings.tags).then(|| (name.clone(), found.id.clone()))
     };
     let probe = world.probe.as_ref().filter(|found| scope.owns(&found.settings.tags));

@@ -150,7 +150,7 @@ impl Listen<'_> {
         let mut wanted = Vec::new();
         for (name, service) in scope.platform.services.iter().filter(|(_, service)| service.load_balancer == self.key) {
             if let Some(rule) = &service.rule {
-                let settings = desired::rule(scope, name, service, rule)?;
+                let settings = desired::rule(scope, name, service, rule);
                 if foreign.iter().any(|rule| rule.settings.priority == settings.priority) {
                     let place = format!("{} of {}", settings.priority, scope.name(self.key));
                     return Err(taken("listener rule", &place, "Give the service's rule another priority"));

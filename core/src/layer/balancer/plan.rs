@@ -6,9 +6,10 @@ use super::desired::{self, target_group_name};
 use super::listen::Listen;
 use super::probe::plan_probe;
 use super::teardown::plan_balancer_away;
-use super::{Balancer, Change, LoadBalancer, World};
-use crate::plan::{Plan, Ref, Refusal};
-use crate::scope::{Scope, Tags, retag};
+use super::{Balancer, Change, LoadBalancer, Replaced, Target, TargetGroup, World};
+use crate::plan::{Found, Plan, Ref, Refusal};
+use crate::scope::{Scope, TAG_RESOURCE, Tags, retag};
+use crate::spec;
 
 /// Target groups, by name.
 pub(super) type Groups = BTreeMap<String, Ref>;
@@ -56,33 +57,79 @@ pub(super) fn taken(kind: &str, name: &str, advice: &str) -> Refusal {
 }
 
 fn plan_target_groups(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Result<Groups, Refusal> {
+    let services = &scope.platform.services;
+    let wanted: BTreeMap<String, (&String, &spec::Service)> =
+        services.iter().map(|(key, service)| (target_group_name(scope, key, service), (key, service))).collect();
     let mut groups = Groups::new();
-    for (service_name, service) in &scope.platform.services {
-        let name = target_group_name(scope, service_name, service)?;
-        let wanted = desired::target_group(scope, service_name, service)?;
-        let new = wanted.deregistration_delay_seconds;
-        let Some(found) = world.target_groups.get(&name) else {
-            let group = plan.add(Change::CreateTargetGroup { name: name.clone(), settings: wanted }, &[]);
-            plan.add(Change::SetDelay { group: group.clone(), name: name.clone(), old: None, new }, &[&group]);
-            groups.insert(name, group);
-            continue;
+    for (name, (key, service)) in &wanted {
+        let settings = desired::target_group(scope, key, service)?;
+        let found = world.target_groups.get(name);
+        if found.is_some_and(|found| !scope.owns(&found.settings.tags)) {
+            return Err(taken("target group", name, "Rename the service, or remove that target group"));
+        }
+        let group = match found.filter(|found| found.settings.fixed == settings.fixed) {
+            Some(found) => {
+                plan_target_group(plan, name, found, settings);
+                Ref::from(found.id.as_str())
+            }
+            None => {
+                // One of this name is of a VPC that is no more, and nothing can send to it.
+                let gone = found.map(|found| {
+                    plan.add(Change::DeleteTargetGroup { arn: found.id.clone(), name: name.clone() }, &[])
+                });
+                let replaced = found.map(|found| (name, found)).or_else(|| {
+                    let mut left = world.target_groups.iter().filter(|(name, _)| !wanted.contains_key(*name));
+                    left.find(|(_, found)| is_of(scope, key, found))
+                });
+                let replaces = replaced.map(|(name, found)| Box::new(replaced_by(scope, world, name, found, service)));
+                let new = settings.deregistration_delay_seconds;
+                let change = Change::CreateTargetGroup { name: name.clone(), settings, replaces };
+                let group = plan.add(change, &gone.iter().collect::<Vec<_>>());
+                plan.add(Change::SetDelay { group: group.clone(), name: name.clone(), old: None, new }, &[&group]);
+                group
+            }
         };
-        if !scope.owns(&found.settings.tags) {
-            return Err(taken("target group", &name, "Rename the service, or remove that target group"));
-        }
-        let group = Ref::from(found.id.as_str());
-        if found.settings.health != wanted.health {
-            let (arn, old) = (found.id.clone(), found.settings.health.clone());
-            plan.add(Change::SetHealthCheck { arn, name: name.clone(), old, new: wanted.health }, &[]);
-        }
-        let old = found.settings.deregistration_delay_seconds;
-        if old != new {
-            plan.add(Change::SetDelay { group: group.clone(), name: name.clone(), old: Some(old), new }, &[]);
-        }
-        plan_tags(plan, "target group", &found.id, &found.settings.tags, &wanted.tags);
-        groups.insert(name, group);
+        groups.insert(name.clone(), group);
     }
     Ok(groups)
+}
+
+/// Whether a target group was made for this service.
+fn is_of(scope: &Scope, service: &str, found: &Found<TargetGroup>) -> bool {
+    let tags = &found.settings.tags;
+    scope.owns(tags) && tags.get(TAG_RESOURCE) == Some(&desired::target_group_resource(service))
+}
+
+fn replaced_by(
+    scope: &Scope,
+    world: &World,
+    name: &str,
+    found: &Found<TargetGroup>,
+    service: &spec::Service,
+) -> Replaced {
+    let target = Target::Group(name.to_owned());
+    let sends = |balancer: &Balancer| {
+        let mut listeners = balancer.listeners.values();
+        listeners.any(|found| {
+            found.settings.default == target || found.rules.iter().any(|rule| rule.settings.target == target)
+        })
+    };
+    let before = world.load_balancers.iter().find(|(_, balancer)| sends(balancer)).map(|(name, _)| name.clone());
+    let balancers = (before, scope.name(&service.load_balancer));
+    Replaced { name: name.to_owned(), settings: found.settings.clone(), balancers }
+}
+
+fn plan_target_group(plan: &mut Plan<Change>, name: &str, found: &Found<TargetGroup>, wanted: TargetGroup) {
+    let (arn, name, has) = (found.id.clone(), name.to_owned(), &found.settings);
+    plan_tags(plan, "target group", &arn, &has.tags, &wanted.tags);
+    let (old, new) = (has.deregistration_delay_seconds, wanted.deregistration_delay_seconds);
+    if old != new {
+        let group = Ref::from(arn.as_str());
+        plan.add(Change::SetDelay { group, name: name.clone(), old: Some(old), new }, &[]);
+    }
+    if has.health != wanted.health {
+        plan.add(Change::SetHealthCheck { arn, name, old: has.health.clone(), new: wanted.health }, &[]);
+    }
 }
 
 fn plan_balancer(

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use super::desired::{network, security_group, wants_probe};
 use super::teardown::plan_probe_away;
-use super::{Change, Configuration, Probe, World};
+use super::{Change, Code, Configuration, Probe, World};
 use crate::facts::need;
 use crate::logs::plan_group;
-use crate::plan::{Plan, Refusal};
+use crate::plan::{Description, Plan, Refusal};
 use crate::scope::{Scope, retag};
 
 /// Key of the probe's code in skydeck's own bucket.
@@ -75,11 +77,14 @@ pub(super) fn plan_probe(scope: &Scope, world: &World, plan: &mut Plan<Change>) 
     // Lambda takes one change at a time, and refuses all while it is at one.
     if world.probe_busy && !(same_configuration && same_code) {
         plan.waits.push(format!("function {name} to take its last change"));
+        plan.later.push(Description::update("function", &name, &found.settings, &wanted));
     } else if !same_configuration {
         let old = found.settings.configuration.clone();
         plan.add(Change::SetProbeConfiguration { name: name.clone(), old, new: wanted.configuration }, &[]);
         if !same_code {
             plan.waits.push(format!("function {name} to take its new configuration, before its new code"));
+            let code = |code: &Code| json!({ "code": code });
+            plan.later.push(Description::update("function", &name, &code(&found.settings.code), &code(&wanted.code)));
         }
     } else if !same_code {
         plan.add(Change::SetProbeCode { name, old: found.settings.code.clone(), new: wanted.code }, &[]);

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use super::desired::{self, instances_name, log_group_name};
 use super::{Capacity, Change, Group, Provider, World};
+use crate::facts::KNOWN_AFTER_APPLY;
 use crate::logs::plan_group as plan_logs;
-use crate::plan::{Plan, Ref, Refusal};
+use crate::plan::{Description, Plan, Ref, Refusal};
 use crate::scope::{Scope, Tags, retag};
 
 /// What has to change for the cluster to be what the platform file says.
@@ -120,6 +123,7 @@ fn plan_group(
     check_owner(scope, "Auto Scaling group", &name, &found.tags)?;
     if found.going {
         plan.waits.push(format!("the old Auto Scaling group {name} to go"));
+        plan.later.push(Description::create("Auto Scaling group", name, &wanted));
         return Ok(None);
     }
     if found.settings != wanted {
@@ -156,9 +160,20 @@ fn plan_provider(scope: &Scope, world: &World, plan: &mut Plan<Change>, group: &
     check_owner(scope, "capacity provider", &name, &found.tags)?;
     if found.busy {
         plan.waits.push(format!("capacity provider {name} to take its last change"));
+        if found.settings != wanted {
+            plan.later.push(Description::update("capacity provider", name, &found.settings, &wanted));
+        }
         return Ok(None);
     }
     if Ref::from(found.group.as_str()) != *group {
+        let id = match group {
+            Ref::Known(arn) => arn,
+            Ref::Made(_) => KNOWN_AFTER_APPLY,
+        };
+        let side = |group: &str| json!({ "group": group });
+        let told =
+            Description::replace("capacity provider", (&name, &name), (&side(&found.group), &side(id)), |_| true);
+        plan.later.push(told);
         replace_provider(world, plan, found, &name, scope);
         return Ok(None);
     }
@@ -199,11 +214,12 @@ fn plan_capacity(scope: &Scope, world: &World, plan: &mut Plan<Change>, cluster:
     if old.strategy == wanted.strategy && wanted.providers.is_subset(&old.providers) {
         return;
     }
-    if world.cluster.as_ref().is_some_and(|cluster| cluster.busy) {
-        plan.waits.push(format!("cluster {} to attach or detach a capacity provider", scope.prefix()));
-        return;
-    }
     let providers: BTreeSet<String> = old.providers.union(&wanted.providers).cloned().collect();
     let new = Capacity { providers, strategy: wanted.strategy };
+    if world.cluster.as_ref().is_some_and(|cluster| cluster.busy) {
+        plan.waits.push(format!("cluster {} to attach or detach a capacity provider", scope.prefix()));
+        plan.later.push(Description::update("cluster", scope.prefix(), &old, &new));
+        return;
+    }
     plan.add(Change::SetCapacity { cluster: scope.prefix(), old, new }, &[cluster, provider]);
 }

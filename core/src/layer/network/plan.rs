@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Gateway, Group, Ingress, Source, Vpc, World, desired};
+use super::{Change, Dns, Gateway, Group, Ingress, Source, Vpc, World, desired};
 use crate::plan::{Found, Plan, Ref, Refusal};
 use crate::scope::{Scope, Tags, retag};
 
@@ -68,18 +68,20 @@ fn set_tags(plan: &mut Plan<Change>, kind: &str, id: &str, found: &Tags, wanted:
 fn plan_vpc(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Result<Ref, Refusal> {
     let wanted = desired::vpc(scope);
     let name = wanted.tags["Name"].clone();
-    let Vpc { cidr, dns_hostnames: hostnames, dns_support: support, .. } = wanted;
+    let dns = |vpc: &Vpc| Dns { dns_hostnames: vpc.dns_hostnames, dns_support: vpc.dns_support };
+    let (cidr, new) = (wanted.cidr, dns(&wanted));
     let Some(found) = world.vpcs.first() else {
         let vpc = plan.add(Change::CreateVpc { settings: wanted }, &[]);
-        plan.add(Change::SetVpcDns { vpc: vpc.clone(), name, hostnames, support }, &[&vpc]);
+        plan.add(Change::SetVpcDns { vpc: vpc.clone(), name, old: None, new }, &[&vpc]);
         return Ok(vpc);
     };
     if found.settings.cidr != cidr {
         return Err(fixed("VPC", &name, "CIDR block", &found.settings.cidr, &cidr));
     }
     let vpc = Ref::from(found.id.as_str());
-    if (found.settings.dns_hostnames, found.settings.dns_support) != (hostnames, support) {
-        plan.add(Change::SetVpcDns { vpc: vpc.clone(), name, hostnames, support }, &[]);
+    let old = dns(&found.settings);
+    if old != new {
+        plan.add(Change::SetVpcDns { vpc: vpc.clone(), name, old: Some(old), new }, &[]);
     }
     set_tags(plan, "VPC", &found.id, &found.settings.tags, &wanted.tags);
     Ok(vpc)

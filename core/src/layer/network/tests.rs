@@ -24,8 +24,9 @@ fn carry_out(world: &mut World, plan: &Plan<Change>, steps: usize) {
                 (settings.dns_hostnames, settings.dns_support) = (false, true);
                 world.vpcs.push(Found { id: new, settings });
             }
-            Change::SetVpcDns { hostnames, support, .. } => {
-                (world.vpcs[0].settings.dns_hostnames, world.vpcs[0].settings.dns_support) = (hostnames, support);
+            Change::SetVpcDns { new, .. } => {
+                let vpc = &mut world.vpcs[0].settings;
+                (vpc.dns_hostnames, vpc.dns_support) = (new.dns_hostnames, new.dns_support);
             }
             Change::CreateGateway { tags } => {
                 world.gateways.push(Found { id: new, settings: Gateway { vpc: None, tags } });

@@ -3,7 +3,7 @@
 use super::desired::{self, family};
 use super::teardown::{plan_family_away, plan_service_away};
 use super::{Change, Definition, Placement, Service, TaskSettings, World};
-use crate::plan::{Plan, Ref, Refusal};
+use crate::plan::{Description, Plan, Ref, Refusal};
 use crate::scope::{Scope, Tags, retag};
 use crate::spec;
 
@@ -63,6 +63,7 @@ fn plan_service(
     }
     if found.draining {
         plan.waits.push(format!("the deleted service {name} to go"));
+        plan.later.push(Description::create("service", name, &settings));
         return Ok(());
     }
     if found.settings != settings {
