@@ -103,16 +103,29 @@ pub struct Group {
     pub tags: Tags,
 }
 
-/// One rule: TCP ports that a source may reach.
+/// One rule: ports that a source may reach.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Ingress {
-    /// First port.
-    pub from: u16,
+    /// First port; -1 where the protocol has none, or all are meant.
+    pub from: i32,
     /// Last port.
-    pub to: u16,
+    pub to: i32,
+    /// `tcp` in all rules of ours; -1 is every protocol.
+    pub protocol: String,
     /// Who.
     pub source: Source,
 }
+
+impl Ingress {
+    /// One TCP port.
+    #[must_use]
+    pub fn tcp(port: u16, source: Source) -> Self {
+        Ingress { from: port.into(), to: port.into(), protocol: TCP.into(), source }
+    }
+}
+
+/// The protocol of all rules of ours.
+pub(super) const TCP: &str = "tcp";
 
 /// Source of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,8 +135,10 @@ pub enum Source {
     Cidr(String),
     /// A security group of the platform, by name; a foreign one by id.
     Group(String),
-    /// Something skydeck never makes (another protocol, IPv6, a prefix list), as AWS's rule id.
-    Other(String),
+    /// An IPv6 block, which skydeck never admits.
+    Ipv6(String),
+    /// A prefix list, which skydeck never admits.
+    PrefixList(String),
 }
 
 /// One write.

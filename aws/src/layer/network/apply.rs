@@ -3,7 +3,8 @@
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, IpPermission, IpRange, ResourceType, TagSpecification, UserIdGroupPair,
+    AttributeBooleanValue, IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, TagSpecification,
+    UserIdGroupPair,
 };
 use skydeck_core::layer::network::{ANYWHERE, Change, Group, Ingress, Source, Subnet, Vpc};
 use skydeck_core::plan::Ref;
@@ -164,11 +165,12 @@ fn permissions(rules: &[(Ingress, Option<Ref>)], made: &Made) -> Result<Vec<IpPe
     rules
         .iter()
         .map(|(rule, group)| {
-            let permission =
-                IpPermission::builder().ip_protocol("tcp").from_port(rule.from.into()).to_port(rule.to.into());
+            let permission = IpPermission::builder().ip_protocol(&rule.protocol).from_port(rule.from).to_port(rule.to);
             Ok(match (&rule.source, group) {
-                (Source::Cidr(cidr) | Source::Other(cidr), _) => {
-                    permission.ip_ranges(IpRange::builder().cidr_ip(cidr).build())
+                (Source::Cidr(cidr), _) => permission.ip_ranges(IpRange::builder().cidr_ip(cidr).build()),
+                (Source::Ipv6(cidr), _) => permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(cidr).build()),
+                (Source::PrefixList(id), _) => {
+                    permission.prefix_list_ids(PrefixListId::builder().prefix_list_id(id).build())
                 }
                 (Source::Group(id), group) => {
                     let id = group.as_ref().map_or(Ok(id.as_str()), |group| made.id(group))?;

@@ -214,20 +214,17 @@ fn named<'a>(groups: impl Iterator<Item = &'a SecurityGroup> + Clone) -> BTreeMa
 }
 
 fn ingress(rule: &IpPermission, names: &BTreeMap<&str, &str>) -> BTreeSet<Ingress> {
-    let port = |port: Option<i32>| port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
-    let (from, to) = (port(rule.from_port()), port(rule.to_port()));
-    let tcp = rule.ip_protocol() == Some("tcp");
     let cidrs = rule.ip_ranges().iter().filter_map(|range| range.cidr_ip()).map(|cidr| Source::Cidr(cidr.into()));
-    let groups = rule
-        .user_id_group_pairs()
-        .iter()
-        .filter_map(|pair| pair.group_id())
-        .map(|id| Source::Group((*names.get(id).unwrap_or(&id)).into()));
-    let named = cidrs.chain(groups).map(|source| match source {
-        source if tcp => source,
-        Source::Cidr(from) | Source::Group(from) | Source::Other(from) => {
-            Source::Other(format!("{} from {from}", rule.ip_protocol().unwrap_or_default()))
-        }
-    });
-    named.map(|source| Ingress { from, to, source }).collect()
+    let newer = rule.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6()).map(|cidr| Source::Ipv6(cidr.into()));
+    let lists = rule.prefix_list_ids().iter().filter_map(|list| list.prefix_list_id());
+    let groups = rule.user_id_group_pairs().iter().filter_map(|pair| pair.group_id());
+    let sources = cidrs
+        .chain(newer)
+        .chain(lists.map(|id| Source::PrefixList(id.into())))
+        .chain(groups.map(|id| Source::Group((*names.get(id).unwrap_or(&id)).into())));
+    let protocol = rule.ip_protocol().unwrap_or_default();
+    // Every protocol has no ports.
+    let port = |port: Option<i32>| port.unwrap_or(-1);
+    let (from, to) = (port(rule.from_port()), port(rule.to_port()));
+    sources.map(|source| Ingress { from, to, protocol: protocol.to_owned(), source }).collect()
 }

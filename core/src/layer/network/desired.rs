@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 
-use super::{ANYWHERE, Group, Ingress, Source, Subnet, Vpc, World};
+use super::{ANYWHERE, Group, Ingress, Source, Subnet, TCP, Vpc, World};
 use crate::facts::{Facts, NetworkFacts};
 use crate::layer::balancer::{HTTP, HTTPS};
 use crate::plan::Refusal;
@@ -13,7 +13,7 @@ use crate::spec::Scheme;
 
 /// The ports that Linux gives a container whose host port is 0
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html>).
-const EPHEMERAL: (u16, u16) = (32768, 65535);
+const EPHEMERAL: (i32, i32) = (32768, 65535);
 
 /// Key of a load balancer's security group: `alb-<key>`.
 #[must_use]
@@ -84,14 +84,16 @@ pub(super) fn groups(scope: &Scope) -> BTreeMap<String, Group> {
         };
         // Port 80 stays: its listener sends to HTTPS.
         let ports: &[u16] = if balancer.certificate.is_some() { &[HTTP, HTTPS] } else { &[HTTP] };
-        let admit =
-            |source: Source| ports.iter().map(move |&port| Ingress { from: port, to: port, source: source.clone() });
+        let admit = |source: Source| ports.iter().map(move |&port| Ingress::tcp(port, source.clone()));
         let ingress = callers.into_iter().flat_map(admit).collect();
         groups.insert(alb_group(key), group(scope, &alb_group(key), &format!("Load balancer {key}"), ingress));
     }
     let from_balancers = balancers
         .keys()
-        .map(|key| Ingress { from: EPHEMERAL.0, to: EPHEMERAL.1, source: Source::Group(scope.name(&alb_group(key))) })
+        .map(|key| {
+            let (from, to) = EPHEMERAL;
+            Ingress { from, to, protocol: TCP.into(), source: Source::Group(scope.name(&alb_group(key))) }
+        })
         .collect();
     groups.insert("instances".into(), group(scope, "instances", "Container instances", from_balancers));
     if balancers.values().any(|balancer| balancer.scheme == Scheme::Internal) {
@@ -103,8 +105,8 @@ pub(super) fn groups(scope: &Scope) -> BTreeMap<String, Group> {
 /// What was left of HTTPS stays open: where its certificate left the file, the load balancer still sends callers to
 /// port 443, since the network comes before it; and afterwards nothing listens there.
 pub(super) fn may_stay(found: &Ingress, wanted: &Group) -> bool {
-    (found.from, found.to) == (HTTPS, HTTPS)
-        && wanted.ingress.contains(&Ingress { from: HTTP, to: HTTP, source: found.source.clone() })
+    *found == Ingress::tcp(HTTPS, found.source.clone())
+        && wanted.ingress.contains(&Ingress::tcp(HTTP, found.source.clone()))
 }
 
 fn group(scope: &Scope, key: &str, description: &str, ingress: BTreeSet<Ingress>) -> Group {

@@ -140,7 +140,7 @@ fn plan_groups(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref)
         let found = world.groups.get(&name);
         let rule = |rule: &Ingress| match &rule.source {
             Source::Group(source) => (rule.clone(), ids.get(source).cloned()),
-            Source::Cidr(_) | Source::Other(_) => (rule.clone(), None),
+            Source::Cidr(_) | Source::Ipv6(_) | Source::PrefixList(_) => (rule.clone(), None),
         };
         let has = |ingress: &&Ingress| found.is_some_and(|found| found.settings.ingress.contains(*ingress));
         let rules: Vec<_> = settings.ingress.iter().filter(|ingress| !has(ingress)).map(rule).collect();
@@ -193,7 +193,7 @@ pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
                     let id = world.groups.get(source).map_or(source, |found| &found.id);
                     Some((rule.clone(), Some(Ref::Known(id.clone()))))
                 }
-                Source::Cidr(_) | Source::Other(_) => None,
+                Source::Cidr(_) | Source::Ipv6(_) | Source::PrefixList(_) => None,
             });
             let change = Change::RevokeIn { group: found.id.clone(), name: name.clone(), rules: rules.collect() };
             plan.add(change, &[])

@@ -116,7 +116,7 @@ fn secure() -> crate::scope::Scope {
     scope
 }
 
-fn ports(world: &World, group: &str) -> Vec<(u16, Source)> {
+fn ports(world: &World, group: &str) -> Vec<(i32, Source)> {
     let ingress = &world.groups[&format!("skyfox-devprod-{group}")].settings.ingress;
     ingress.iter().map(|rule| (rule.to, rule.source.clone())).collect()
 }
@@ -148,9 +148,9 @@ fn switching_https_off_closes_no_port_that_callers_are_still_sent_to() {
     assert!(plan(&scope(), &world).unwrap().is_empty());
     // That is no licence for others to open it.
     let group = &mut world.groups.get_mut("skyfox-devprod-alb-internal").unwrap().settings;
-    group.ingress.insert(Ingress { from: 443, to: 443, source: Source::Cidr("0.0.0.0/0".into()) });
+    group.ingress.insert(Ingress::tcp(443, Source::Cidr("0.0.0.0/0".into())));
     let group = &mut world.groups.get_mut("skyfox-devprod-instances").unwrap().settings;
-    group.ingress.insert(Ingress { from: 443, to: 443, source: Source::Group("skyfox-devprod-alb-external".into()) });
+    group.ingress.insert(Ingress::tcp(443, Source::Group("skyfox-devprod-alb-external".into())));
     assert_eq!(plan(&scope(), &world).unwrap().steps.len(), 2);
 }
 
@@ -193,7 +193,7 @@ fn a_rule_that_somebody_opened_is_closed_and_one_that_was_closed_is_opened() {
     let mut world = standing();
     let group = &mut world.groups.get_mut("skyfox-devprod-instances").unwrap().settings;
     group.ingress.pop_first();
-    group.ingress.insert(Ingress { from: 22, to: 22, source: Source::Cidr("0.0.0.0/0".into()) });
+    group.ingress.insert(Ingress::tcp(22, Source::Cidr("0.0.0.0/0".into())));
     let found = plan(&scope(), &world).unwrap();
     assert_eq!(found.steps.len(), 2);
     carry_out(&mut world, &found, usize::MAX);
