@@ -1,5 +1,7 @@
 //! What the integration tests share.
 
+pub mod drift;
+pub mod probe_code;
 mod rig;
 pub mod skyfox;
 

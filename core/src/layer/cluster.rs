@@ -27,7 +27,6 @@ pub const AMI_PARAMETER: &str = "/aws/service/ecs/optimized-ami/amazon-linux-202
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct World {
     /// The AMI that AWS recommends now.
-    #[serde(skip)]
     pub recommended_ami: Option<String>,
     /// The cluster; a deleted one counts as gone.
     pub cluster: Option<Cluster>,

@@ -4,12 +4,11 @@
 use serde_json::{Map, Value, json};
 
 /// Pairs of changes that undo each other with the same fields.
-const PAIRS: [(&str, &str); 2] =
-    [("attach_policy", "detach_policy"), ("add_to_profile", "remove_from_profile")];
+const PAIRS: [(&str, &str); 2] = [("attach_policy", "detach_policy"), ("add_to_profile", "remove_from_profile")];
 
 /// The change turned round, or `None` where only a hand can do that.
 #[must_use]
-pub fn invert(change: &Value, world: &Value, gone: Option<&Value>) -> Option<Value> {
+pub(super) fn invert(change: &Value, world: &Value, gone: Option<&Value>) -> Option<Value> {
     let (name, fields) = change.as_object()?.iter().next()?;
     if name == "log" {
         return Some(json!({ "log": invert(fields, world, gone)? }));
@@ -27,7 +26,9 @@ pub fn invert(change: &Value, world: &Value, gone: Option<&Value>) -> Option<Val
         }
         "delete_policy" => json!({ "put_policy": {
             "role": fields["role"], "name": fields["name"], "old": null, "new": fields["old"] } }),
-        "allow_in" => json!({ "revoke_in": { "group": id("group"), "name": fields["name"], "rules": fields["rules"] } }),
+        "allow_in" => {
+            json!({ "revoke_in": { "group": id("group"), "name": fields["name"], "rules": fields["rules"] } })
+        }
         "revoke_in" => json!({ "allow_in": {
             "group": { "known": fields["group"] }, "name": fields["name"], "rules": fields["rules"] } }),
         "attach_gateway" => {
@@ -46,7 +47,12 @@ pub fn invert(change: &Value, world: &Value, gone: Option<&Value>) -> Option<Val
             fields["old"] = new;
             json!({ "register": fields })
         }
-        "create_rule" => json!({ "delete_rule": { "arn": gone?["id"], "name": fields["name"] } }),
+        "create_rule" => json!({ "delete_rule": { "arn": gone?.get("id")?, "name": fields["name"] } }),
+        // The product only ever publishes the right code.
+        "set_probe_code" => return None,
+        // A tag that instances do not get: the product gives them all.
+        "tag_group" if fields["old"] == json!({}) => return None,
+        "set_default_version" | "set_group_template" if !follows(fields) => return None,
         "create_template" => {
             json!({ "delete_template": { "id": world["template"]["id"], "name": fields["name"] } })
         }
@@ -54,10 +60,14 @@ pub fn invert(change: &Value, world: &Value, gone: Option<&Value>) -> Option<Val
         "create_probe" => json!({ "delete_probe": { "name": fields["name"] } }),
         _ if is_pair(fields) => json!({ name: swapped(fields.as_object()?, world) }),
         // What follows from another change of the same plan follows from that one's way back as well.
-        _ if fields.to_string().contains(r#"{"made":"#) && !name.starts_with("create_") => change.clone(),
+        _ if follows(fields) && !name.starts_with("create_") => change.clone(),
         _ => return None,
     };
     Some(made)
+}
+
+fn follows(fields: &Value) -> bool {
+    fields.to_string().contains(r#"{"made":"#)
 }
 
 fn is_pair(fields: &Value) -> bool {
@@ -84,17 +94,25 @@ fn swapped(fields: &Map<String, Value>, world: &Value) -> Value {
     if let (Some(Value::Object(all)), Some(old)) = (fields.get_mut("all"), old.as_object()) {
         all.extend(old.clone());
     }
+    // Only what is attached may stand in a strategy.
+    if let Some(providers) = old.get("providers").and_then(Value::as_array)
+        && let Some(Value::Object(strategy)) = fields.get_mut("new").and_then(|new| new.get_mut("strategy"))
+    {
+        strategy.retain(|name, _| providers.iter().any(|provider| provider == name));
+    }
     // The target group that a listener or a rule leads to is told a second time, by its ARN.
-    let target = ["default", "target"].iter().find_map(|place| old.get(*place)?.get("group")?.as_str());
-    if let (true, Some(name)) = (fields.contains_key("group"), target) {
-        fields.insert("group".into(), json!({ "known": world["target_groups"][name]["id"] }));
+    let target = ["default", "target"].iter().find_map(|place| old.get(*place));
+    if let (true, Some(target)) = (fields.contains_key("group"), target) {
+        let group = target.get("group").and_then(Value::as_str);
+        let known = group.map(|name| json!({ "known": world["target_groups"][name]["id"] }));
+        fields.insert("group".into(), known.unwrap_or_default());
     }
     Value::Object(fields)
 }
 
 /// The change with the ids in it that steps before it have made.
 #[must_use]
-pub fn filled(change: &Value, ids: &[Option<String>]) -> Value {
+pub(super) fn filled(change: &Value, ids: &[Option<String>]) -> Value {
     match change {
         Value::Object(fields) => {
             let step = fields.get("made").and_then(Value::as_u64).and_then(|step| usize::try_from(step).ok());

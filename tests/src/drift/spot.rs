@@ -1,6 +1,7 @@
 //! What of an observed world can be otherwise: every leaf, every element, every resource. Found in the world's own JSON, so
 //! that an attribute that is added to a type is found by itself.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::{Map, Value, json};
@@ -111,6 +112,25 @@ fn is_choice(path: &[Key]) -> bool {
 }
 
 impl Spot {
+    /// The same place in a world of later: a revision that was made anew has another number.
+    #[must_use]
+    pub fn in_world(&self, world: &Value) -> Option<Spot> {
+        let mut path = Vec::new();
+        for key in &self.path {
+            let here = at(world, &path)?;
+            let key = match key {
+                Key::Name(name) if here.get(name).is_none() => {
+                    let (family, _) = name.rsplit_once(':')?;
+                    let same = |other: &&String| other.rsplit_once(':').is_some_and(|(other, _)| other == family);
+                    Key::Name(here.as_object()?.keys().find(same)?.clone())
+                }
+                key => key.clone(),
+            };
+            path.push(key);
+        }
+        at(world, &path).is_some().then_some(Spot { path, kind: self.kind })
+    }
+
     /// The worlds in which this is otherwise; the first one that can be brought about is taken.
     pub fn worlds(&self, world: &Value, valid: &dyn Fn(&Value) -> bool) -> Vec<Value> {
         let Some(value) = at(world, &self.path) else { return Vec::new() };
@@ -118,7 +138,7 @@ impl Spot {
         match self.kind {
             Kind::Value => {
                 made.extend(others(world, &self.path, value).into_iter().map(|new| self.with(world, new)));
-                made.push(self.without(world));
+                made.extend([self.without(world), self.with(world, Value::Null)]);
             }
             Kind::Extra => made.extend(more(world, &self.path, value).into_iter().map(|new| self.with(world, new))),
             Kind::Gone => made.extend([self.without(world), self.with(world, Value::Null)]),
@@ -205,7 +225,7 @@ fn leaf_of(world: &Value, path: &mut Vec<Key>, value: &Value) -> Vec<Value> {
 }
 
 /// Words that AWS knows, and others that may stand in their places.
-const WORDS: [(&str, &str); 22] = [
+const WORDS: [(&str, &str); 24] = [
     ("AES256", "aws:kms"),
     ("enabled", "disabled"),
     ("disabled", "enabled"),
@@ -226,6 +246,8 @@ const WORDS: [(&str, &str); 22] = [
     ("ELBSecurityPolicy-TLS13-1-2-2021-06", "ELBSecurityPolicy-2016-08"),
     ("provided.al2023", "provided.al2"),
     ("GET", "HEAD"),
+    ("tcp", "udp"),
+    ("Allow", "Deny"),
     ("CMD-SHELL", "CMD"),
     ("SecureString", "String"),
 ];
@@ -239,15 +261,21 @@ fn others(world: &Value, path: &[Key], value: &Value) -> Vec<Value> {
             // A log group keeps for one of a few numbers of days only.
             vec![json!(if number == 7 { 14 } else { number + 1 }), json!(number - 1)]
         }
+        Value::String(_) if is_choice(path) => vec![json!({ "secure": "other.example.com" })],
+        Value::Null if matches!(path.last(), Some(Key::Name(name)) if name == "tls") => {
+            let certificate = strings(world).into_iter().find(|text| text.starts_with("arn:aws:acm:"));
+            vec![json!({ "certificate": certificate, "policy": "ELBSecurityPolicy-2016-08" })]
+        }
         Value::String(text) => {
             let known = WORDS.iter().filter(|(word, _)| word == text).map(|(_, other)| json!(other));
-            let alike = alike(world, path, text);
+            let alike = alike(world, text);
             known.chain(alike).chain([json!(format!("{text}x"))]).collect()
         }
         Value::Object(choice) => {
-            let (name, inner) = choice.iter().next().map(|(name, inner)| (name.clone(), inner.clone())).unwrap_or_default();
+            let (name, inner) =
+                choice.iter().next().map(|(name, inner)| (name.clone(), inner.clone())).unwrap_or_default();
             let inner = inner.as_str().unwrap_or_default().to_owned();
-            let same = alike(world, path, &inner).map(|other| json!({ name.clone(): other }));
+            let same = alike(world, &inner).map(|other| json!({ name.clone(): other }));
             let words = ["not_found"].map(Value::from);
             let rules = [json!({ "cidr": "192.0.2.0/24" }), json!({ "secure": "other.example.com" })];
             same.chain(words).chain(rules).collect()
@@ -257,11 +285,8 @@ fn others(world: &Value, path: &[Key], value: &Value) -> Vec<Value> {
 }
 
 /// Other names of the same kind in this world: target groups, security groups, ids.
-fn alike<'a>(world: &'a Value, _path: &[Key], text: &'a str) -> impl Iterator<Item = Value> + use<'a> {
-    let mut all: Vec<String> = Vec::new();
-    collect(world, &mut all);
-    all.sort();
-    all.dedup();
+fn alike<'a>(world: &'a Value, text: &'a str) -> impl Iterator<Item = Value> + use<'a> {
+    let all = strings(world);
     let kind = |text: &str| -> Option<String> {
         if let Some((kind, _)) = text.split_once('-').filter(|(kind, _)| ["sg", "igw"].contains(kind)) {
             return Some(kind.to_owned());
@@ -270,23 +295,20 @@ fn alike<'a>(world: &'a Value, _path: &[Key], text: &'a str) -> impl Iterator<It
         let (resource, _) = last.split_once('/')?;
         text.starts_with("arn:").then(|| resource.to_owned())
     };
-    let names = ["target_groups", "groups"].map(|map| world.get(map).and_then(Value::as_object));
-    let named: Vec<String> = names
-        .into_iter()
-        .flatten()
-        .filter(|map| map.contains_key(text))
-        .flat_map(|map| map.keys().cloned())
-        .collect();
+    let names = ["target_groups", "groups", "roles"].map(|map| world.get(map).and_then(Value::as_object));
+    let named: Vec<String> =
+        names.into_iter().flatten().filter(|map| map.contains_key(text)).flat_map(|map| map.keys().cloned()).collect();
     let wanted = kind(text);
     let same = all.into_iter().filter(move |other| wanted.is_some() && kind(other) == wanted);
     named.into_iter().chain(same).filter(move |other| other != text).map(Value::from)
 }
 
-fn collect(value: &Value, all: &mut Vec<String>) {
+/// All texts of a world.
+fn strings(value: &Value) -> BTreeSet<String> {
     match value {
-        Value::String(text) => all.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, all)),
-        Value::Object(fields) => fields.values().for_each(|item| collect(item, all)),
-        _ => {}
+        Value::String(text) => BTreeSet::from([text.clone()]),
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
+        Value::Object(fields) => fields.values().flat_map(strings).collect(),
+        _ => BTreeSet::new(),
     }
 }

@@ -75,8 +75,8 @@ impl Work for Cluster {
 
     fn fingerprint(world: &World) -> String {
         // AWS moves the recommended image every few weeks; it decides something only before there is a launch template.
-        let recommended = world.recommended_ami.as_ref().filter(|_| world.template.is_none());
-        fingerprint(&(world, recommended))
+        let recommended_ami = world.recommended_ami.clone().filter(|_| world.template.is_none());
+        fingerprint(&World { recommended_ami, ..world.clone() })
     }
 
     fn facts(scope: &Scope, world: &World) -> Facts {

@@ -99,11 +99,17 @@ fn plan_routes(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref)
             Ref::from(found.id.as_str())
         }
     };
-    let attached = found.is_some_and(|found| found.settings.vpc.is_some());
-    let ready = if attached {
-        gateway.clone()
-    } else {
-        plan.add(Change::AttachGateway { gateway: gateway.clone(), vpc: vpc.clone(), name }, &[&gateway, vpc])
+    let attached = found.and_then(|found| Some((&found.id, found.settings.vpc.as_ref()?)));
+    let ready = match attached {
+        Some((_, attached)) if Ref::from(attached.as_str()) == *vpc => gateway.clone(),
+        attached => {
+            // It is attached to one at a time.
+            let free = attached.map(|(id, vpc)| {
+                plan.add(Change::DetachGateway { id: id.clone(), vpc: vpc.clone(), name: name.clone() }, &[])
+            });
+            let after: Vec<&Ref> = free.iter().chain([&gateway, vpc]).collect();
+            plan.add(Change::AttachGateway { gateway: gateway.clone(), vpc: vpc.clone(), name }, &after)
+        }
     };
     let tags = scope.tags("route-table/public", &scope.name("public"), None);
     let name = tags["Name"].clone();
