@@ -1,5 +1,6 @@
 //! What the integration tests share.
 
+pub mod account;
 pub mod drift;
 pub mod probe_code;
 mod rig;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use skydeck_aws::client::Clients;
 use skydeck_core::scope::Scope;
 
-use super::account::Account;
+use crate::account::Account;
 use crate::probe_code::archive;
 
 /// Service-linked roles, by the service that they are linked to.

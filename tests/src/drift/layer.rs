@@ -9,11 +9,11 @@ use skydeck_aws::execute::Made;
 use skydeck_aws::layer::Work;
 use skydeck_core::plan::{Action, Describe, Plan, StepId};
 
-use super::account::Account;
 use super::exceptions::{Exception, exception};
 use super::invert::{filled, invert};
 use super::spot::{Kind, Spot, at, spots};
 use super::{Excepted, Options, Report, Told, hands};
+use crate::account::Account;
 
 /// The matrix as far as it has run.
 pub(crate) struct Matrix<'a> {

@@ -5,7 +5,6 @@
 //! product's own: a plan of a world in which it is otherwise, turned round ([`invert`]). Where the product only ever goes the
 //! other way, [`hands`] does it. What is neither compared nor an exception with a reason makes the matrix fail.
 
-mod account;
 pub mod exceptions;
 mod hands;
 mod invert;
@@ -14,11 +13,15 @@ pub mod spot;
 
 use serde::Serialize;
 use skydeck_aws::layer::{balancer, cluster, identity, network, registry, secrets, service, storage};
+use skydeck_core::Scope;
 use skydeck_core::run::Layer;
+use skydeck_sandbox::ACCOUNT;
 
-use account::Account;
 use exceptions::{EXCEPTIONS, Exception};
 use layer::Matrix;
+
+use crate::account::Account;
+use crate::skyfox;
 
 /// What is to be run.
 #[derive(Debug, Clone, Default)]
@@ -87,12 +90,21 @@ impl Report {
     }
 }
 
+/// SkyFox with HTTPS: with a certificate there is more to get wrong.
+fn subject() -> Scope {
+    let mut scope = skyfox::scope("drift");
+    let external = scope.platform.load_balancers.get_mut("external").expect("SkyFox has one");
+    external.certificate = Some(format!("arn:aws:acm:ap-south-1:{ACCOUNT}:certificate/1"));
+    external.host = Some("www.example.com".into());
+    scope
+}
+
 /// Runs the matrix in a sandbox of its own. `tell` gets a line of progress.
 ///
 /// # Panics
 /// Where the sandbox does not start or the platform does not come up.
 pub async fn run(options: &Options, tell: &dyn Fn(&str)) -> Report {
-    let mut account = Account::start().await;
+    let mut account = Account::start(subject()).await;
     let mut matrix = Matrix { options, tell, report: Report { seed: options.seed, ..Report::default() } };
     matrix.layer::<network::Network>(&mut account).await;
     matrix.layer::<identity::Identity>(&mut account).await;

@@ -1,0 +1,169 @@
+//! An account in a sandbox, and its layers driven without Lambda.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use skydeck_aws::client::Clients;
+use skydeck_aws::execute::execute;
+use skydeck_aws::layer::balancer::Balancer;
+use skydeck_aws::layer::cluster::Cluster;
+use skydeck_aws::layer::identity::Identity;
+use skydeck_aws::layer::network::Network;
+use skydeck_aws::layer::registry::Registry;
+use skydeck_aws::layer::secrets::Secrets;
+use skydeck_aws::layer::service::Service;
+use skydeck_aws::layer::storage::Storage;
+use skydeck_aws::layer::{Attempt, Work, converge};
+use skydeck_core::Scope;
+use skydeck_core::facts::Facts;
+use skydeck_core::run::{Layer, Mode};
+use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
+
+use crate::{probe_code, root};
+
+/// How often a layer is tried, and how long apart: in a run the state machine does that.
+const ATTEMPTS: usize = 80;
+const APART: Duration = Duration::from_millis(50);
+
+/// A platform's account, as far as the platform's layers have been applied.
+#[derive(Debug)]
+pub struct Account {
+    /// Clients of the account.
+    pub clients: Clients,
+    /// The platform, with what its layers have handed on.
+    pub scope: Scope,
+    sandbox: Arc<Sandbox>,
+}
+
+impl Account {
+    /// A sandbox for this platform, where the probe's code is uploaded.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub async fn start(scope: Scope) -> Self {
+        let options = Options { speed: 1000.0, ..Options::new(root().join("target/sandbox")) };
+        let sandbox = Sandbox::start(&options).await.expect("the sandbox starts");
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new("ap-south-1"))
+            .endpoint_url(sandbox.endpoint())
+            .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "tests"));
+        let clients = Clients::load(config, "skydeck-tests").await;
+        let scope = Scope { account: ACCOUNT.into(), home: "skydeck-home-tests".into(), ..scope };
+        probe_code::upload(&clients, &scope.home, "first").await;
+        Account { clients, scope, sandbox: Arc::new(sandbox) }
+    }
+
+    /// The same account with another platform.
+    #[must_use]
+    pub fn with(&self, scope: Scope) -> Self {
+        let scope = Scope { account: self.scope.account.clone(), home: self.scope.home.clone(), ..scope };
+        Account { clients: self.clients.clone(), scope, sandbox: self.sandbox.clone() }
+    }
+
+    /// Applies a layer until it is done, and keeps its facts. Says why where it does not get done.
+    ///
+    /// # Errors
+    /// What the layer says.
+    pub async fn apply<W: Work>(&mut self) -> Result<(), String> {
+        let mut waiting = String::new();
+        let mut clock = tokio::time::interval(APART);
+        for _ in 0..ATTEMPTS {
+            clock.tick().await;
+            let attempt = Box::pin(converge::<W>(&self.clients, &self.scope, Mode::Apply)).await;
+            match attempt.error {
+                None => {
+                    merge(&mut self.scope.facts, attempt.facts);
+                    return Ok(());
+                }
+                Some(error) if error.error_type() == "NotYet" => waiting = error.to_string(),
+                Some(error) => return Err(error.to_string()),
+            }
+        }
+        Err(format!("{} does not get done: {waiting}", W::LAYER))
+    }
+
+    /// Carries out the first steps of what a layer plans, as an apply that is killed then.
+    ///
+    /// # Errors
+    /// What the layer says.
+    pub async fn begin<W: Work>(&self, steps: usize) -> Result<(), String> {
+        let world = W::observe(&self.clients, &self.scope).await.map_err(|error| error.to_string())?;
+        let mut plan = W::plan(&self.scope, &world).map_err(|refusal| refusal.to_string())?;
+        // A step waits for earlier ones only.
+        plan.steps.truncate(steps);
+        let apply = async |change: &W::Change, made: &_| W::apply(&self.clients, &self.scope, change, made).await;
+        match Box::pin(execute(&plan, apply)).await.error {
+            Some(error) if error.error_type() != "NotYet" => Err(error.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a layer would change.
+    pub async fn plan<W: Work>(&self) -> Attempt {
+        Box::pin(converge::<W>(&self.clients, &self.scope, Mode::Plan)).await
+    }
+
+    /// Applies the layer of this name.
+    ///
+    /// # Errors
+    /// What the layer says.
+    pub async fn apply_layer(&mut self, layer: Layer) -> Result<(), String> {
+        match layer {
+            Layer::Network => self.apply::<Network>().await,
+            Layer::Identity => self.apply::<Identity>().await,
+            Layer::Registry => self.apply::<Registry>().await,
+            Layer::Storage => self.apply::<Storage>().await,
+            Layer::Secrets => self.apply::<Secrets>().await,
+            Layer::Balancer => self.apply::<Balancer>().await,
+            Layer::Cluster => self.apply::<Cluster>().await,
+            Layer::Service => self.apply::<Service>().await,
+        }
+    }
+
+    /// Begins the layer of this name.
+    ///
+    /// # Errors
+    /// What the layer says.
+    pub async fn begin_layer(&self, layer: Layer, steps: usize) -> Result<(), String> {
+        match layer {
+            Layer::Network => self.begin::<Network>(steps).await,
+            Layer::Identity => self.begin::<Identity>(steps).await,
+            Layer::Registry => self.begin::<Registry>(steps).await,
+            Layer::Storage => self.begin::<Storage>(steps).await,
+            Layer::Secrets => self.begin::<Secrets>(steps).await,
+            Layer::Balancer => self.begin::<Balancer>(steps).await,
+            Layer::Cluster => self.begin::<Cluster>(steps).await,
+            Layer::Service => self.begin::<Service>(steps).await,
+        }
+    }
+
+    /// What the layer of this name would change.
+    pub async fn plan_layer(&self, layer: Layer) -> Attempt {
+        match layer {
+            Layer::Network => self.plan::<Network>().await,
+            Layer::Identity => self.plan::<Identity>().await,
+            Layer::Registry => self.plan::<Registry>().await,
+            Layer::Storage => self.plan::<Storage>().await,
+            Layer::Secrets => self.plan::<Secrets>().await,
+            Layer::Balancer => self.plan::<Balancer>().await,
+            Layer::Cluster => self.plan::<Cluster>().await,
+            Layer::Service => self.plan::<Service>().await,
+        }
+    }
+}
+
+fn merge(all: &mut Facts, new: Facts) {
+    let old = std::mem::take(all);
+    *all = Facts {
+        network: new.network.or(old.network),
+        identity: new.identity.or(old.identity),
+        registry: new.registry.or(old.registry),
+        storage: new.storage.or(old.storage),
+        secrets: new.secrets.or(old.secrets),
+        balancer: new.balancer.or(old.balancer),
+        cluster: new.cluster.or(old.cluster),
+        service: new.service.or(old.service),
+    };
+}
