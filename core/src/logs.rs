@@ -29,7 +29,7 @@ pub enum LogChange {
 impl Describe for LogChange {
     fn describe(&self) -> Description {
         match self {
-            LogChange::Create { name, tags } => Description::create("log group", name, tags),
+            LogChange::Create { name, tags } => Description::create_tagged("log group", name, &json!({}), tags),
             LogChange::SetRetention { name, old, new } => Description::update(
                 "log group",
                 name,

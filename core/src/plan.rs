@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::scope::Tags;
+
 /// Number of a step within its own plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepId(pub usize);
@@ -140,6 +142,13 @@ impl Description {
             replaces: None,
             attributes: diff(&Value::Null, settings),
         }
+    }
+
+    /// A creation with these settings, and tags beside them.
+    pub fn create_tagged(kind: &str, name: impl Into<String>, settings: &impl Serialize, tags: &Tags) -> Self {
+        let mut told = Description::create(kind, name, settings);
+        told.attributes.extend(diff(&Value::Null, &BTreeMap::from([("tags", tags)])));
+        told
     }
 
     /// A replacement of the resource `old_name`, since AWS cannot change the attributes whose path `is_fixed`.

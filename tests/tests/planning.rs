@@ -2,7 +2,6 @@
 //! at all.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use aws_sdk_ec2::types::{Filter, IpPermission, Ipv6Range};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier, Tag, Tagging};
@@ -26,15 +25,13 @@ async fn a_plan_is_applied_as_it_was_shown_or_refused_where_something_moved() {
     assert_eq!(applied["conclusion"]["mode"], "apply", "{applied:#}");
     assert_eq!(object(&rig, "platform.toml").await, std::fs::read_to_string(root().join(FILE)).ok());
     assert_eq!(target_groups(&rig).await, shown, "the names that the plan has shown");
-    let created: u64 =
-        applied["conclusion"]["layers"].as_array().into_iter().flatten().filter_map(|l| l["created"].as_u64()).sum();
-    assert_eq!(first["counts"]["create"].as_u64(), Some(created), "what was shown is what happened");
+    assert_eq!(first["counts"]["create"].as_u64(), Some(sum(&applied, "created")), "what was shown is what happened");
 
     let empty = plan(&rig, FILE, 0).await;
     what_moved_is_named_before_anything_is_written(&rig, &empty).await;
-    a_change_is_shown_with_old_and_new_values_and_what_forces_a_replacement(&rig).await;
+    let file = a_change_is_shown_and_is_what_happens(&rig).await;
     the_console_shows_the_summary(&rig).await;
-    skydecks_own_bucket_may_be_lost(&rig).await;
+    skydecks_own_bucket_may_be_lost(&rig, &file).await;
 }
 
 async fn a_bad_plan_is_an_error_and_no_change(rig: &Rig) {
@@ -85,11 +82,12 @@ async fn open_a_port(rig: &Rig) {
     request.send().await.expect("opened");
 }
 
-async fn a_change_is_shown_with_old_and_new_values_and_what_forces_a_replacement(rig: &Rig) {
+/// With old and new values, and with what forces a replacement. Returns the file that then is the platform's.
+async fn a_change_is_shown_and_is_what_happens(rig: &Rig) -> String {
     let text = std::fs::read_to_string(root().join(FILE)).expect("the file");
     let (changed, port) = (text.replace("port = 4567", "port = 4568"), "fixed.port");
     let file = changed_file(&changed);
-    let planned = plan(rig, &file.display().to_string(), 2).await;
+    let planned = plan(rig, &file, 2).await;
     let group = change(&planned, "target group");
     let attribute = |name: &str| {
         let all = group["attributes"].as_array().into_iter().flatten();
@@ -101,11 +99,24 @@ async fn a_change_is_shown_with_old_and_new_values_and_what_forces_a_replacement
     assert_eq!(values, (&4567.into(), &4568.into(), &true.into()), "{group:#}");
     // Somebody else uploads another file: the plan must not undo it.
     let other = changed_file(&text.replace("max = 4", "max = 5"));
-    rig.skydeck(["apply", &other.display().to_string()]).await.succeeded();
+    rig.skydeck(["apply", &other]).await.succeeded();
     let refused = rig.skydeck(["apply", "--plan", id(&planned)]).await;
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(refused.stdout.contains("the platform file has moved"), "{refused:#?}");
-    rig.skydeck(["apply", FILE]).await.succeeded();
+    let planned = plan(rig, &file, 2).await;
+    let applied = rig.skydeck(["apply", "--plan", id(&planned), "--json"]).await.succeeded().json();
+    let words = [("create", "created"), ("change", "updated"), ("replace", "replaced"), ("delete", "deleted")];
+    for (shown, done) in words {
+        assert_eq!(planned["counts"][shown].as_u64(), Some(sum(&applied, done)), "{shown}: {planned:#}\n{applied:#}");
+    }
+    plan(rig, &file, 0).await;
+    file
+}
+
+/// A number of resources, of all layers.
+fn sum(applied: &Value, what: &str) -> u64 {
+    let layers = applied["conclusion"]["layers"].as_array().into_iter().flatten();
+    layers.filter_map(|layer| layer[what].as_u64()).sum()
 }
 
 /// As a person starts it there.
@@ -123,7 +134,7 @@ async fn the_console_shows_the_summary(rig: &Rig) {
 }
 
 /// The account is the state: with the bucket all plans, reports and the file are gone, and nothing is made twice.
-async fn skydecks_own_bucket_may_be_lost(rig: &Rig) {
+async fn skydecks_own_bucket_may_be_lost(rig: &Rig, file: &str) {
     let s3 = &rig.aws.s3;
     let found = s3.list_object_versions().bucket(HOME).send().await.expect("versions");
     let identified = |key: Option<&str>, version: Option<&str>| {
@@ -137,12 +148,12 @@ async fn skydecks_own_bucket_may_be_lost(rig: &Rig) {
         s3.delete_objects().bucket(HOME).delete(delete).send().await.expect("deleted");
     }
     s3.delete_bucket().bucket(HOME).send().await.expect("the bucket is empty");
-    let told = rig.skydeck(["plan", FILE]).await;
+    let told = rig.skydeck(["plan", file]).await;
     assert!(told.code == Some(1) && told.stderr.contains("skydeck bootstrap"), "says what to do: {told:#?}");
 
     rig.install().await;
     let before = rig.sandbox.last_call();
-    let applied = rig.skydeck(["apply", FILE, "--json"]).await.succeeded().json();
+    let applied = rig.skydeck(["apply", file, "--json"]).await.succeeded().json();
     let writes = rig.writes_since(before);
     assert!(writes.is_empty(), "{writes:#?}");
     for layer in applied["conclusion"]["layers"].as_array().expect("layers") {
@@ -193,11 +204,11 @@ async fn object(rig: &Rig, name: &str) -> Option<String> {
 }
 
 /// A platform file of this test's own.
-fn changed_file(text: &str) -> PathBuf {
+fn changed_file(text: &str) -> String {
     let mut hash = std::hash::DefaultHasher::new();
     std::hash::Hash::hash(text, &mut hash);
     let name = format!("skydeck-plan-{}-{:x}.toml", std::process::id(), std::hash::Hasher::finish(&hash));
     let path = std::env::temp_dir().join(name);
     std::fs::write(&path, text).expect("a file");
-    path
+    path.display().to_string()
 }

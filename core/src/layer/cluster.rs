@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::logs::{LogChange, LogGroup};
-use crate::plan::{Describe, Description, Found, Ref};
+use crate::plan::{Describe, Description, Found, Ref, diff};
 use crate::scope::Tags;
 
 mod desired;
@@ -216,7 +216,7 @@ impl From<LogChange> for Change {
 
 impl Describe for Change {
     fn describe(&self) -> Description {
-        let tags = |kind: &str, name: &str, old: &Tags, new: &Tags| {
+        let retag = |kind: &str, name: &str, old: &Tags, new: &Tags| {
             Description::update(kind, name, &json!({ "tags": old }), &json!({ "tags": new }))
         };
         let version = |kind: &str, name: &str, old: &str, new: &Ref| {
@@ -228,7 +228,7 @@ impl Describe for Change {
         };
         match self {
             Change::CreateCluster { name, insights, tags } => {
-                Description::create("cluster", name, &json!({ "container_insights": insights, "tags": tags }))
+                Description::create_tagged("cluster", name, &json!({ "container_insights": insights }), tags)
             }
             Change::SetInsights { name, old, new } => Description::update(
                 "cluster",
@@ -237,25 +237,33 @@ impl Describe for Change {
                 &json!({ "container_insights": new }),
             ),
             Change::SetCapacity { cluster, old, new } => Description::update("cluster", cluster, old, new),
-            Change::CreateTemplate { name, settings, .. } => Description::create("launch template", name, settings),
+            Change::CreateTemplate { name, settings, tags } => {
+                Description::create_tagged("launch template", name, settings, tags)
+            }
             Change::CreateVersion { name, old, new, .. } => Description::update("launch template", name, old, new),
             Change::SetDefaultVersion { name, old, version: new, .. } => {
                 version("launch template", name, &old.to_string(), new)
             }
-            Change::CreateGroup { name, settings, .. } => Description::create("Auto Scaling group", name, settings),
+            Change::CreateGroup { name, desired, settings, tags, .. } => {
+                let mut told = Description::create_tagged("Auto Scaling group", name, settings, tags);
+                told.attributes.extend(diff(&json!({}), &json!({ "desired": desired })));
+                told
+            }
             Change::SetGroup { name, old, new } => Description::update("Auto Scaling group", name, old, new),
             Change::SetGroupTemplate { name, old, version: new, .. } => version("Auto Scaling group", name, old, new),
-            Change::TagGroup { name, old, new } => tags("Auto Scaling group", name, old, new),
+            Change::TagGroup { name, old, new } => retag("Auto Scaling group", name, old, new),
             Change::EmptyGroup { name, desired } => Description::update(
                 "Auto Scaling group",
                 name,
                 &json!({ "desired": desired }),
                 &json!({ "desired": 0, "min": 0, "max": 0 }),
             ),
-            Change::CreateProvider { name, settings, .. } => Description::create("capacity provider", name, settings),
+            Change::CreateProvider { name, settings, tags, .. } => {
+                Description::create_tagged("capacity provider", name, settings, tags)
+            }
             Change::SetProvider { name, old, new } => Description::update("capacity provider", name, old, new),
-            Change::TagEcs { kind, name, old, new, .. } => tags(kind, name, old, new),
-            Change::TagTemplate { name, old, new, .. } => tags("launch template", name, old, new),
+            Change::TagEcs { kind, name, old, new, .. } => retag(kind, name, old, new),
+            Change::TagTemplate { name, old, new, .. } => retag("launch template", name, old, new),
             Change::Log(change) => change.describe(),
             Change::DeleteProvider { name } => Description::delete("capacity provider", name),
             Change::DeleteGroup { name } => Description::delete("Auto Scaling group", name),

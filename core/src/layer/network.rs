@@ -177,9 +177,13 @@ impl Describe for Change {
         match self {
             Change::CreateVpc { settings } => Description::create("VPC", &settings.tags["Name"], settings),
             Change::SetVpcDns { name, old, new, .. } => Description::update("VPC", name, &json!(old), &json!(new)),
-            Change::CreateGateway { tags } => Description::create("internet gateway", &tags["Name"], tags),
+            Change::CreateGateway { tags } => {
+                Description::create_tagged("internet gateway", &tags["Name"], &json!({}), tags)
+            }
             Change::AttachGateway { name, .. } => set("internet gateway", name, "attached", json!(false), json!(true)),
-            Change::CreateRouteTable { tags, .. } => Description::create("route table", &tags["Name"], tags),
+            Change::CreateRouteTable { tags, .. } => {
+                Description::create_tagged("route table", &tags["Name"], &json!({}), tags)
+            }
             Change::SetDefaultRoute { old, name, .. } => {
                 set("route table", name, ANYWHERE, json!(old), json!("internet gateway"))
             }

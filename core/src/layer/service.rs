@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::plan::{Describe, Description, Ref};
+use crate::plan::{Describe, Description, Ref, diff};
 use crate::scope::Tags;
 
 mod desired;
@@ -202,7 +202,8 @@ pub enum Change {
     Register { family: String, old: Option<Box<TaskSettings>>, new: Box<Definition> },
     CreateService { name: String, definition: Ref, desired: u32, settings: Settings, placement: Placement, tags: Tags },
     SetService { name: String, old: Settings, new: Settings },
-    SetPlacement { name: String, old: Placement, new: Placement },
+    // With the definition, where that changes too: ECS checks a load balancer's container port against it.
+    SetPlacement { name: String, definition: Option<(String, Ref)>, old: Placement, new: Placement },
     SetDefinition { name: String, old: String, definition: Ref },
     Start { name: String, old: String, definition: Ref, desired: u32 },
     SetTags { arn: String, kind: String, name: String, old: Tags, new: Tags },
@@ -219,19 +220,18 @@ impl Describe for Change {
             Change::Register { family, old: Some(old), new } => {
                 Description::update("task definition", family, &json!(old), &json!(new.settings))
             }
-            Change::CreateService { name, desired, settings, placement, .. } => Description::create(
-                "service",
-                name,
-                &json!({ "desired": desired, "settings": settings, "placement": placement }),
-            ),
+            Change::CreateService { name, desired, settings, placement, tags, .. } => {
+                let settings = json!({ "desired": desired, "settings": settings, "placement": placement });
+                Description::create_tagged("service", name, &settings, tags)
+            }
             Change::SetService { name, old, new } => Description::update("service", name, old, new),
-            Change::SetPlacement { name, old, new, .. } => Description::update("service", name, old, new),
-            Change::SetDefinition { name, old, definition } => Description::update(
-                "service",
-                name,
-                &json!({ "task_definition": old }),
-                &json!({ "task_definition": revision(definition) }),
-            ),
+            Change::SetPlacement { name, definition: None, old, new } => Description::update("service", name, old, new),
+            Change::SetPlacement { name, definition: Some((before, definition)), old, new } => {
+                let mut told = redefined(name, before, definition);
+                told.attributes.extend(diff(old, new));
+                told
+            }
+            Change::SetDefinition { name, old, definition } => redefined(name, old, definition),
             Change::Start { name, old, definition, desired } => Description::update(
                 "service",
                 name,
@@ -254,6 +254,11 @@ impl Describe for Change {
             Change::DeleteDefinitions { family, .. } => Description::delete("task definition", family),
         }
     }
+}
+
+fn redefined(name: &str, old: &str, definition: &Ref) -> Description {
+    let side = |arn: &str| json!({ "task_definition": arn });
+    Description::update("service", name, &side(old), &side(revision(definition)))
 }
 
 fn revision(definition: &Ref) -> &str {

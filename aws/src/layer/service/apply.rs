@@ -23,8 +23,10 @@ pub(super) async fn apply(client: &Client, scope: &Scope, change: &Change, made:
             created(request.desired_count(number::to_aws(*desired)), name).await?;
         }
         Change::SetService { name, new, .. } => set(client, cluster, name, new).await?,
-        Change::SetPlacement { name, new, .. } => {
+        Change::SetPlacement { name, definition, new, .. } => {
+            let definition = definition.as_ref().map(|(_, definition)| made.id(definition)).transpose()?;
             let request = update(name)
+                .set_task_definition(definition.map(Into::into))
                 .set_capacity_provider_strategy(Some(capacity(new)?))
                 .set_load_balancers(Some(load_balancers(new)))
                 // Another capacity provider holds for new tasks only, and ECS wants that said.

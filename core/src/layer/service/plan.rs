@@ -73,25 +73,23 @@ fn plan_service(
     let same = world.definitions.get(&found.definition).is_some_and(|definition| definition.settings == wanted);
     if let Some(image) = first {
         let definition = plan_definition(scope, world, plan, name, wanted, Some(found), Some(image))?;
-        let (after, old) = ([&definition.clone()], found.definition.clone());
-        let start = Change::Start { name: name.into(), old, definition, desired: service.desired };
-        let started = plan.add(start, &after);
-        plan_placement(plan, name, found, placement, &started);
+        let placed = plan_placement(plan, name, found, placement, Some(&definition));
+        let after: Vec<&Ref> = placed.iter().chain([&definition]).collect();
+        let (old, definition) = (found.definition.clone(), definition.clone());
+        plan.add(Change::Start { name: name.into(), old, definition, desired: service.desired }, &after);
     } else if found.tasks > 0 {
         // One writer: what tasks run is changed by a rollout, which verifies it and can take it back.
         if !same || found.placement != placement {
             plan.notes.push(format!("service {name} runs an older definition; a rollout will release the new one"));
         }
+    } else if same {
+        plan_placement(plan, name, found, placement, None);
     } else {
-        let ready = if same {
-            Ref::from(found.definition.as_str())
-        } else {
-            let definition = plan_definition(scope, world, plan, name, wanted, Some(found), None)?;
-            let (name, old) = (name.into(), found.definition.clone());
-            let after = [&definition.clone()];
-            plan.add(Change::SetDefinition { name, old, definition }, &after)
-        };
-        plan_placement(plan, name, found, placement, &ready);
+        let definition = plan_definition(scope, world, plan, name, wanted, Some(found), None)?;
+        if plan_placement(plan, name, found, placement, Some(&definition)).is_none() {
+            let (old, after) = (found.definition.clone(), [&definition.clone()]);
+            plan.add(Change::SetDefinition { name: name.into(), old, definition }, &after);
+        }
     }
     if let Some(definition) = world.definitions.get(&found.definition).filter(|found| scope.owns(&found.tags)) {
         let tags = desired::definition_tags(scope, name);
@@ -100,11 +98,21 @@ fn plan_service(
     Ok(())
 }
 
-/// The new definition first: ECS checks a load balancer's container port against it.
-fn plan_placement(plan: &mut Plan<Change>, name: &str, found: &Service, new: Placement, ready: &Ref) {
-    if found.placement != new {
-        plan.add(Change::SetPlacement { name: name.into(), old: found.placement.clone(), new }, &[ready]);
+/// Where targets are registered and on what tasks run, with the definition where that changes too.
+fn plan_placement(
+    plan: &mut Plan<Change>,
+    name: &str,
+    found: &Service,
+    new: Placement,
+    definition: Option<&Ref>,
+) -> Option<Ref> {
+    if found.placement == new {
+        return None;
     }
+    let after: Vec<&Ref> = definition.into_iter().collect();
+    let definition = definition.map(|definition| (found.definition.clone(), definition.clone()));
+    let change = Change::SetPlacement { name: name.into(), definition, old: found.placement.clone(), new };
+    Some(plan.add(change, &after))
 }
 
 fn plan_tags(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wanted: &Tags) {
