@@ -65,7 +65,7 @@ fn group() -> Group {
 }
 
 /// The world as the reference describes it.
-fn standing() -> World {
+pub(crate) fn standing() -> World {
     World {
         recommended_ami: Some("ami-pinned".into()),
         cluster: Some(Cluster {

@@ -6,6 +6,7 @@
 mod balancer;
 mod balancer_world;
 mod cluster;
+mod fingerprint;
 mod fixture;
 mod https;
 mod service;

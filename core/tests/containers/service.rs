@@ -175,6 +175,26 @@ fn capacity_and_load_balancers_change_while_a_service_is_idle_only() {
 }
 
 #[test]
+fn a_changed_port_comes_with_its_load_balancers_in_one_call_since_ecs_checks_one_against_the_other() {
+    let other = |world: &mut World| {
+        container(world).ports = [(9090, 0, "tcp".to_owned())].into();
+        backend(world).placement.load_balancers.clear();
+    };
+    let plan = after(other);
+    assert_eq!(lines(&plan), ["0 ~ task definition skyfox-devprod-backend", "1 ~ service backend after 0"]);
+    assert!(matches!(&plan.steps[1].change, Change::SetPlacement { definition: Some(_), .. }), "{plan:?}");
+    let first = after(|world| {
+        other(world);
+        task(world).image = "ecr/skyfox-devprod-backend:skydeck-awaiting-first-push".into();
+        pushed(world);
+    });
+    let last =
+        ["0 ~ task definition skyfox-devprod-backend", "1 ~ service backend after 0", "2 ~ service backend after 0 1"];
+    assert_eq!(lines(&first), last);
+    assert_eq!(wanted(&first), [2]);
+}
+
+#[test]
 fn a_revision_whose_registration_got_no_answer_is_not_registered_twice() {
     let fresh = after(|world| drop(world.services.remove("backend")));
     assert_eq!(lines(&fresh), ["0 + service backend"]);
