@@ -6,6 +6,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use skydeck_core::run::spec_key;
 
 use crate::error::{Error, Explain, Result};
 
@@ -141,6 +142,21 @@ impl Home {
     /// # Errors
     /// Where S3 refuses.
     pub async fn platforms(&self) -> Result<Vec<String>> {
+        let mut platforms = Vec::new();
+        for platform in self.folders().await? {
+            // One that was only planned has a folder and no file.
+            if self.read(&spec_key(&platform), None).await?.is_some() {
+                platforms.push(platform);
+            }
+        }
+        Ok(platforms)
+    }
+
+    /// The platforms of which there is anything in the bucket, be it a plan alone.
+    ///
+    /// # Errors
+    /// Where S3 refuses.
+    pub async fn folders(&self) -> Result<Vec<String>> {
         let request = self.s3.list_objects_v2().bucket(&self.bucket).prefix("platforms/").delimiter("/");
         let pages: Vec<_> =
             request.into_paginator().send().collect::<Result<_, _>>().await.during("list", &self.url("platforms/"))?;

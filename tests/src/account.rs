@@ -24,7 +24,7 @@ use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
 use crate::{probe_code, root};
 
 /// How often a layer is tried, and how long apart: in a run the state machine does that.
-const ATTEMPTS: usize = 80;
+const ATTEMPTS: usize = 400;
 const APART: Duration = Duration::from_millis(50);
 
 /// A platform's account, as far as the platform's layers have been applied.

@@ -20,6 +20,8 @@ async fn a_plan_is_applied_as_it_was_shown_or_refused_where_something_moved() {
 
     let first = plan(&rig, FILE, 2).await;
     assert!(object(&rig, "platform.toml").await.is_none(), "a file that is only planned with is nobody's platform yet");
+    let told = rig.skydeck(["plan"]).await;
+    assert!(told.code == Some(1) && told.stderr.contains("no platform was applied yet"), "{told:#?}");
     let shown = names(&first, "target group");
     let applied = rig.skydeck(["apply", "--plan", id(&first), "--json"]).await.succeeded().json();
     assert_eq!(applied["conclusion"]["mode"], "apply", "{applied:#}");

@@ -44,7 +44,7 @@ pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<En
 async fn platform_of(home: &Home, plan: &str, named: Option<&str>) -> miette::Result<String> {
     let platforms = match named {
         Some(platform) => vec![platform.to_owned()],
-        None => home.platforms().await.map_err(installed)?,
+        None => home.folders().await.map_err(installed)?,
     };
     for platform in platforms {
         if home.read(&plan_key(&platform, plan), None).await.map_err(installed)?.is_some() {

@@ -25,27 +25,10 @@ pub(super) async fn spoil(account: &Account, change: &Value, before: &Value, wro
     let (clients, scope) = (&account.clients, &account.scope);
     let Some((variant, fields)) = change.as_object().and_then(|change| change.iter().next()) else { return Ok(false) };
     let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
-    let id = |name: &str| fields[name]["known"].as_str().unwrap_or_default().to_owned();
     let ec2 = &clients.ec2;
     let done = match variant.as_str() {
-        "set_public_ip" => {
-            let off = AttributeBooleanValue::builder().value(false).build();
-            let request = ec2.modify_subnet_attribute().subnet_id(id("subnet")).map_public_ip_on_launch(off);
-            said(request.send().await)
-        }
-        "set_default_route" => {
-            let request = ec2.delete_route().route_table_id(id("table")).destination_cidr_block(ANYWHERE);
-            said(request.send().await)
-        }
-        "associate" => {
-            let tables = before["route_tables"].as_array().into_iter().flatten();
-            let association = tables.filter_map(|table| table["settings"]["subnets"][id("subnet")].as_str()).next();
-            said(ec2.disassociate_route_table().set_association_id(association.map(Into::into)).send().await)
-        }
-        "allow_out" => {
-            let all = IpPermission::builder().ip_protocol("-1").ip_ranges(IpRange::builder().cidr_ip(ANYWHERE).build());
-            let request = ec2.revoke_security_group_egress().group_id(id("group")).ip_permissions(all.build());
-            said(request.send().await)
+        "set_public_ip" | "set_default_route" | "associate" | "allow_out" => {
+            network(ec2, variant, fields, before).await
         }
         "enable_versioning" => {
             let off = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
@@ -95,6 +78,32 @@ pub(super) async fn spoil(account: &Account, change: &Value, before: &Value, wro
         _ => return Ok(false),
     };
     done.map(|()| true)
+}
+
+/// Switches, routes, associations and egress of the network.
+async fn network(ec2: &aws_sdk_ec2::Client, variant: &str, fields: &Value, before: &Value) -> Result<(), String> {
+    let id = |name: &str| fields[name]["known"].as_str().unwrap_or_default().to_owned();
+    match variant {
+        "set_public_ip" => {
+            let off = AttributeBooleanValue::builder().value(false).build();
+            let request = ec2.modify_subnet_attribute().subnet_id(id("subnet")).map_public_ip_on_launch(off);
+            said(request.send().await)
+        }
+        "set_default_route" => {
+            let request = ec2.delete_route().route_table_id(id("table")).destination_cidr_block(ANYWHERE);
+            said(request.send().await)
+        }
+        "associate" => {
+            let tables = before["route_tables"].as_array().into_iter().flatten();
+            let association = tables.filter_map(|table| table["settings"]["subnets"][id("subnet")].as_str()).next();
+            said(ec2.disassociate_route_table().set_association_id(association.map(Into::into)).send().await)
+        }
+        _ => {
+            let all = IpPermission::builder().ip_protocol("-1").ip_ranges(IpRange::builder().cidr_ip(ANYWHERE).build());
+            let request = ec2.revoke_security_group_egress().group_id(id("group")).ip_permissions(all.build());
+            said(request.send().await)
+        }
+    }
 }
 
 /// The parameter holds another value, or is of another type, as the wanted world says.
