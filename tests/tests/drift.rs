@@ -1,4 +1,4 @@
-//! A sample of the drift matrix, another one each day; `cargo run -p skydeck-tests --bin drift-matrix` runs all of it.
+//! A sample of the drift matrix, another one each day; `cargo run --bin drift-matrix` runs all of it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
