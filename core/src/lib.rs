@@ -12,6 +12,7 @@ pub mod logs;
 pub mod outputs;
 pub mod placement;
 pub mod plan;
+pub mod rollout;
 pub mod run;
 pub mod scope;
 pub mod spec;

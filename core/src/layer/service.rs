@@ -11,13 +11,11 @@ use crate::scope::Tags;
 
 mod desired;
 mod environment;
-mod image;
 mod plan;
 mod teardown;
 
-pub use desired::{AWAITING_TAG, facts, family};
+pub use desired::{AWAITING_TAG, facts, family, repository};
 pub use environment::{environment, resolve};
-pub use image::{Pushed, repository, wanted};
 pub use plan::plan;
 pub use teardown::teardown;
 

@@ -8,10 +8,11 @@ use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as ecs;
 use futures::future::try_join_all;
 use futures::try_join;
-use skydeck_core::layer::service::{
-    Behind, Definition, Family, Placement, Pushed, Service, Settings, World, repository, wanted,
-};
+use skydeck_core::layer::service::{Behind, Definition, Family, Placement, Service, Settings, World, repository};
+use skydeck_core::rollout::image::Pushed;
+use skydeck_core::rollout::policy::wanted;
 use skydeck_core::scope::Scope;
+use skydeck_core::spec::ImagePolicy;
 
 use super::definition;
 use crate::client::Clients;
@@ -40,14 +41,20 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     });
     let mut world = World { families: families.collect(), services, definitions, images: BTreeMap::new() };
     // Only of services that have run none: afterwards a rollout looks.
-    let waiting = scope.platform.services.keys().filter(|name| !world.has_image(name));
-    let images = try_join_all(waiting.map(|name| first_image(&clients.ecr, scope, name))).await?;
+    let waiting = scope.platform.services.iter().filter(|(name, _)| !world.has_image(name));
+    let images = waiting.map(|(name, service)| first_image(&clients.ecr, scope, name, &service.image));
+    let images = try_join_all(images).await?;
     world.images = images.into_iter().flatten().collect();
     Ok(world)
 }
 
 /// The service and the digest of the image that it is to start with; `None` where its repository has none.
-async fn first_image(ecr: &aws_sdk_ecr::Client, scope: &Scope, service: &str) -> Result<Option<(String, String)>> {
+async fn first_image(
+    ecr: &aws_sdk_ecr::Client,
+    scope: &Scope,
+    service: &str,
+    policy: &ImagePolicy,
+) -> Result<Option<(String, String)>> {
     let Some(repository) = repository(scope, service) else { return Ok(None) };
     let request = ecr.describe_images().repository_name(&repository);
     let tagged = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
@@ -60,7 +67,7 @@ async fn first_image(ecr: &aws_sdk_ecr::Client, scope: &Scope, service: &str) ->
         at: image.image_pushed_at().and_then(|at| at.to_millis().ok()).unwrap_or_default(),
     };
     let pushed: Vec<Pushed> = details.iter().map(pushed).collect();
-    Ok(wanted(&pushed).map(|digest| (service.to_owned(), digest.to_owned())))
+    Ok(wanted(policy, &pushed).map(|wanted| (service.to_owned(), wanted.image.digest.clone())))
 }
 
 /// The services of the cluster, and those of the platform file wherever a list leaves them out.

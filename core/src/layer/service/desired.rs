@@ -19,6 +19,12 @@ pub fn family(scope: &Scope, service: &str) -> String {
     scope.name(service)
 }
 
+/// The repository of a service.
+#[must_use]
+pub fn repository(scope: &Scope, service: &str) -> Option<String> {
+    scope.platform.services.get(service).map(|service| scope.name(&service.repository))
+}
+
 /// The image of a service to which nothing was pushed yet.
 pub(super) fn awaiting_image(scope: &Scope, name: &str) -> Result<String, Refusal> {
     Ok(format!("{}:{AWAITING_TAG}", uri(scope, name)?))

@@ -1,0 +1,4 @@
+//! Rollouts: which image a service should run.
+
+pub mod image;
+pub mod policy;
