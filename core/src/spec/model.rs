@@ -2,6 +2,7 @@
 //! something that exists in the file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ipnet::Ipv4Net;
 use semver::VersionReq;
@@ -186,6 +187,20 @@ pub enum ImagePolicy {
     /// The latest pushed that a person tagged.
     #[default]
     Newest,
+}
+
+impl fmt::Display for ImagePolicy {
+    /// As the platform file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ImagePolicy::Tag(tag) => write!(f, "tag = \"{tag}\""),
+            ImagePolicy::Semver(range) => write!(f, "semver = \"{range}\""),
+            ImagePolicy::Numeric { prefix, suffix } => write!(f, "numeric = \"{prefix}*{suffix}\""),
+            ImagePolicy::Glob(glob) => write!(f, "glob = \"{glob}\""),
+            ImagePolicy::Regex(pattern) => write!(f, "regex = \"{pattern}\""),
+            ImagePolicy::Newest => write!(f, "newest"),
+        }
+    }
 }
 
 /// A listener rule.

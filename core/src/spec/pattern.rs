@@ -1,5 +1,7 @@
 //! A regular expression that was found to be one.
 
+use std::fmt;
+
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,12 @@ impl Pattern {
     #[must_use]
     pub fn is_found_in(&self, text: &str) -> bool {
         self.0.is_match(text)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
     }
 }
 

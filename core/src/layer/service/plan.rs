@@ -1,9 +1,11 @@
 //! The planner of the services.
 
+use serde_json::json;
+
 use super::desired::{self, family};
 use super::teardown::{plan_family_away, plan_service_away};
 use super::{Change, Definition, Placement, Service, TaskSettings, World};
-use crate::plan::{Plan, Ref, Refusal};
+use crate::plan::{Description, Handover, Plan, Ref, Refusal};
 use crate::scope::{Scope, Tags, retag};
 use crate::spec;
 
@@ -47,15 +49,11 @@ fn plan_service(
     let (settings, placement) = (desired::settings(service), desired::placement(scope, name, service)?);
     let wanted = desired::task(scope, name, service)?;
     let tags = desired::service_tags(scope, name);
-    // Only of a service that has run none: from then on a rollout decides.
-    let first = world.images.get(name).filter(|_| !world.has_image(name));
-    let first = first.map(|digest| desired::pinned_image(scope, name, digest)).transpose()?;
     let Some(found) = world.services.get(name) else {
-        let desired = if first.is_some() { service.desired } else { 0 };
-        let definition = plan_definition(scope, world, plan, name, wanted, None, first)?;
+        let definition = plan_definition(scope, world, plan, name, wanted)?;
         let after = [&definition.clone()];
-        let change = Change::CreateService { name: name.into(), definition, desired, settings, placement, tags };
-        plan.add(change, &after);
+        plan.add(Change::CreateService { name: name.into(), definition, settings, placement, tags }, &after);
+        plan_start(world, plan, name, service);
         return Ok(());
     };
     if !scope.owns(&found.tags) {
@@ -69,41 +67,44 @@ fn plan_service(
         plan.add(Change::SetService { name: name.into(), old: found.settings.clone(), new: settings }, &[]);
     }
     plan_tags(plan, "service", &found.arn, &found.tags, &tags);
-    let same = world.definitions.get(&found.definition).is_some_and(|definition| definition.settings == wanted);
-    if let Some(image) = first {
-        let definition = plan_definition(scope, world, plan, name, wanted, Some(found), Some(image))?;
-        let (after, old) = ([&definition.clone()], found.definition.clone());
-        let start = Change::Start { name: name.into(), old, definition, desired: service.desired };
-        let started = plan.add(start, &after);
-        plan_placement(plan, name, found, placement, &started);
-    } else if found.tasks > 0 {
-        // One writer: what tasks run is changed by a rollout, which verifies it and can take it back.
-        if !same || found.placement != placement {
-            plan.notes.push(format!("service {name} runs an older definition; a rollout will release the new one"));
-        }
-    } else {
-        let ready = if same {
-            Ref::from(found.definition.as_str())
-        } else {
-            let definition = plan_definition(scope, world, plan, name, wanted, Some(found), None)?;
-            let (name, old) = (name.into(), found.definition.clone());
-            let after = [&definition.clone()];
-            plan.add(Change::SetDefinition { name, old, definition }, &after)
-        };
-        plan_placement(plan, name, found, placement, &ready);
-    }
     if let Some(definition) = world.definitions.get(&found.definition).filter(|found| scope.owns(&found.tags)) {
         let tags = desired::definition_tags(scope, name);
         plan_tags(plan, "task definition", &found.definition, &definition.tags, &tags);
     }
+    if world.has_image(name) {
+        plan_rollout(world, plan, name, found, (&wanted, &placement));
+    } else {
+        // Its definition stands for an image that is yet to come, and is made anew with it.
+        plan_start(world, plan, name, service);
+    }
     Ok(())
 }
 
-/// The new definition first: ECS checks a load balancer's container port against it.
-fn plan_placement(plan: &mut Plan<Change>, name: &str, found: &Service, new: Placement, ready: &Ref) {
-    if found.placement != new {
-        plan.add(Change::SetPlacement { name: name.into(), old: found.placement.clone(), new }, &[ready]);
+/// The first image is in the repository: a rollout starts the service with it.
+fn plan_start(world: &World, plan: &mut Plan<Change>, name: &str, service: &spec::Service) {
+    if let Some(digest) = world.images.get(name) {
+        let (old, new) = (json!({ "desired": 0 }), json!({ "desired": service.desired, "image": digest }));
+        let description = Description::update("service", name, &old, &new);
+        plan.rollouts.push(Handover { service: name.into(), description });
     }
+}
+
+/// One writer: what tasks are is changed by a rollout, which verifies it and can take it back.
+fn plan_rollout(
+    world: &World,
+    plan: &mut Plan<Change>,
+    name: &str,
+    found: &Service,
+    (wanted, placement): (&TaskSettings, &Placement),
+) {
+    let settings = world.definitions.get(&found.definition).map(|definition| &definition.settings);
+    if settings == Some(wanted) && found.placement == *placement {
+        return;
+    }
+    let old = json!({ "task_definition": settings, "placement": found.placement });
+    let new = json!({ "task_definition": wanted, "placement": placement });
+    let description = Description::update("service", name, &old, &new);
+    plan.rollouts.push(Handover { service: name.into(), description });
 }
 
 fn plan_tags(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wanted: &Tags) {
@@ -113,17 +114,14 @@ fn plan_tags(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wante
     }
 }
 
-/// The task definition that a service without tasks is to use: the family's newest revision where that is right
-/// already (an attempt before this one may have registered it and got no answer), otherwise a new one. The image is
-/// the first one of a service that has run none; otherwise it is kept, whatever it is.
+/// The task definition that a new service stands with until its first image: the family's newest revision where that is
+/// right already (an attempt before this one may have registered it and got no answer), otherwise a new one.
 fn plan_definition(
     scope: &Scope,
     world: &World,
     plan: &mut Plan<Change>,
     name: &str,
     wanted: TaskSettings,
-    service: Option<&Service>,
-    first: Option<String>,
 ) -> Result<Ref, Refusal> {
     let name_of_family = family(scope, name);
     let found = world.families.get(&name_of_family);
@@ -131,19 +129,12 @@ fn plan_definition(
         let advice = "Rename the service in the platform file, or deregister that family's revisions";
         return Err(taken("task definition family", &name_of_family, advice));
     }
+    let image = desired::awaiting_image(scope, name)?;
     let newest = found.and_then(|found| found.active.first());
-    let newest: Option<(&String, &Definition)> = newest.and_then(|arn| world.definitions.get_key_value(arn));
-    let used = service.and_then(|service| world.definitions.get(&service.definition));
-    let current = used.or(newest.map(|(_, definition)| definition));
-    let image = match (first, current) {
-        (Some(image), _) => image,
-        (None, Some(definition)) => definition.image.clone(),
-        (None, None) => desired::awaiting_image(scope, name)?,
-    };
+    let newest = newest.and_then(|arn| world.definitions.get_key_value(arn));
     if let Some((arn, _)) = newest.filter(|(_, newest)| newest.settings == wanted && newest.image == image) {
         return Ok(Ref::from(arn.as_str()));
     }
-    let old = current.map(|definition| Box::new(definition.settings.clone()));
     let new = Definition { image, settings: wanted, tags: desired::definition_tags(scope, name) };
-    Ok(plan.add(Change::Register { family: name_of_family, old, new: Box::new(new) }, &[]))
+    Ok(plan.add(Change::Register { family: name_of_family, new: Box::new(new) }, &[]))
 }
