@@ -232,7 +232,7 @@ Examples:
   skydeck sandbox push movie                         an image that behaves well, tagged latest
   skydeck sandbox push movie --tag v1.2.0 --behaves crash
 
-It behaves: healthy, slow:SECONDS, crash, crash-later, error, wrong-path, hang or too-big.")]
+It behaves: healthy, large:SECONDS, slow:SECONDS, crash, crash-later, error, wrong-path, hang or too-big.")]
     Push(Push),
     /// Show the AWS calls that were made
     #[command(after_help = "\

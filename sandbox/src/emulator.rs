@@ -38,6 +38,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) dir: &'a Path,
     /// Where the functions call AWS: the gateway.
     pub(crate) endpoint: &'a str,
+    /// The certificate of who signs those of load balancers: what functions trust.
+    pub(crate) authority: &'a Path,
     pub(crate) region: &'a str,
     pub(crate) speed: f64,
 }
@@ -92,6 +94,7 @@ impl Settings<'_> {
             ("AWS_DEFAULT_REGION", self.region.into()),
             ("AWS_ENDPOINT_URL", self.endpoint.into()),
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
+            ("SSL_CERT_FILE", self.authority.display().to_string()),
             ("NO_PROXY", crate::NO_PROXY.into()),
             ("no_proxy", crate::NO_PROXY.into()),
         ]

@@ -117,7 +117,8 @@ def give_functions_a_proxy(runtime, service):
     def amended(config):
         # Some clients name no user who has no password.
         proxy = f"http://{config['FunctionName']}:none@{host}"
-        return {**credentials(config), "HTTP_PROXY": proxy, "http_proxy": proxy}
+        names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
+        return {**credentials(config), **dict.fromkeys(names, proxy)}
 
     runtime.execution_credentials = service.execution_credentials = amended
 
@@ -160,7 +161,7 @@ else:
     import refuse_elb
     from ministack import app
     from ministack.core import lambda_runtime
-    from ministack.services import alb, ec2, ecr, iam, lambda_svc, ssm, stepfunctions
+    from ministack.services import acm, alb, ec2, ecr, iam, lambda_svc, ssm, stepfunctions
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
@@ -172,7 +173,7 @@ else:
     tell_states_of_branches(stepfunctions)
     link_events(stepfunctions)
     refuse_ec2.refuse(ec2, iam, refuse_ec2.Interfaces(ec2, alb, lambda_svc))
-    refuse_elb.refuse(alb, ec2)
+    refuse_elb.refuse(alb, ec2, acm)
     place_load_balancers(alb, ec2)
     take_transport_for_tls(app)
     give_functions_a_proxy(lambda_runtime, lambda_svc)

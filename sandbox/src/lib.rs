@@ -47,6 +47,7 @@ pub use gateway::record::Call;
 pub use push::{Image, Pushed};
 pub use serve::{Running, State, serve};
 
+use alb::Certificates;
 use emulator::{Emulator, Settings};
 use engine::Engine;
 use gateway::upstream::Upstream;
@@ -146,15 +147,20 @@ impl Sandbox {
         let (listener, address) = gateway::bind(options.port).await?;
         let endpoint = format!("http://{address}");
         let clock = Clock::new(options.speed);
+        let certificates = Certificates::new()?;
+        let authority = run.path().join("authority.pem");
+        std::fs::write(&authority, certificates.authority()).map_err(Error::file(&authority))?;
         let emulator = Emulator::start(&Settings {
             python: &venv.python(),
             dir: run.path(),
             endpoint: &endpoint,
+            authority: &authority,
             region: &options.region,
             speed: clock.speed(),
         })
         .await?;
-        let shared = Shared::new(Upstream::new(emulator.port()), clock, options.region.clone(), options.latency);
+        let upstream = Upstream::new(emulator.port());
+        let shared = Shared::new(upstream, certificates, clock, options.region.clone(), options.latency);
         let gateway = Gateway::start(listener, Arc::clone(&shared));
         let engine = Engine::start(&shared);
         Ok(Self { _gateway: gateway, _engine: engine, emulator, shared, endpoint, run })

@@ -49,7 +49,7 @@ impl Image {
         Self { architectures: arm(), labels: BTreeMap::new(), content: content.to_owned(), attested: true }
     }
 
-    /// How it behaves: `healthy`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang` or `too-big`.
+    /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang` or `too-big`.
     #[must_use]
     pub fn behaving(mut self, how: &str) -> Self {
         self.labels.insert("skydeck.behaves".to_owned(), how.to_owned());

@@ -155,6 +155,22 @@ async fn images_that_do_not_start_say_why() {
 }
 
 #[tokio::test]
+async fn a_large_image_takes_its_time_to_be_pulled() {
+    let stack = Stack::new(1, 1, false).await;
+    let spec = Spec::payment();
+    stack.repository(&spec).await;
+    stack.release(&spec, "v1", &Image::new("1").behaving("large:100")).await;
+    stack.serve(&spec, 1).await;
+    stack.stable(&spec).await;
+    let tasks = stack.ecs.list_tasks().cluster("c").send().await.unwrap().task_arns.unwrap();
+    let tasks = stack.ecs.describe_tasks().cluster("c").set_tasks(Some(tasks)).send().await.unwrap();
+    let task = &tasks.tasks()[0];
+    let (from, to) = (task.pull_started_at().unwrap(), task.pull_stopped_at().unwrap());
+    let seconds = (to.as_secs_f64() - from.as_secs_f64()) * stack.sandbox.clock().speed();
+    assert!(seconds > 100.0, "{seconds}");
+}
+
+#[tokio::test]
 async fn images_that_serve_badly_are_found_out() {
     let mut stack = Stack::new(2, 2, false).await;
     for (number, (how, reason, word)) in [

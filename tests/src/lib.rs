@@ -3,4 +3,4 @@
 mod rig;
 pub mod skyfox;
 
-pub use rig::{Ended, Rig, binaries, root};
+pub use rig::{Ended, Rig, acm, binaries, root};

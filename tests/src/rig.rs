@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use skydeck_aws::Clients;
 use skydeck_bootstrap::cli::Architecture;
 use skydeck_bootstrap::{install, package};
-use skydeck_sandbox::{Call, FOREIGN_ACCOUNT, Options, Sandbox};
+use skydeck_sandbox::{ACCOUNT, Call, FOREIGN_ACCOUNT, Options, Sandbox};
 use tokio::process::Command;
 
 /// The root of the checkout.
@@ -127,6 +127,18 @@ impl Rig {
         let start = |call: &Call| call.action == "StartExecution";
         self.sandbox.calls_since(seq).into_iter().filter(|call| call.write && !own(call) && !start(call)).collect()
     }
+}
+
+/// A client of the team's certificates, which skydeck itself never looks at, in an emulator.
+#[must_use]
+pub fn acm(endpoint: &str) -> aws_sdk_acm::Client {
+    let config = aws_sdk_acm::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("ap-south-1"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "test"));
+    aws_sdk_acm::Client::from_conf(config.build())
 }
 
 async fn clients(sandbox: &Sandbox, key: &str, secret: &str) -> Clients {

@@ -51,6 +51,9 @@ pub(super) async fn run(mut context: Context, options: &Demo) -> miette::Result<
 const SECRET: &str = "of the demo";
 /// The tag of every first image.
 const TAG: &str = "v1.0.0";
+/// How these images behave: seconds on AWS that their pulls take longer, so that a person sees their tasks come up one
+/// after another, as on AWS.
+const BEHAVES: &str = "large:40";
 
 struct DemoRun<'a> {
     context: &'a Context,
@@ -132,7 +135,7 @@ impl DemoRun<'_> {
     async fn push(&self, running: &Running) -> miette::Result<()> {
         for service in self.file.platform.services.values() {
             let repository = format!("{}-{}", self.file.name(), service.repository);
-            sandbox_error(running.admin().push(&repository, TAG, &Image::new(TAG)).await)?;
+            sandbox_error(running.admin().push(&repository, TAG, &Image::new(TAG).behaving(BEHAVES)).await)?;
         }
         Ok(())
     }

@@ -39,6 +39,15 @@ pub enum Line {
         #[serde(rename = "for")]
         what: String,
     },
+    /// The tasks of a service that was waited for run, and their targets are healthy.
+    Up {
+        /// Which one.
+        service: String,
+        /// What was seen.
+        evidence: String,
+        /// How long it was waited for.
+        seconds: f64,
+    },
     /// What runs was checked, and serves.
     Serving {
         /// The services that serve.
@@ -77,6 +86,9 @@ impl Line {
             }
             Line::Waiting { layer: Some(layer), what } => format!("{layer}: {what}"),
             Line::Waiting { layer: None, what } => what.clone(),
+            Line::Up { service, evidence, seconds } => {
+                row("", &time(*seconds), &format!("service {service}: {evidence}"))
+            }
             Line::Serving { services, skipped, seconds } => {
                 let good = match services.as_slice() {
                     [] => style.clone().dim().apply_to("no service has tasks".to_owned()),

@@ -3,12 +3,12 @@
 //! AWS says for each event which one it follows from, so that what happens in a branch of a Parallel finds its state. The
 //! emulator says neither that nor which states a branch enters; then the time counts from where the Parallel began.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
 use skydeck_core::run::{Conclusion, LayerReport, Mode, Prepared};
-use skydeck_core::verdict::{Name, Status, Verification};
+use skydeck_core::verdict::{Check, Name, Outcome, Status, Verification};
 
 use super::{Event, Line};
 
@@ -31,6 +31,8 @@ pub struct Story {
     looked: Option<i64>,
     /// What was last said to be waited for.
     awaited: String,
+    /// The services whose tasks and targets are waited for.
+    coming: BTreeSet<String>,
     conclusion: Option<Conclusion>,
 }
 
@@ -51,7 +53,7 @@ impl Story {
                 // What comes out of a layer's Catch goes into the state that gathers.
                 if name.starts_with("Gather") { self.failures(event) } else { Vec::new() }
             }
-            ("TaskSucceeded", _) => self.succeeded(event).into_iter().collect(),
+            ("TaskSucceeded", _) => self.succeeded(event).unwrap_or_default(),
             ("TaskFailed", _) => self.failed(event).into_iter().collect(),
             ("ExecutionSucceeded" | "ExecutionFailed" | "ExecutionAborted" | "ExecutionTimedOut", _) => {
                 self.over = true;
@@ -61,40 +63,60 @@ impl Story {
         }
     }
 
-    fn succeeded(&mut self, event: &Event) -> Option<Line> {
+    fn succeeded(&mut self, event: &Event) -> Option<Vec<Line>> {
         let payload = event.payload.get("Payload")?;
         let seconds = self.seconds_of(event);
         if let Ok(Prepared { run }) = Prepared::deserialize(payload) {
             self.mode = Some(run.mode);
-            return Some(Line::Prepared { platform: run.platform, mode: run.mode, seconds });
+            return Some(vec![Line::Prepared { platform: run.platform, mode: run.mode, seconds }]);
         }
         if let Some(report) = payload.get("report").and_then(|report| LayerReport::deserialize(report).ok()) {
-            return Some(Line::Layer { report, mode: self.mode.unwrap_or(Mode::Apply), seconds });
+            return Some(vec![Line::Layer { report, mode: self.mode.unwrap_or(Mode::Apply), seconds }]);
         }
         if let Ok(found) = Verification::deserialize(payload) {
-            return self.verified(event, found);
+            return Some(self.verified(event, &found));
         }
         self.conclusion = Conclusion::deserialize(payload).ok().or(self.conclusion.take());
         None
     }
 
-    fn verified(&mut self, event: &Event, found: Verification) -> Option<Line> {
+    fn verified(&mut self, event: &Event, found: &Verification) -> Vec<Line> {
         let looked = *self.looked.get_or_insert(self.state_of(event).map_or(self.working_since, |(_, since)| *since));
+        let seconds = seconds(looked, event.time);
+        let mut lines = self.come_up(&found.checks, seconds);
         match found.status {
-            Status::Waiting if found.summary == self.awaited => None,
-            Status::Waiting => {
+            Status::Waiting if found.summary != self.awaited => {
                 self.awaited.clone_from(&found.summary);
-                Some(Line::Waiting { layer: Some("serving".into()), what: found.summary })
+                lines.push(Line::Waiting { layer: Some("serving".into()), what: found.summary.clone() });
             }
-            Status::Failed => None,
+            Status::Waiting | Status::Failed => {}
             // They have yet to be asked.
-            Status::Serving if found.asks && !found.checks.iter().any(|check| check.check == Name::Answers) => None,
-            Status::Serving => Some(Line::Serving {
+            Status::Serving if found.asks && !found.checks.iter().any(|check| check.check == Name::Answers) => {}
+            Status::Serving => lines.push(Line::Serving {
                 services: found.serving().into_iter().map(Into::into).collect(),
                 skipped: found.skipped().into_iter().map(|c| (c.service.clone(), c.evidence.clone())).collect(),
-                seconds: seconds(looked, event.time),
+                seconds,
             }),
         }
+        lines
+    }
+
+    /// The services that were waited for, and run now.
+    fn come_up(&mut self, checks: &[Check], seconds: f64) -> Vec<Line> {
+        let mut services: BTreeMap<&str, Vec<&Check>> = BTreeMap::new();
+        for check in checks.iter().filter(|check| check.check != Name::Answers) {
+            services.entry(&check.service).or_default().push(check);
+        }
+        let mut lines = Vec::new();
+        for (service, checks) in services {
+            if checks.iter().any(|check| check.outcome == Outcome::NotYet) {
+                self.coming.insert(service.to_owned());
+            } else if checks.iter().all(|check| check.outcome == Outcome::Ok) && self.coming.remove(service) {
+                let evidence = checks.iter().map(|check| check.evidence.as_str()).collect::<Vec<_>>().join(", ");
+                lines.push(Line::Up { service: service.to_owned(), evidence, seconds });
+            }
+        }
+        lines
     }
 
     fn failed(&self, event: &Event) -> Option<Line> {

@@ -111,8 +111,9 @@ fn services_that_come_up_are_told_once_per_change_and_good_only_when_they_have_a
         let event = Event { id, time: 1000 * id, kind: "TaskSucceeded".into(), payload, ..Event::default() };
         told.extend(story.read(&event).iter().map(|line| line.text(&Style::new().force_styling(false))));
     }
-    let [first, second] = told.as_slice() else { panic!("{told:#?}") };
+    let [first, second, third] = told.as_slice() else { panic!("{told:#?}") };
     assert_eq!(first, "serving: service movie: 1 of 2 tasks running");
-    assert!(second.starts_with("  serving ") && second.contains("movie answer"), "{second}");
-    assert!(second.ends_with("note: service payment: no image yet"), "{second}");
+    assert!(second.ends_with(" 3.0 s  service movie: 2 of 2 tasks running"), "{second}");
+    assert!(third.starts_with("  serving ") && third.contains("movie answer"), "{third}");
+    assert!(third.ends_with("note: service payment: no image yet"), "{third}");
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::image::{Behaviour, Image};
 use super::skyfox::{self, Reply};
-use crate::alb::{TOOK, Via};
+use crate::alb::{Door, TOOK, Via};
 use crate::gateway::Shared;
 use crate::glob;
 
@@ -67,7 +67,10 @@ impl App {
             return response(502, &json!({ "error": format!("no address: {url}") }), took);
         };
         let (parts, ()) = request.into_parts();
-        match self.shared.balance(Via::Inside, &parts, body).await {
+        let Some(door) = Door::of(&parts.uri, parts.uri.scheme_str() == Some("https")) else {
+            return response(502, &json!({ "error": format!("no host: {url}") }), took);
+        };
+        match self.shared.balance(Via::Inside, &door, &parts, body).await {
             Some(answer) => {
                 let mut response = Response::new(Full::new(answer.body));
                 *response.status_mut() = answer.status;

@@ -7,6 +7,7 @@ mod health;
 mod probe;
 mod proxy;
 mod route;
+mod tls;
 mod words;
 
 use std::collections::HashMap;
@@ -22,7 +23,8 @@ use hyper_util::rt::TokioExecutor;
 use crate::asg::Place;
 use config::Config;
 use health::Table;
-pub(crate) use proxy::{Via, from_proxy};
+pub(crate) use proxy::{Door, Via, from_proxy};
+pub(crate) use tls::{Certificates, Tunnel};
 
 /// An instance and a port behind a target group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

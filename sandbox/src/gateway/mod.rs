@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::agent::Agents;
-use crate::alb::{Alb, from_proxy};
+use crate::alb::{Alb, Certificates, Door, Tunnel, from_proxy};
 use crate::answer::Answer;
 use crate::asg::{Asg, Place};
 use crate::clock::Clock;
@@ -51,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) ecs: Ecs,
     pub(crate) asg: Asg,
     pub(crate) alb: Alb,
+    pub(crate) certificates: Certificates,
     pub(crate) agents: Agents,
     /// Something happened that the loop should look at.
     pub(crate) pulse: Notify,
@@ -61,7 +62,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(upstream: Upstream, clock: Clock, region: String, latency: Duration) -> Arc<Self> {
+    pub(crate) fn new(
+        upstream: Upstream,
+        certificates: Certificates,
+        clock: Clock,
+        region: String,
+        latency: Duration,
+    ) -> Arc<Self> {
         let started = clock.now();
         let shared = Self {
             upstream,
@@ -73,6 +80,7 @@ impl Shared {
             ecs: Ecs::default(),
             asg: Asg::default(),
             alb: Alb::default(),
+            certificates,
             agents: Agents::default(),
             pulse: Notify::new(),
             started,
@@ -134,6 +142,9 @@ impl Shared {
                 return Answer::error(name.protocol, StatusCode::BAD_GATEWAY, "EmulatorFailure", &text);
             }
         };
+        if answer.status.is_success() && (&*name.service, &*name.action) == ("acm", "ImportCertificate") {
+            self.certificates.import(&body, &answer.body);
+        }
         if let Some(form) = form.as_ref().filter(|_| answer.status.is_success()) {
             return self.follow(name, form).await.unwrap_or(answer);
         }
@@ -210,28 +221,41 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn connection(io: TokioIo<tokio::net::TcpStream>, shared: Arc<Shared>) {
-    let service = service_fn(move |request| respond(Arc::clone(&shared), request));
+    let tunnel = Mutex::new(None);
+    let service = service_fn(|request| respond(Arc::clone(&shared), &tunnel, request));
     // An error here is a client that went away, or an answer lost on purpose.
-    let _ = http1::Builder::new().serve_connection(io, service).await;
+    let _ = http1::Builder::new().serve_connection(io, service).with_upgrades().await;
+    let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(tunnel) = tunnel {
+        shared.serve_tunnel(tunnel).await;
+    }
 }
 
 /// The answer to this call is lost: hyper closes the connection on an error.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is lost on purpose")]
-struct Lost;
+pub(crate) struct Lost;
 
-async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
+/// Answers one request. `tunnel` is what the connection becomes after it, where the client asks for a way through.
+async fn respond(
+    shared: Arc<Shared>,
+    tunnel: &Mutex<Option<Tunnel>>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Lost> {
+    let upgrade = (request.method() == hyper::Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return Err(Lost) };
     let body = body.to_bytes();
     if let Some(user) = from_proxy(&parts) {
         shared.active.store(shared.clock.now() as u64, Ordering::Relaxed);
-        if parts.method == hyper::Method::CONNECT {
-            // A way through, as for TLS, is not simulated.
-            return Err(Lost);
-        }
         let via = shared.via(&user).await;
-        return shared.balance(via, &parts, body).await.map(into_response).ok_or(Lost);
+        let door = Door::of(&parts.uri, upgrade.is_some()).ok_or(Lost)?;
+        let Some(upgrade) = upgrade else {
+            return shared.balance(via, &door, &parts, body).await.map(into_response).ok_or(Lost);
+        };
+        shared.certificate(via, &door).await.ok_or(Lost)?;
+        *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { via, door, upgrade });
+        return Ok(Response::default());
     }
     if parts.uri.path().starts_with(admin::PREFIX) {
         return Ok(into_response(admin::answer(&shared, &parts, &body).await));
@@ -244,7 +268,7 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
     }
 }
 
-fn into_response(answer: Answer) -> Response<Full<Bytes>> {
+pub(crate) fn into_response(answer: Answer) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(answer.body));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
