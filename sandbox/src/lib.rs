@@ -20,6 +20,7 @@ mod ecs;
 mod emulator;
 mod engine;
 mod error;
+mod events;
 mod gateway;
 mod glob;
 mod ids;
@@ -40,6 +41,7 @@ pub use clock::Clock;
 pub use ecs::Work;
 pub use emulator::Moto;
 pub use error::Error;
+pub use events::{Envelope, Event, EventFault, EventFaultKind};
 pub use gateway::admin::Status;
 pub use gateway::client::Admin;
 pub use gateway::fault::{Fault, FaultKind};
@@ -49,6 +51,7 @@ pub use serve::{Running, State, serve};
 
 use emulator::{Emulator, Settings};
 use engine::Engine;
+use events::Courier;
 use gateway::upstream::Upstream;
 use gateway::{Gateway, Shared};
 
@@ -116,6 +119,7 @@ pub struct Sandbox {
     // In this order: nobody calls any more, nothing runs any more, then the emulator ends, then its files go.
     _gateway: Gateway,
     _engine: Engine,
+    _courier: Courier,
     emulator: Emulator,
     shared: Arc<Shared>,
     endpoint: String,
@@ -156,8 +160,8 @@ impl Sandbox {
         .await?;
         let shared = Shared::new(Upstream::new(emulator.port()), clock, options.region.clone(), options.latency);
         let gateway = Gateway::start(listener, Arc::clone(&shared));
-        let engine = Engine::start(&shared);
-        Ok(Self { _gateway: gateway, _engine: engine, emulator, shared, endpoint, run })
+        let (engine, courier) = (Engine::start(&shared), Courier::start(&shared));
+        Ok(Self { _gateway: gateway, _engine: engine, _courier: courier, emulator, shared, endpoint, run })
     }
 
     /// The address of all of AWS, such as `http://127.0.0.1:4566`.
@@ -242,7 +246,35 @@ impl Sandbox {
     pub async fn push(&self, repository: &str, tag: &str, image: &Image) -> Result<Pushed, Error> {
         let place = asg::Place { account: ACCOUNT.to_owned(), region: self.shared.region.clone() };
         let request = push::Request { repository: repository.into(), tag: tag.into(), image: image.clone() };
-        push::push(&self.shared.upstream, &place, &request).await
+        push::push(&self.shared, &place, &request).await
+    }
+
+    /// The events so far, of AWS's services and of clients, in the order in which they happened.
+    pub fn events(&self) -> Vec<Event> {
+        self.events_since(0)
+    }
+
+    /// The events after number `seq`.
+    pub fn events_since(&self, seq: u64) -> Vec<Event> {
+        self.shared.events.since(seq)
+    }
+
+    /// Lets chosen events get lost, come twice, late or out of order.
+    pub fn disturb(&self, fault: EventFault) {
+        self.shared.events.arm(fault);
+    }
+
+    /// Takes all faults of events back; what a reordering still holds is delivered.
+    pub fn clear_event_faults(&self) {
+        self.shared.events.clear();
+    }
+
+    /// Makes a schedule due now: a rule with a rate or a cron expression, or a schedule of EventBridge Scheduler.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub async fn fire(&self, schedule: &str) -> Result<(), Error> {
+        events::fire(&self.shared, schedule).await
     }
 
     /// The proxy through which load balancers are reached by their DNS names, for `HTTP_PROXY`: from outside, or from

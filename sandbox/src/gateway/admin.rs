@@ -13,6 +13,7 @@ use super::Shared;
 use super::fault::Fault;
 use crate::answer::Answer;
 use crate::asg::Place;
+use crate::events::{self, EventFault};
 use crate::push;
 
 /// Everything under it is not AWS.
@@ -68,11 +69,30 @@ pub(crate) async fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answe
         (&Method::POST, "images") => match serde_json::from_slice::<push::Request>(body) {
             Ok(request) => {
                 let place = Place { account: crate::ACCOUNT.to_owned(), region: shared.region.clone() };
-                match push::push(&shared.upstream, &place, &request).await {
+                match push::push(shared, &place, &request).await {
                     Ok(pushed) => ok(&json!(pushed)),
                     Err(error) => bad(&crate::error::chain(&error)),
                 }
             }
+            Err(error) => bad(&error.to_string()),
+        },
+        (&Method::GET, "events") => ok(&json!(shared.events.since(since(parts)))),
+        (&Method::PUT, "event-faults") => match serde_json::from_slice::<EventFault>(body) {
+            Ok(fault) => {
+                shared.events.arm(fault);
+                ok(&json!({}))
+            }
+            Err(error) => bad(&error.to_string()),
+        },
+        (&Method::DELETE, "event-faults") => {
+            shared.events.clear();
+            ok(&json!({}))
+        }
+        (&Method::POST, "fire") => match serde_json::from_slice::<Schedule>(body) {
+            Ok(schedule) => match events::fire(shared, &schedule.name).await {
+                Ok(()) => ok(&json!({})),
+                Err(error) => bad(&crate::error::chain(&error)),
+            },
             Err(error) => bad(&error.to_string()),
         },
         (&Method::POST, "stop") => {
@@ -84,6 +104,12 @@ pub(crate) async fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answe
             Answer::plain(StatusCode::NOT_FOUND, &json!({ "error": text }))
         }
     }
+}
+
+/// The body of `POST fire`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Schedule {
+    pub(crate) name: String,
 }
 
 /// The body of `PUT latency`.

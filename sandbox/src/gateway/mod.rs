@@ -34,6 +34,7 @@ use crate::answer::Answer;
 use crate::asg::{Asg, Place};
 use crate::clock::Clock;
 use crate::ecs::Ecs;
+use crate::events::Events;
 use fault::{FaultKind, Faults};
 use naming::{Name, Protocol};
 use record::{Outcome, Record};
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) asg: Asg,
     pub(crate) alb: Alb,
     pub(crate) agents: Agents,
+    pub(crate) events: Events,
     /// Something happened that the loop should look at.
     pub(crate) pulse: Notify,
     pub(crate) started: f64,
@@ -74,6 +76,7 @@ impl Shared {
             asg: Asg::default(),
             alb: Alb::default(),
             agents: Agents::default(),
+            events: Events::default(),
             pulse: Notify::new(),
             started,
             active: AtomicU64::new(started as u64),
@@ -127,13 +130,17 @@ impl Shared {
     async fn effect(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
         let own = matches!(&*name.service, "ecs" | "autoscaling" | "elasticloadbalancing" | "ec2");
         let form = own.then(|| naming::form(&parts, &body));
-        let answer = match self.upstream.send(parts, body.clone()).await {
+        let mut answer = match self.upstream.send(parts, body.clone()).await {
             Ok(answer) => answer,
             Err(error) => {
                 let text = format!("the emulator did not answer: {}", crate::error::chain(&error));
                 return Answer::error(name.protocol, StatusCode::BAD_GATEWAY, "EmulatorFailure", &text);
             }
         };
+        self.events.take(self.clock, &mut answer);
+        if (&*name.service, &*name.action) == ("events", "PutEvents") {
+            self.events.keep_put((name.account(), &name.region), &body, &answer);
+        }
         if let Some(form) = form.as_ref().filter(|_| answer.status.is_success()) {
             return self.follow(name, form).await.unwrap_or(answer);
         }
