@@ -49,9 +49,13 @@ impl Image {
         Self { architectures: arm(), labels: BTreeMap::new(), content: content.to_owned(), attested: true }
     }
 
-    /// How it behaves: `healthy`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang` or `too-big`.
+    /// How it behaves: `healthy`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang`, `too-big`, or
+    /// `amd64`: built for that alone.
     #[must_use]
     pub fn behaving(mut self, how: &str) -> Self {
+        if how == "amd64" {
+            return self.built_for(&["amd64"]);
+        }
         self.labels.insert("skydeck.behaves".to_owned(), how.to_owned());
         self
     }
