@@ -36,6 +36,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+pub use alb::{TargetCounts, TargetHistory};
 pub use ask::Reply;
 pub use clock::Clock;
 pub use ecs::Work;
@@ -217,6 +218,12 @@ impl Sandbox {
     /// How much work its scheduler and its load balancers have done.
     pub fn work(&self) -> Work {
         Work { probes: self.shared.alb.probes(), ..self.shared.ecs.work() }
+    }
+
+    /// How many targets of a group, by its ARN, were healthy at any time: what a deployment must not have fallen below.
+    pub fn target_history(&self, group: &str) -> TargetHistory {
+        let place = asg::Place { account: ACCOUNT.to_owned(), region: self.shared.region.clone() };
+        self.shared.alb.with(&place, |table| table.history(group))
     }
 
     /// Lets a chosen call fail.

@@ -67,12 +67,16 @@ async fn skyfox_answers_through_both_load_balancers() {
 
     // A new image rolls out by its digest; requests are answered all the while.
     let digest = stack.release(&specs[0], "v2", &Image::new("2")).await;
+    let begun = stack.sandbox.clock().now();
     stack.roll(&specs[0]).await;
     common::until("rolling out", || async {
         assert_eq!(ask(false, "GET", format!("http://{outside}/health")).await, Some(200));
         stack.is_stable(&specs[0]).await
     })
     .await;
+    let history = stack.sandbox.target_history(&stack.groups["backend"]);
+    assert_eq!(history.fewest_healthy(begun), 2, "{history:?}");
+    assert!(history.changes().iter().any(|counts| counts.healthy > 2), "{history:?}");
     let listed = stack.ecs.list_tasks().cluster("c").service_name("backend").send().await.unwrap();
     let tasks = stack.ecs.describe_tasks().cluster("c").set_tasks(listed.task_arns).send().await.unwrap();
     assert_eq!(tasks.tasks().len(), 2);
