@@ -16,6 +16,7 @@ mod asg;
 mod ask;
 mod child;
 mod clock;
+mod consistency;
 mod ecs;
 mod emulator;
 mod engine;
@@ -39,6 +40,7 @@ use tempfile::TempDir;
 pub use alb::{TargetCounts, TargetHistory};
 pub use ask::Reply;
 pub use clock::Clock;
+pub use consistency::Lag;
 pub use ecs::Work;
 pub use emulator::Moto;
 pub use error::Error;
@@ -234,6 +236,16 @@ impl Sandbox {
     /// Takes all faults back.
     pub fn clear_faults(&self) {
         self.shared.faults().clear();
+    }
+
+    /// Lets what is created from now on be seen late: by the calls that look for it, and by those that use a role.
+    pub fn lag(&self, lag: Lag) {
+        self.shared.consistency.arm(lag);
+    }
+
+    /// Everything is seen at once again.
+    pub fn clear_lags(&self) {
+        self.shared.consistency.clear();
     }
 
     /// Adds this delay to each call.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::Method;
 use hyper::http::StatusCode;
 use hyper::http::request::Parts;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use super::Shared;
 use super::fault::Fault;
 use crate::answer::Answer;
 use crate::asg::Place;
+use crate::consistency::Lag;
 use crate::events::{self, EventFault};
 use crate::push;
 
@@ -47,15 +49,14 @@ pub(crate) async fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answe
             shared.record.clear();
             ok(&json!({}))
         }
-        (&Method::PUT, "faults") => match serde_json::from_slice::<Fault>(body) {
-            Ok(fault) => {
-                shared.faults().arm(fault);
-                ok(&json!({}))
-            }
-            Err(error) => bad(&error.to_string()),
-        },
+        (&Method::PUT, "faults") => taken(body, |fault: Fault| shared.faults().arm(fault)),
         (&Method::DELETE, "faults") => {
             shared.faults().clear();
+            ok(&json!({}))
+        }
+        (&Method::PUT, "lags") => taken(body, |lag: Lag| shared.consistency.arm(lag)),
+        (&Method::DELETE, "lags") => {
+            shared.consistency.clear();
             ok(&json!({}))
         }
         (&Method::PUT, "latency") => match serde_json::from_slice::<Latency>(body) {
@@ -77,13 +78,7 @@ pub(crate) async fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answe
             Err(error) => bad(&error.to_string()),
         },
         (&Method::GET, "events") => ok(&json!(shared.events.since(since(parts)))),
-        (&Method::PUT, "event-faults") => match serde_json::from_slice::<EventFault>(body) {
-            Ok(fault) => {
-                shared.events.arm(fault);
-                ok(&json!({}))
-            }
-            Err(error) => bad(&error.to_string()),
-        },
+        (&Method::PUT, "event-faults") => taken(body, |fault: EventFault| shared.events.arm(fault)),
         (&Method::DELETE, "event-faults") => {
             shared.events.clear();
             ok(&json!({}))
@@ -134,6 +129,17 @@ fn since(parts: &Parts) -> u64 {
     let query = parts.uri.query().unwrap_or_default();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     pairs.find(|(key, _)| key == "since").and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+}
+
+/// What a body asks to be kept is kept.
+fn taken<T: DeserializeOwned>(body: &[u8], keep: impl FnOnce(T)) -> Answer {
+    match serde_json::from_slice(body) {
+        Ok(given) => {
+            keep(given);
+            ok(&json!({}))
+        }
+        Err(error) => bad(&error.to_string()),
+    }
 }
 
 fn ok(value: &Value) -> Answer {

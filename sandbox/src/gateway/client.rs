@@ -15,6 +15,7 @@ use super::admin::{Latency, Schedule, Status};
 use super::fault::Fault;
 use super::record::Call;
 use crate::Error;
+use crate::consistency::Lag;
 use crate::events::{Event, EventFault};
 use crate::push::{self, Image, Pushed};
 
@@ -73,6 +74,22 @@ impl Admin {
     /// When it does not answer.
     pub async fn clear_faults(&self) -> Result<(), Error> {
         self.unit(Method::DELETE, "faults", None).await
+    }
+
+    /// Lets what is created from now on be seen late.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn lag(&self, lag: &Lag) -> Result<(), Error> {
+        self.unit(Method::PUT, "lags", Some(json!(lag))).await
+    }
+
+    /// Everything is seen at once again.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn clear_lags(&self) -> Result<(), Error> {
+        self.unit(Method::DELETE, "lags", None).await
     }
 
     /// Adds this delay to each call.

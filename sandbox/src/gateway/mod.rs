@@ -33,6 +33,7 @@ use crate::alb::{Alb, from_proxy};
 use crate::answer::Answer;
 use crate::asg::{Asg, Place};
 use crate::clock::Clock;
+use crate::consistency::Consistency;
 use crate::ecs::Ecs;
 use crate::events::Events;
 use fault::{FaultKind, Faults};
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) alb: Alb,
     pub(crate) agents: Agents,
     pub(crate) events: Events,
+    pub(crate) consistency: Consistency,
     /// Something happened that the loop should look at.
     pub(crate) pulse: Notify,
     pub(crate) started: f64,
@@ -77,6 +79,7 @@ impl Shared {
             alb: Alb::default(),
             agents: Agents::default(),
             events: Events::default(),
+            consistency: Consistency::default(),
             pulse: Notify::new(),
             started,
             active: AtomicU64::new(started as u64),
@@ -105,14 +108,15 @@ impl Shared {
             tokio::time::sleep(Duration::from_micros(latency)).await;
         }
         let fault = self.faults().strike(&name);
+        let mut stale = false;
         let answer = match &fault {
-            None => Some(self.effect(&name, parts, body).await),
+            None => Some(self.seen(&name, parts, body, &mut stale).await),
             Some(FaultKind::LoseAnswer) => {
-                self.effect(&name, parts, body).await;
+                self.seen(&name, parts, body, &mut stale).await;
                 None
             }
             Some(kind @ FaultKind::ServerErrorAfter) => {
-                self.effect(&name, parts, body).await;
+                self.seen(&name, parts, body, &mut stale).await;
                 kind.answer(&name)
             }
             Some(kind) => kind.answer(&name),
@@ -120,9 +124,23 @@ impl Shared {
         let outcome = Outcome {
             status: answer.as_ref().map(|answer| answer.status.as_u16()),
             error: answer.as_ref().and_then(Answer::error_code),
-            fault: fault.as_ref().map(FaultKind::label),
+            fault: fault.as_ref().map(FaultKind::label).or(stale.then(|| "stale".to_owned())),
         };
         self.record.end(seq, self.clock.now(), outcome);
+        answer
+    }
+
+    /// The answer as far as what was just created is seen already; whether something is not.
+    async fn seen(&self, name: &Name, parts: Parts, body: Bytes, stale: &mut bool) -> Answer {
+        let Some(asked) = self.consistency.asked(name, &parts, &body) else {
+            return self.effect(name, parts, body).await;
+        };
+        if let Some(refused) = self.consistency.refuse(name, &asked) {
+            *stale = true;
+            return refused;
+        }
+        let mut answer = self.effect(name, parts, body).await;
+        *stale = self.consistency.follow(name, &asked, &mut answer);
         answer
     }
 
