@@ -126,6 +126,9 @@ class Delivery:
         if arn.service == "sqs":
             if self.sqs._queue_by_arn(str(arn)) is None:
                 return "SDK_CLIENT_ERROR", "The specified queue does not exist."
+            if service == "scheduler.amazonaws.com":
+                # It sends by its role alone.
+                return self.forbidden(target.get("RoleArn", ""), "sqs:SendMessage", str(arn), service)
             if not self.may_send(str(arn), rule):
                 return "NO_PERMISSIONS", f"{service} is not authorized to perform: sqs:SendMessage on resource: {arn}"
         return None

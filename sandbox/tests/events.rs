@@ -222,8 +222,7 @@ async fn role(sandbox: &Sandbox, name: &str, service: &str, action: &str) {
     let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": { "Service": service } }] });
     iam.create_role().role_name(name).assume_role_policy_document(trust.to_string()).send().await.unwrap();
-    let policy =
-        json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": action, "Resource": MACHINE }] });
+    let policy = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": action, "Resource": [MACHINE, format!("{QUEUE}daily")] }] });
     iam.put_role_policy().role_name(name).policy_name("p").policy_document(policy.to_string()).send().await.unwrap();
 }
 
@@ -296,6 +295,14 @@ async fn schedules_follow_the_clock_and_can_be_made_due() {
     sandbox.fire("daily").await.unwrap();
     let event = bodies(&received(&sandbox, &daily, 1).await).remove(0);
     assert_eq!((&event["source"], &event["detail-type"]), (&json!("aws.events"), &json!("Scheduled Event")));
+    // Scheduler, which has no rules, sends by its role.
+    role(&sandbox, "rule", "scheduler.amazonaws.com", "sqs:SendMessage").await;
+    let later = json!({ "ScheduleExpression": "rate(30 days)", "FlexibleTimeWindow": { "Mode": "OFF" },
+        "Target": { "Arn": format!("{QUEUE}daily"), "RoleArn": ROLE, "Input": "{\"mode\":\"sweep\"}" } });
+    let (status, made) = common::send(&sandbox, "scheduler", "/schedules/later", None, later).await;
+    assert_eq!(status, 200, "{made}");
+    sandbox.fire("later").await.unwrap();
+    assert_eq!(bodies(&received(&sandbox, &daily, 1).await)[0], json!({ "mode": "sweep" }));
     assert!(sandbox.admin().fire("nothing").await.unwrap_err().to_string().contains("nothing"));
 }
 
