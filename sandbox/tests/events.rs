@@ -110,6 +110,7 @@ async fn a_push_tells_of_the_image_and_its_parts_and_a_tag_of_itself() {
     assert_eq!(put().await.unwrap_err().code(), Some("ImageAlreadyExistsException"));
     let delete = || ecr.batch_delete_image().repository_name("movie").image_ids(by_tag("keep")).send();
     delete().await.unwrap();
+    sandbox.push("movie", "v1", &Image::new("1")).await.unwrap();
     assert_eq!(delete().await.unwrap().failures().len(), 1);
     let events = settled(&sandbox).await;
     let last: Vec<_> =

@@ -150,7 +150,7 @@ pub enum Disturb {
         /// How many
         #[arg(value_parser = clap::value_parser!(u32).range(2..))]
         among: u32,
-        /// Only events that have this text somewhere
+        /// Only events in whose source, type or detail this text stands
         #[arg(long)]
         matching: Option<String>,
     },
@@ -162,7 +162,7 @@ pub enum Disturb {
 /// Which events are disturbed.
 #[derive(Debug, Args)]
 pub struct Which {
-    /// Only events that have this text somewhere: a repository, a tag, a digest
+    /// Only events in whose source, type or detail this text stands: a repository, a tag, a digest
     #[arg(long)]
     pub matching: Option<String>,
     /// How many of them; 0 is all from now on

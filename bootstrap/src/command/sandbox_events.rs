@@ -44,7 +44,11 @@ fn fault(disturb: Disturb) -> Option<(EventFault, String)> {
         }
     };
     let whose = which.matching.as_ref().map(|text| format!(" with {text}")).unwrap_or_default();
-    let many = if which.times == 0 { "All events".to_owned() } else { format!("The next {} events", which.times) };
+    let many = match which.times {
+        0 => "All events".to_owned(),
+        1 => "The next event".to_owned(),
+        times => format!("The next {times} events"),
+    };
     let fault = EventFault { matching: which.matching, times: which.times, kind };
     Some((fault, format!("{many}{whose} will {told}.")))
 }

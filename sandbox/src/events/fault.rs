@@ -30,7 +30,7 @@ pub enum EventFaultKind {
 /// Which events, and what happens to them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventFault {
-    /// Only events that have this text somewhere: a source, a repository, a tag, a digest.
+    /// Only events in whose source, type or detail this text stands: a repository, a tag, a digest, a parameter.
     #[serde(default)]
     pub matching: Option<String>,
     /// How many matching events meet it; 0 is all of them from now on.
@@ -66,8 +66,12 @@ impl EventFault {
         self
     }
 
-    fn matches(&self, text: &str) -> bool {
-        self.matching.as_ref().is_none_or(|part| text.contains(part))
+    fn matches(&self, envelope: &Envelope) -> bool {
+        let Some(part) = &self.matching else { return true };
+        // Media types have versions in them, which people mean by tags.
+        let detail = envelope.detail.as_object().into_iter().flatten().filter(|(key, _)| !key.ends_with("media-type"));
+        let said = detail.filter_map(|(_, value)| value.as_str());
+        said.chain([&*envelope.source, &*envelope.detail_type]).any(|text| text.contains(part))
     }
 }
 
@@ -120,10 +124,9 @@ impl Faults {
     /// What becomes of an event, and which faults did that: each that it matches, in the order of their arming. What is
     /// held meets no further one.
     pub(super) fn strike(&mut self, seq: u64, envelope: &Envelope) -> (Fate, Vec<String>) {
-        let text = serde_json::to_string(envelope).unwrap_or_default();
         let (mut after, mut labels, mut held) = (vec![0.0], Vec::new(), None);
         for armed in &mut self.0 {
-            if held.is_some() || !armed.fault.matches(&text) {
+            if held.is_some() || !armed.fault.matches(envelope) {
                 continue;
             }
             armed.met += 1;
@@ -161,7 +164,7 @@ mod tests {
     fn envelope(tag: &str) -> Envelope {
         serde_json::from_value(json!({
             "version": "0", "id": tag, "detail-type": "ECR Image Action", "source": "aws.ecr", "account": "1",
-            "time": "2026-01-01T00:00:00Z", "region": "r", "resources": [], "detail": { "image-tag": tag },
+            "time": "2026-01-01T00:00:00Z", "region": "r", "resources": [], "detail": { "image-tag": tag, "manifest-media-type": "v2+json" },
         }))
         .unwrap()
     }
