@@ -20,6 +20,13 @@ def manifest_of(image):
         return {}
 
 
+def page(data, key, items):
+    """A hundred at once, or as many as asked for, unless they were asked for one by one."""
+    begun, count = int(data.get("nextToken") or 0), data.get("maxResults") or (len(items) if data.get("imageIds") else 100)
+    more = {"nextToken": str(begun + count)} if begun + count < len(items) else {}
+    return json_response({key: items[begun : begun + count], **more})
+
+
 def put_once(ecr):
     """Refuses a tag that the image has already, and one that an immutable repository gave to another image."""
     put, put_manifest = ecr._put_image, ecr._v2_put_manifest
@@ -109,7 +116,7 @@ def tell_what_was_asked(ecr):
                 ids += [{**one, "imageTag": tag} for tag in image["imageTags"]]
             if wanted != "TAGGED" and not image["imageTags"]:
                 ids.append(one)
-        return json_response({"imageIds": ids})
+        return page(data, "imageIds", ids)
 
     get, listed = ecr._batch_get_image, ecr._list_images
     ecr._batch_get_image, ecr._list_images = batch_get, list_images
@@ -143,6 +150,6 @@ def refuse_unknown(ecr):
             kind = manifest_of(image).get("config", {}).get("mediaType")
             detail["artifactMediaType"] = kind
             details.append({key: value for key, value in detail.items() if value is not None})
-        return json_response({"imageDetails": details})
+        return page(data, "imageDetails", details)
 
     ecr._describe_images = amended

@@ -47,7 +47,7 @@ pub use error::Error;
 pub use events::{Envelope, Event, EventFault, EventFaultKind};
 pub use gateway::admin::Status;
 pub use gateway::client::Admin;
-pub use gateway::fault::{Fault, FaultKind};
+pub use gateway::fault::{Chance, Fault, FaultKind};
 pub use gateway::record::Call;
 pub use push::{Image, Pushed};
 pub use serve::{Running, State, serve};

@@ -135,6 +135,12 @@ async fn a_pushed_image_stands_in_ecr_as_buildx_makes_it() {
     assert_eq!([platform(0), platform(1), platform(2)], ["arm64", "amd64", "unknown"]);
     let described = ecr.describe_images().repository_name(spec.name).send().await.unwrap();
     assert_eq!(described.image_details().len(), 5);
+    let mut pages = ecr.describe_images().repository_name(spec.name).max_results(2).into_paginator().send();
+    let mut sizes = Vec::new();
+    while let Some(page) = pages.next().await {
+        sizes.push(page.unwrap().image_details().len());
+    }
+    assert_eq!(sizes, [2, 2, 1]);
     let missing = stack.sandbox.push("nowhere", "v1", &image).await.unwrap_err();
     assert!(missing.to_string().contains("nowhere"), "{missing}");
     let plain = stack.sandbox.push(spec.name, "v2", &Image::new("1").plain()).await.unwrap();

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hyper::StatusCode;
+use hyper::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +18,9 @@ use crate::asg::Place;
 use crate::gateway::naming::{Name, Protocol};
 use crate::xml::Element;
 use kinds::{Id, KINDS, Kind, Sight, USES};
+
+/// It reaches no client.
+const MARK: &str = "x-sandbox-stale";
 
 /// What is seen late, and how late.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,21 +135,22 @@ impl Consistency {
                 && fresh.misses(&name.action)
             {
                 let status = if code == "NoSuchEntity" { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
-                return Some(Answer::error(name.protocol, status, code, &text.replace("{}", &fresh.id)));
+                let mut answer = Answer::error(name.protocol, status, code, &text.replace("{}", &fresh.id));
+                mark(&mut answer);
+                return Some(answer);
             }
         }
         None
     }
 
     /// Takes note of what a call has created, and takes out of an answer what is not seen yet.
-    pub(crate) fn follow(&self, name: &Name, asked: &Asked, answer: &mut Answer) -> bool {
+    pub(crate) fn follow(&self, name: &Name, asked: &Asked, answer: &mut Answer) {
         if !answer.status.is_success() {
-            return false;
+            return;
         }
         let mut inner = self.inner();
         inner.learn(name, asked, answer);
         let place = Place::of(name);
-        let mut hidden = false;
         for fresh in inner.fresh.iter_mut().filter(|fresh| fresh.place == place) {
             let Some(sight) = fresh.kind.sights.iter().find(|sight| sight.is(fresh.kind, name)) else { continue };
             let text = String::from_utf8_lossy(&answer.body).into_owned();
@@ -158,11 +163,20 @@ impl Consistency {
             {
                 answer.headers.remove(hyper::header::CONTENT_LENGTH);
                 answer.body = without.into();
-                hidden = true;
+                mark(answer);
             }
         }
-        hidden
     }
+}
+
+/// For the record: somebody was told less than there is.
+fn mark(answer: &mut Answer) {
+    answer.headers.insert(MARK, HeaderValue::from_static("1"));
+}
+
+/// Whether an answer is marked; it is no more.
+pub(crate) fn take_mark(answer: &mut Answer) -> bool {
+    answer.headers.remove(MARK).is_some()
 }
 
 impl Inner {

@@ -33,7 +33,7 @@ use crate::alb::{Alb, from_proxy};
 use crate::answer::Answer;
 use crate::asg::{Asg, Place};
 use crate::clock::Clock;
-use crate::consistency::Consistency;
+use crate::consistency::{self, Consistency};
 use crate::ecs::Ecs;
 use crate::events::Events;
 use fault::{FaultKind, Faults};
@@ -111,19 +111,19 @@ impl Shared {
             tokio::time::sleep(Duration::from_micros(latency)).await;
         }
         let fault = self.faults().strike(&name);
-        let mut stale = false;
-        let answer = match &fault {
-            None => Some(self.seen(&name, parts, body, &mut stale).await),
+        let mut answer = match &fault {
+            None => Some(self.effect(&name, parts, body).await),
             Some(FaultKind::LoseAnswer) => {
-                self.seen(&name, parts, body, &mut stale).await;
+                self.effect(&name, parts, body).await;
                 None
             }
             Some(kind @ FaultKind::ServerErrorAfter) => {
-                self.seen(&name, parts, body, &mut stale).await;
+                self.effect(&name, parts, body).await;
                 kind.answer(&name)
             }
             Some(kind) => kind.answer(&name),
         };
+        let stale = answer.as_mut().is_some_and(consistency::take_mark);
         let outcome = Outcome {
             status: answer.as_ref().map(|answer| answer.status.as_u16()),
             error: answer.as_ref().and_then(Answer::error_code),
@@ -133,22 +133,21 @@ impl Shared {
         answer
     }
 
-    /// The answer as far as what was just created is seen already; whether something is not.
-    async fn seen(&self, name: &Name, parts: Parts, body: Bytes, stale: &mut bool) -> Answer {
+    /// What comes of a call, as far as what was just created is seen already.
+    async fn effect(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
         let Some(asked) = self.consistency.asked(name, &parts, &body) else {
-            return self.effect(name, parts, body).await;
+            return self.carry_out(name, parts, body).await;
         };
         if let Some(refused) = self.consistency.refuse(name, &asked) {
-            *stale = true;
             return refused;
         }
-        let mut answer = self.effect(name, parts, body).await;
-        *stale = self.consistency.follow(name, &asked, &mut answer);
+        let mut answer = self.carry_out(name, parts, body).await;
+        self.consistency.follow(name, &asked, &mut answer);
         answer
     }
 
     /// The emulator's answer, or that of the module to which the service belongs.
-    async fn effect(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
+    async fn carry_out(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
         let own = matches!(&*name.service, "ecs" | "autoscaling" | "elasticloadbalancing" | "ec2");
         let form = own.then(|| naming::form(&parts, &body));
         let mut answer = match self.upstream.send(parts, body.clone()).await {
