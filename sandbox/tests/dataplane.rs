@@ -88,6 +88,50 @@ async fn skyfox_answers_through_both_load_balancers() {
     );
 }
 
+/// Good images, then one that never comes up: whatever the percents allow, somebody healthy answers every request.
+#[tokio::test]
+async fn no_request_fails_while_a_service_rolls() {
+    let mut stack = Stack::new(3, 3, false).await;
+    let group = stack.target_group(&Spec::movie()).await;
+    let (_, dns) = stack.balancer("b", false, forward(&group)).await;
+    let spec = Spec { cpu: 100, memory: 200, ..Spec::movie() };
+    stack.repository(&spec).await;
+    stack.release(&spec, "v1", &Image::new("1")).await;
+    stack.serve(&spec, 4).await;
+    stack.stable(&spec).await;
+    common::until("health", || async { stack.healthy(&spec).await == 4 }).await;
+    let begun = stack.sandbox.clock().now();
+    let (url, rolling) = (format!("http://{dns}/mshealth"), std::cell::Cell::new(true));
+    let ask = || async {
+        let mut asked = 0;
+        while rolling.get() {
+            let (status, text) = stack.ask(false, "GET", &url).await.unwrap();
+            assert_eq!(status, 200, "{text}");
+            asked += 1;
+        }
+        asked
+    };
+    let roll = async {
+        for (tag, how) in [("v2", "healthy"), ("v3", "slow:1"), ("v4", "crash"), ("v5", "healthy")] {
+            stack.release(&spec, tag, &Image::new(tag).behaving(how)).await;
+            stack.roll(&spec).await;
+            if how == "crash" {
+                stack.stopped(&spec).await;
+                common::until("failing", || async { stack.service(&spec).await.deployments()[0].failed_tasks() >= 3 })
+                    .await;
+                continue;
+            }
+            stack.stable(&spec).await;
+        }
+        rolling.set(false);
+    };
+    let (first, second, third, ()) = tokio::join!(ask(), ask(), ask(), roll);
+    assert!(first.min(second).min(third) > 0);
+    // Half of four is the minimum of its percents.
+    let fewest = stack.sandbox.target_history(&group).fewest_healthy(begun);
+    assert!(fewest >= 2, "{fewest}");
+}
+
 #[tokio::test]
 async fn the_references_numbers_stall_without_a_capacity_provider() {
     let (stack, specs, ..) = skyfox(false).await;
