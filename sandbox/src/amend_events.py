@@ -4,6 +4,7 @@ What AWS's own services tell, the sandbox delivers by an action of its own, sinc
 
 import json
 import os
+import threading
 
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, _service_principal_matches, evaluate
@@ -29,6 +30,18 @@ def run_by_the_clock(eventbridge, scheduler):
         return None if seconds is None else seconds * scale
 
     eventbridge._parse_rate_seconds = scaled
+    def one_at_a_time(tick):
+        # Made due by hand, a schedule would else be seen as due by the emulator's own thread too.
+        lock = threading.Lock()
+
+        def amended():
+            with lock:
+                tick()
+
+        return amended
+
+    eventbridge._tick_scheduled_rules = one_at_a_time(eventbridge._tick_scheduled_rules)
+    scheduler._tick_schedules = one_at_a_time(scheduler._tick_schedules)
     eventbridge._SCHEDULER_TICK_INTERVAL = scheduler._SCHEDULE_TICK_INTERVAL = max(TICK * scale, SHORTEST_TICK)
 
 
@@ -56,6 +69,9 @@ def take_own_actions(eventbridge, scheduler):
     def fire(request):
         name, place = request["Name"], (get_account_id(), get_region())
         rule, schedule = eventbridge._rule_key(name, "default"), f"default/{name}"
+        found = eventbridge._rules.get(rule) or scheduler._schedules.get(schedule) or {}
+        if found.get("ScheduleExpression") and found["State"] != "ENABLED":
+            return error_response_json("ValidationException", f"The schedule {name} is not enabled.", 400)
         if eventbridge._rules.get(rule, {}).get("ScheduleExpression"):
             eventbridge._rule_last_fired[(*place, rule)] = 0
             eventbridge._tick_scheduled_rules()

@@ -132,6 +132,9 @@ async fn parameters_and_clients_tell_too() {
     put("1").description("d").send().await.unwrap();
     put("2").send().await.unwrap();
     ssm.delete_parameter().name("/a/b").send().await.unwrap();
+    let url = queue(&sandbox, "q").await;
+    let own = pattern(json!({ "source": ["skydeck"] }));
+    rule(&sandbox, "own", own, json!({ "Id": "1", "Arn": format!("{QUEUE}q") })).await;
     let entry =
         |source: &str| json!({ "Source": source, "DetailType": "Rollout Started", "Detail": "{\"service\":\"s\"}" });
     let entries = json!({ "Entries": [entry("aws.ecr"), entry("skydeck")] });
@@ -147,6 +150,8 @@ async fn parameters_and_clients_tell_too() {
         (&*events[3].envelope.source, &events[3].envelope.id),
         ("skydeck", &answer["Entries"][1]["EventId"].as_str().unwrap().to_owned())
     );
+    let told = bodies(&received(&sandbox, &url, 1).await);
+    assert_eq!((told.len(), &told[0]["detail"]), (1, &json!({ "service": "s" })));
     assert!(!format!("{events:?}").contains("OriginalValue"));
 }
 
@@ -290,6 +295,7 @@ async fn schedules_follow_the_clock_and_can_be_made_due() {
     rule(&sandbox, "soon", json!({ "ScheduleExpression": "rate(1 minute)" }), target()).await;
     assert_eq!(bodies(&received(&sandbox, &url, 2).await)[0], json!({ "mode": "sweep" }));
     done(&sandbox, "AWSEvents.DisableRule", json!({ "Name": "soon" })).await;
+    assert!(sandbox.fire("soon").await.unwrap_err().to_string().contains("not enabled"));
     let daily = queue(&sandbox, "daily").await;
     let target = json!({ "Id": "1", "Arn": format!("{QUEUE}daily") });
     rule(&sandbox, "daily", json!({ "ScheduleExpression": "rate(30 days)" }), target).await;
