@@ -22,7 +22,8 @@ def manifest_of(image):
 
 def page(data, key, items):
     """A hundred at once, or as many as asked for, unless they were asked for one by one."""
-    begun, count = int(data.get("nextToken") or 0), data.get("maxResults") or (len(items) if data.get("imageIds") else 100)
+    begun = int(data.get("nextToken") or 0)
+    count = data.get("maxResults") or (len(items) if data.get("imageIds") else 100)
     more = {"nextToken": str(begun + count)} if begun + count < len(items) else {}
     return json_response({key: items[begun : begun + count], **more})
 
