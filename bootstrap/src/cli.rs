@@ -1,8 +1,12 @@
 //! What can be typed.
 
+mod sandbox;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use sandbox::{Calls, Disturb, Events, Push, Sandbox, Up, Which};
 
 /// Provision a container platform on ECS from one file, and watch it being done.
 #[derive(Debug, Parser)]
@@ -203,125 +207,6 @@ pub struct Outputs {
     pub platform: Option<String>,
 }
 
-/// `sandbox`.
-#[derive(Debug, Subcommand)]
-pub enum Sandbox {
-    /// Start it in the background
-    #[command(after_help = "\
-Examples:
-  skydeck sandbox up
-  skydeck sandbox up --speed 1 --latency 50ms   as slow as AWS itself
-
-The first time, a Python environment is made under target/sandbox.")]
-    Up(Up),
-    /// End it, with everything in it
-    #[command(after_help = "Examples:\n  skydeck sandbox down")]
-    Down,
-    /// Say whether one runs, and where
-    #[command(after_help = "Examples:\n  skydeck sandbox status --json")]
-    Status,
-    /// Print the variables by which AWS tools find it
-    #[command(after_help = "\
-Examples:
-  eval \"$(skydeck sandbox env)\"
-  aws ec2 describe-vpcs")]
-    Env,
-    /// Push an image of a service, as a pipeline does
-    #[command(after_help = "\
-Examples:
-  skydeck sandbox push movie                         an image that behaves well, tagged latest
-  skydeck sandbox push movie --tag v1.2.0 --behaves crash
-
-It behaves: healthy, large:SECONDS, slow:SECONDS, crash, crash-later, error, wrong-path, hang or too-big.")]
-    Push(Push),
-    /// Show the AWS calls that were made
-    #[command(after_help = "\
-Examples:
-  skydeck sandbox calls                          how often each action was called, by whom
-  skydeck sandbox calls --writes --list          each call that changes something
-  skydeck sandbox calls --caller skydeck-network --json")]
-    Calls(Calls),
-    /// Serve it in this process
-    #[command(hide = true)]
-    Serve(Up),
-}
-
-/// `sandbox up`.
-#[derive(Debug, Clone, Args)]
-pub struct Up {
-    /// How many times as fast as AWS its waits pass
-    #[arg(long, default_value_t = 20.0, value_parser = speed)]
-    pub speed: f64,
-    /// Delay of each call, such as 50ms
-    #[arg(long, default_value = "0ms", value_parser = latency)]
-    pub latency: std::time::Duration,
-    /// Region
-    #[arg(long, default_value = "ap-south-1")]
-    pub region: String,
-    /// Port; 0 is any free one
-    #[arg(long, default_value_t = 0)]
-    pub port: u16,
-}
-
-/// `sandbox push`.
-#[derive(Debug, Args)]
-pub struct Push {
-    /// The service, as the platform file has it
-    pub service: String,
-    /// The image's tag
-    #[arg(long, default_value = "latest")]
-    pub tag: String,
-    /// How its tasks behave
-    #[arg(long, value_name = "HOW", value_parser = behaviour)]
-    pub behaves: Option<String>,
-    /// Which platform, where there are several
-    #[arg(long)]
-    pub platform: Option<String>,
-}
-
-/// `sandbox calls`.
-#[derive(Debug, Args)]
-pub struct Calls {
-    /// Only calls that change something
-    #[arg(long)]
-    pub writes: bool,
-    /// Only calls of this caller, such as skydeck-network
-    #[arg(long)]
-    pub caller: Option<String>,
-    /// Only calls of this service, such as ec2
-    #[arg(long)]
-    pub service: Option<String>,
-    /// Only calls after this number
-    #[arg(long, default_value_t = 0)]
-    pub since: u64,
-    /// Each call, not counts
-    #[arg(long)]
-    pub list: bool,
-}
-
-/// Another word would pass for `healthy`, and the person would wonder.
-fn behaviour(text: &str) -> Result<String, String> {
-    const KNOWN: [&str; 7] = ["healthy", "crash", "crash-later", "error", "wrong-path", "hang", "too-big"];
-    let is_slow = text.strip_prefix("slow:").is_some_and(|seconds| seconds.parse::<f64>().is_ok());
-    if is_slow || KNOWN.contains(&text) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("one of {}, slow:SECONDS", KNOWN.join(", ")))
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(speed) if (0.1..=1000.0).contains(&speed) => Ok(speed),
-        _ => Err("a number from 0.1 to 1000".into()),
-    }
-}
-
-fn latency(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = || "milliseconds, such as 50ms".to_owned();
-    let number = text.strip_suffix("ms").ok_or_else(wrong)?;
-    number.parse().map(std::time::Duration::from_millis).map_err(|_| wrong())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -373,11 +258,5 @@ mod tests {
     fn a_file_and_a_platform_are_not_both_said() {
         let said = ["skydeck", "apply", "a.toml", "--platform", "b"];
         assert_eq!(Cli::try_parse_from(said).unwrap_err().exit_code(), 2);
-    }
-
-    #[test]
-    fn a_latency_has_a_unit() {
-        assert_eq!(latency("50ms"), Ok(std::time::Duration::from_millis(50)));
-        assert!(latency("50").is_err() && latency("-1ms").is_err());
     }
 }

@@ -157,11 +157,15 @@ if sys.argv[1] == "moto":
     name_versioning(S3Response)
     main(["-H", "127.0.0.1", "-p", sys.argv[2]])
 else:
+    import amend_ecr
+    import amend_events
+    import amend_states
     import refuse_ec2
     import refuse_elb
+    import tell
     from ministack import app
     from ministack.core import lambda_runtime
-    from ministack.services import acm, alb, ec2, ecr, iam, lambda_svc, ssm, stepfunctions
+    from ministack.services import acm, alb, ec2, ecr, eventbridge, iam, lambda_svc, scheduler, sqs, ssm, stepfunctions
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
@@ -178,6 +182,11 @@ else:
     take_transport_for_tls(app)
     give_functions_a_proxy(lambda_runtime, lambda_svc)
     let_layers_be_downloaded(ecr)
+    amend_states.amend(stepfunctions)
+    amend_ecr.amend(ecr)
+    amend_events.amend(eventbridge, scheduler, stepfunctions, sqs, iam)
+    # After the amendments: it tells what has really happened.
+    tell.tell(ecr, ssm)
     # app.main() reads its own arguments.
     sys.argv = ["ministack"]
     app.main()

@@ -211,3 +211,21 @@ async fn accounts_see_nothing_of_each_other() {
     create(&foreign).await.unwrap();
     assert_eq!(create(&own).await.unwrap_err().code(), Some("BucketAlreadyExists"));
 }
+
+#[tokio::test]
+async fn a_share_of_calls_is_throttled() {
+    let sandbox = common::sandbox().await;
+    let ec2 = aws_sdk_ec2::Client::new(&common::person(&sandbox).await);
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        sandbox.inject(Fault::next("ec2", "DescribeVpcs", FaultKind::Throttle).by_chance(50, 7));
+        let mut failed = Vec::new();
+        for _ in 0..20 {
+            failed.push(ec2.describe_vpcs().send().await.is_err());
+        }
+        sandbox.clear_faults();
+        runs.push(failed);
+    }
+    assert!(runs[0].contains(&true) && runs[0].contains(&false), "{runs:?}");
+    assert_eq!(runs[0], runs[1]);
+}

@@ -9,6 +9,7 @@ mod destroy;
 mod outputs;
 mod platform_file;
 mod sandbox;
+mod sandbox_events;
 mod secret;
 mod status;
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::http::StatusCode;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
+use super::check::CHECKER;
 use super::image::{Behaviour, Image};
 use super::skyfox::{self, Reply};
 use crate::alb::{Door, TOOK, Via};
@@ -37,7 +38,9 @@ impl App {
         let mut took = 0.0;
         match self.behaviour {
             Behaviour::Error => return response(500, &json!({ "error": "internal server error" }), took),
-            Behaviour::WrongPath => return response(404, &json!({ "error": "not found" }), took),
+            Behaviour::WrongPath if !is_health_check(parts) => {
+                return response(404, &json!({ "error": "not found" }), took);
+            }
             Behaviour::Hang => std::future::pending::<()>().await,
             Behaviour::Slow(seconds) => {
                 took = seconds;
@@ -101,6 +104,13 @@ impl App {
             other => other.clone(),
         }
     }
+}
+
+/// By the name that the prober of a load balancer, or a container's own check, gives itself: where the path that people ask
+/// is that of the health check, nothing else tells them apart.
+fn is_health_check(parts: &Parts) -> bool {
+    let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    agent.starts_with("ELB-HealthChecker/") || agent == CHECKER
 }
 
 /// The answer that a label gives for a path: the path itself, or the first pattern that matches it.

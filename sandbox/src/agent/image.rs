@@ -22,7 +22,7 @@ pub(crate) enum Behaviour {
     CrashLater,
     /// It answers 500 to everything.
     Error,
-    /// It answers 404 to everything.
+    /// It answers its health checks, and 404 to everybody else.
     WrongPath,
     /// It takes connections and never answers.
     Hang,

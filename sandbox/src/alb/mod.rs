@@ -4,6 +4,7 @@
 mod actions;
 mod config;
 mod health;
+mod history;
 mod probe;
 mod proxy;
 mod route;
@@ -23,6 +24,7 @@ use hyper_util::rt::TokioExecutor;
 use crate::asg::Place;
 use config::Config;
 use health::Table;
+pub use history::{TargetCounts, TargetHistory};
 pub(crate) use proxy::{Door, Via, from_proxy};
 pub(crate) use tls::{Certificates, Tunnel};
 

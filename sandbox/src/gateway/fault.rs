@@ -2,6 +2,7 @@
 
 use hyper::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::naming::{Name, Protocol};
 use crate::answer::Answer;
@@ -31,6 +32,22 @@ pub enum FaultKind {
     },
 }
 
+/// A share of calls, the same ones each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chance {
+    /// Of a hundred.
+    pub percent: u8,
+    /// Another seed chooses others.
+    pub seed: u64,
+}
+
+impl Chance {
+    fn strikes(self, nth: u32) -> bool {
+        let hash = Sha256::digest(format!("{}-{nth}", self.seed));
+        u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % 100 < u32::from(self.percent)
+    }
+}
+
 /// Which call fails, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -50,6 +67,9 @@ pub struct Fault {
     /// How many matching calls fail in a row; 0 is all of them from then on.
     #[serde(default = "one")]
     pub times: u32,
+    /// Of those, only so many of a hundred, by a seed.
+    #[serde(default)]
+    pub chance: Option<Chance>,
     /// How they fail.
     #[serde(flatten)]
     pub kind: FaultKind,
@@ -63,7 +83,7 @@ impl Fault {
     /// The next call of this action fails, once.
     pub fn next(service: &str, action: &str, kind: FaultKind) -> Self {
         let (service, action) = (service.to_owned(), action.to_owned());
-        Self { service, action, caller: None, resource: None, nth: 1, times: 1, kind }
+        Self { service, action, caller: None, resource: None, nth: 1, times: 1, chance: None, kind }
     }
 
     /// Only for this caller.
@@ -84,6 +104,13 @@ impl Fault {
     #[must_use]
     pub fn from(mut self, nth: u32, times: u32) -> Self {
         (self.nth, self.times) = (nth.max(1), times);
+        self
+    }
+
+    /// Every matching call may fail from now on, `percent` of a hundred do: which ones follows from the seed.
+    #[must_use]
+    pub fn by_chance(mut self, percent: u8, seed: u64) -> Self {
+        (self.times, self.chance) = (0, Some(Chance { percent, seed }));
         self
     }
 
@@ -185,11 +212,25 @@ impl Faults {
             }
             *seen += 1;
             let due = *seen >= fault.nth && (fault.times == 0 || *seen < fault.nth + fault.times);
+            let due = due && fault.chance.is_none_or(|chance| chance.strikes(*seen));
             if due && struck.is_none() {
                 struck = Some(fault.kind.clone());
             }
         }
         self.0.retain(|(fault, seen)| fault.times == 0 || *seen + 1 < fault.nth + fault.times);
         struck
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chance_strikes_its_share_and_the_same_calls_again() {
+        let struck = |seed| (1..=1000).filter(|nth| Chance { percent: 20, seed }.strikes(*nth)).collect::<Vec<_>>();
+        assert!((150..250).contains(&struck(1).len()), "{}", struck(1).len());
+        assert_eq!(struck(1), struck(1));
+        assert_ne!(struck(1), struck(2));
     }
 }

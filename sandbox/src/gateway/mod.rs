@@ -33,7 +33,9 @@ use crate::alb::{Alb, Certificates, Door, Tunnel, from_proxy};
 use crate::answer::Answer;
 use crate::asg::{Asg, Place};
 use crate::clock::Clock;
+use crate::consistency::{self, Consistency};
 use crate::ecs::Ecs;
+use crate::events::Events;
 use fault::{FaultKind, Faults};
 use naming::{Name, Protocol};
 use record::{Outcome, Record};
@@ -53,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) alb: Alb,
     pub(crate) certificates: Certificates,
     pub(crate) agents: Agents,
+    pub(crate) events: Events,
+    pub(crate) consistency: Consistency,
     /// Something happened that the loop should look at.
     pub(crate) pulse: Notify,
     pub(crate) started: f64,
@@ -82,6 +86,8 @@ impl Shared {
             alb: Alb::default(),
             certificates,
             agents: Agents::default(),
+            events: Events::default(),
+            consistency: Consistency::default(),
             pulse: Notify::new(),
             started,
             active: AtomicU64::new(started as u64),
@@ -102,7 +108,10 @@ impl Shared {
 
     /// The answer to one call; none where the connection has to break.
     async fn call(&self, parts: Parts, body: Bytes) -> Option<Answer> {
-        self.active.store(self.clock.now() as u64, Ordering::Relaxed);
+        // Functions have temporary keys; those that a schedule starts again and again keep nothing up.
+        if !parts.headers.contains_key("x-amz-security-token") {
+            self.active.store(self.clock.now() as u64, Ordering::Relaxed);
+        }
         let name = Name::of(&parts, &body, &self.region);
         let seq = self.record.begin(&name, self.clock.now());
         let latency = self.latency_micros.load(Ordering::Relaxed);
@@ -110,7 +119,7 @@ impl Shared {
             tokio::time::sleep(Duration::from_micros(latency)).await;
         }
         let fault = self.faults().strike(&name);
-        let answer = match &fault {
+        let mut answer = match &fault {
             None => Some(self.effect(&name, parts, body).await),
             Some(FaultKind::LoseAnswer) => {
                 self.effect(&name, parts, body).await;
@@ -122,20 +131,34 @@ impl Shared {
             }
             Some(kind) => kind.answer(&name),
         };
+        let stale = answer.as_mut().is_some_and(consistency::take_mark);
         let outcome = Outcome {
             status: answer.as_ref().map(|answer| answer.status.as_u16()),
             error: answer.as_ref().and_then(Answer::error_code),
-            fault: fault.as_ref().map(FaultKind::label),
+            fault: fault.as_ref().map(FaultKind::label).or(stale.then(|| "stale".to_owned())),
         };
         self.record.end(seq, self.clock.now(), outcome);
         answer
     }
 
-    /// The emulator's answer, or that of the module to which the service belongs.
+    /// What comes of a call, as far as what was just created is seen already.
     async fn effect(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
+        let Some(asked) = self.consistency.asked(name, &parts, &body) else {
+            return self.carry_out(name, parts, body).await;
+        };
+        if let Some(refused) = self.consistency.refuse(name, &asked) {
+            return refused;
+        }
+        let mut answer = self.carry_out(name, parts, body).await;
+        self.consistency.follow(name, &asked, &mut answer);
+        answer
+    }
+
+    /// The emulator's answer, or that of the module to which the service belongs.
+    async fn carry_out(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
         let own = matches!(&*name.service, "ecs" | "autoscaling" | "elasticloadbalancing" | "ec2");
         let form = own.then(|| naming::form(&parts, &body));
-        let answer = match self.upstream.send(parts, body.clone()).await {
+        let mut answer = match self.upstream.send(parts, body.clone()).await {
             Ok(answer) => answer,
             Err(error) => {
                 let text = format!("the emulator did not answer: {}", crate::error::chain(&error));
@@ -144,6 +167,10 @@ impl Shared {
         };
         if answer.status.is_success() && (&*name.service, &*name.action) == ("acm", "ImportCertificate") {
             self.certificates.import(&body, &answer.body);
+        }
+        self.events.take(self.clock, &mut answer);
+        if (&*name.service, &*name.action) == ("events", "PutEvents") {
+            self.events.keep_put((name.account(), &name.region), &body, &answer);
         }
         if let Some(form) = form.as_ref().filter(|_| answer.status.is_success()) {
             return self.follow(name, form).await.unwrap_or(answer);
