@@ -33,6 +33,9 @@ pub enum Error {
         /// ARN of the execution that holds the lock.
         holder: String,
     },
+    /// What was decided no longer holds: it has to be decided again.
+    #[error("{0} came in between")]
+    Stale(String),
     /// The run cannot begin as it was asked for: input, platform file, installation.
     #[error("{0}")]
     Input(String),
@@ -68,6 +71,7 @@ impl Error {
             Error::Refused(Refusal::Taken { .. }) => "Taken",
             Error::Refused(_) => "Refused",
             Error::Locked { .. } => "Locked",
+            Error::Stale(_) => "Stale",
             Error::Input(_) => "BadInput",
             Error::Several { first, .. } => first.error_type(),
             Error::Broken(_) => "Broken",
@@ -236,6 +240,7 @@ mod tests {
             (Error::Refused(taken), "Taken"),
             (Error::Refused(impossible), "Refused"),
             (locked, "Locked"),
+            (Error::Stale("x".to_owned()), "Stale"),
             (Error::Input("x".to_owned()), "BadInput"),
             (Error::Broken("x".to_owned()), "Broken"),
         ];

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use skydeck_core::facts::Facts;
-use skydeck_core::plan::{Action, Describe, Description, Plan, Refusal};
+use skydeck_core::plan::{Action, Describe, Description, Handover, Plan, Refusal};
 use skydeck_core::run::{Layer, LayerReport, Mode};
 use skydeck_core::scope::Scope;
 
@@ -63,6 +63,8 @@ pub struct Attempt {
     pub facts: Facts,
     /// The changes that were carried out; in mode `plan`, those that would be.
     pub changes: Vec<Description>,
+    /// What is left to rollouts.
+    pub rollouts: Vec<Handover>,
     /// Counts and times of this attempt.
     pub report: LayerReport,
     /// Why the layer is not done.
@@ -75,6 +77,7 @@ pub async fn converge<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> 
     let mut attempt = attempt::<W>(clients, scope, mode).await.unwrap_or_else(|error| Attempt {
         facts: Facts::default(),
         changes: Vec::new(),
+        rollouts: Vec::new(),
         report: LayerReport::count(W::LAYER, &[]),
         error: Some(error),
     });
@@ -103,7 +106,7 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
     }
     let mut report = LayerReport::count(W::LAYER, &changes);
     report.notes.clone_from(&plan.notes);
-    Ok(Attempt { facts: W::facts(scope, &world), changes, report, error })
+    Ok(Attempt { facts: W::facts(scope, &world), changes, rollouts: plan.rollouts, report, error })
 }
 
 /// What is still open after a plan was carried out: AWS is at work, or does not show yet what it has done.

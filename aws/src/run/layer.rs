@@ -33,6 +33,10 @@ pub async fn layer<W: Work>(context: &Context, input: LayerInput) -> Result<Laye
     if let Some(error) = attempt.error {
         return Err(error);
     }
+    if !attempt.rollouts.is_empty() {
+        journal.changes.extend(attempt.rollouts.iter().map(|rollout| rollout.description.clone()));
+        context.home.write_json(&key, &journal).await?;
+    }
     let report = LayerReport {
         calls: journal.calls,
         milliseconds: journal.milliseconds,
@@ -40,5 +44,6 @@ pub async fn layer<W: Work>(context: &Context, input: LayerInput) -> Result<Laye
         changes: (!journal.changes.is_empty()).then_some(key),
         ..LayerReport::count(W::LAYER, &journal.changes)
     };
-    Ok(LayerOutput { facts: attempt.facts, report })
+    let rollouts = attempt.rollouts.into_iter().map(|rollout| rollout.service).collect();
+    Ok(LayerOutput { facts: attempt.facts, report, rollouts })
 }

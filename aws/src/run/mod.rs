@@ -1,13 +1,17 @@
 //! The states of `provision`, one function each: what a Lambda does between its input and its output.
 
 mod conclude;
+mod dispatch;
 mod layer;
 mod observe;
 mod prepare;
 
 pub use conclude::conclude;
+pub use dispatch::dispatch;
 pub use layer::layer;
 pub use observe::observe;
+pub(crate) use observe::{stop, targets, tasks};
+pub(crate) use prepare::only_platform;
 pub use prepare::prepare;
 
 use skydeck_core::facts::Facts;

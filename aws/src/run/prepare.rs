@@ -50,7 +50,7 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
     Ok(Prepared { run })
 }
 
-async fn only_platform(context: &Context) -> Result<String> {
+pub(crate) async fn only_platform(context: &Context) -> Result<String> {
     let mut platforms = context.home.platforms().await?;
     match (platforms.pop(), platforms.is_empty()) {
         (Some(platform), true) => Ok(platform),

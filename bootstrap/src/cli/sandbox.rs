@@ -194,7 +194,8 @@ pub struct Calls {
 /// Another word would pass for `healthy`, and the person would wonder.
 fn behaviour(text: &str) -> Result<String, String> {
     const KNOWN: [&str; 8] = ["healthy", "crash", "crash-later", "error", "wrong-path", "hang", "amd64", "too-big"];
-    let is_slow = text.strip_prefix("slow:").is_some_and(|text| seconds(text).is_ok());
+    let timed = text.strip_prefix("slow:").or(text.strip_prefix("large:"));
+    let is_slow = timed.is_some_and(|text| seconds(text).is_ok());
     if is_slow || KNOWN.contains(&text) {
         return Ok(text.to_owned());
     }

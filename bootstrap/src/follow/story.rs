@@ -89,7 +89,7 @@ impl Story {
                 self.awaited.clone_from(&found.summary);
                 lines.push(Line::Waiting { layer: Some("serving".into()), what: found.summary.clone() });
             }
-            Status::Waiting | Status::Failed => {}
+            Status::Waiting | Status::Failed | Status::Superseded => {}
             // They have yet to be asked.
             Status::Serving if found.asks && !found.checks.iter().any(|check| check.check == Name::Answers) => {}
             Status::Serving => lines.push(Line::Serving {

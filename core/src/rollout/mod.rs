@@ -14,5 +14,6 @@ pub mod record;
 pub mod release;
 pub mod run;
 pub mod stop;
+pub mod story;
 pub mod trigger;
 pub mod verdict;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ledger::Verdict;
-use super::record::Verified;
+use super::record::{Record, Verified};
 use super::trigger::Cause;
 use crate::facts::Facts;
 use crate::verdict::{Check, Fault, Verification};
@@ -79,7 +79,9 @@ pub struct Rollout {
     pub pushed_at: Option<i64>,
     /// When the rollout began, in milliseconds since 1970.
     pub began: i64,
-    /// ETag of the service's record when it was decided; none where there was no record.
+    /// The service's record as it was when this was decided.
+    pub record: Record,
+    /// Its ETag; none where there was no record.
     pub etag: Option<String>,
     /// What the service runs, where it runs anything.
     pub running: Option<Verified>,

@@ -34,6 +34,10 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Name {
+    /// Its image can run here.
+    Image,
+    /// A rollout that the run has started ends well.
+    Rollout,
     /// It runs the task definition that was released.
     Definition,
     /// Tasks of its task definition run, as many as wanted.
@@ -49,6 +53,8 @@ pub enum Name {
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Name::Image => "image",
+            Name::Rollout => "rollout",
             Name::Definition => "definition",
             Name::Tasks => "tasks",
             Name::Digest => "digest",
