@@ -161,9 +161,11 @@ fn pushed(asked: &Asked<'_>, now: &Situation<'_>, wanted: Option<Choice>) -> Res
 /// The image that a person names, by digest or by tag.
 fn named(image: &str, images: &[Pushed]) -> Result<Choice, Reason> {
     let is_digest = image.starts_with("sha256:");
-    let is_meant = |pushed: &&Pushed| if is_digest { pushed.digest == image } else { pushed.tags.iter().any(|tag| tag == image) };
+    let is_meant =
+        |pushed: &&Pushed| if is_digest { pushed.digest == image } else { pushed.tags.iter().any(|tag| tag == image) };
     let found = images.iter().find(is_meant).ok_or_else(|| Reason::Gone { image: image.into() })?;
-    let tag = if is_digest { found.tags.iter().find(|tag| !super::image::is_own(tag)).cloned() } else { Some(image.into()) };
+    let tag =
+        if is_digest { found.tags.iter().find(|tag| !super::image::is_own(tag)).cloned() } else { Some(image.into()) };
     Ok(Choice { digest: found.digest.clone(), tag })
 }
 
@@ -192,7 +194,12 @@ fn swept(now: &Situation<'_>, wanted: Option<Choice>) -> Result<Choice, Reason> 
 
 /// What follows for the image that was chosen. `rejected` is what the ledger says of it.
 #[must_use]
-pub fn decide(asked: &Asked<'_>, now: &Situation<'_>, choice: Result<Choice, Reason>, rejected: Option<&Rejection>) -> Decision {
+pub fn decide(
+    asked: &Asked<'_>,
+    now: &Situation<'_>,
+    choice: Result<Choice, Reason>,
+    rejected: Option<&Rejection>,
+) -> Decision {
     let cause = asked.cause;
     if let Some(suspended) = &now.record.suspended
         && !cause.is_person()
@@ -212,7 +219,8 @@ pub fn decide(asked: &Asked<'_>, now: &Situation<'_>, choice: Result<Choice, Rea
         if cause == Cause::Secret && asked.since.is_some_and(|since| since < now.running.registered) {
             return Decision::Ignore(Reason::KnownAlready);
         }
-        if runs(&choice, now) && cause != Cause::Secret && (cause != Cause::Configuration || now.running.same_settings) {
+        if runs(&choice, now) && cause != Cause::Secret && (cause != Cause::Configuration || now.running.same_settings)
+        {
             return Decision::Ignore(Reason::AlreadyRunning { digest: digest() });
         }
     }

@@ -69,7 +69,8 @@ impl Trigger {
     /// What is wrong with it, and what would be right.
     pub fn parse(input: &Value) -> Result<Trigger, String> {
         if input.get("detail-type").is_some() {
-            let event = Event::deserialize(input).map_err(|error| format!("the input is not an event of ECR: {error}"))?;
+            let event =
+                Event::deserialize(input).map_err(|error| format!("the input is not an event of ECR: {error}"))?;
             return Ok(Trigger::Event(event));
         }
         let order = Order::deserialize(input).map_err(|error| {
