@@ -140,7 +140,7 @@ fn every_drift_of_a_definition_is_left_to_a_rollout_with_what_differs() {
         ("container.environment.PORT", |world| drop(container(world).environment.remove("PORT"))),
         ("container.secrets.JWT_SECRET_KEY", |world| drop(container(world).secrets.remove("JWT_SECRET_KEY"))),
         ("container.log", |world| drop(container(world).log.1.remove("awslogs-group"))),
-        ("container.health", |world| container(world).health = None),
+        ("container.health.retries", |world| container(world).health.as_mut().unwrap().retries = 9),
     ];
     for (attribute, spoil) in spoilt {
         for tasks in [0, 2] {
