@@ -17,6 +17,9 @@ const KEPT: usize = 2;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
+    /// How often the lease was taken. S3's ETag is of the content: without this number a record could become again what a
+    /// newcomer has read, and its decision would pass for fresh.
+    pub turns: u64,
     /// Who works on the service.
     pub lease: Option<Lease>,
     /// Set while a person holds events and sweep off.
@@ -153,7 +156,7 @@ impl Record {
         };
         // A change of settings chooses no image.
         let passed_over = if cause.keeps_image() { self.passed_over.clone() } else { passed_over };
-        Record { lease: Some(lease), passed_over, ..self.clone() }
+        Record { turns: self.turns + 1, lease: Some(lease), passed_over, ..self.clone() }
     }
 
     /// The record in another phase; `None` where the lease is not this execution's any more.
