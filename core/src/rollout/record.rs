@@ -131,7 +131,8 @@ pub fn claim(record: &Record, execution: &str, digest: &str, cause: Cause, holde
 }
 
 impl Record {
-    /// The record with the lease in an execution's hands, about to release. `running` is what the service runs now.
+    /// The record with the lease in an execution's hands, about to release. `running` is what the service runs now,
+    /// where it [serves](super::decide::Running::serves): nobody returns to what has no tasks and was never verified.
     #[must_use]
     pub fn taken(
         &self,

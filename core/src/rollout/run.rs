@@ -81,7 +81,7 @@ pub struct Rollout {
     pub began: i64,
     /// ETag of the service's record when it was decided; none where there was no record.
     pub etag: Option<String>,
-    /// What the service runs, where it runs anything.
+    /// What the service runs, where it [serves](super::decide::Running::serves).
     pub running: Option<Verified>,
     /// How many tasks to want; `None` leaves it as it is.
     pub desired: Option<u32>,
