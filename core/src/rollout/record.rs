@@ -174,6 +174,10 @@ impl Record {
     pub fn succeeded(&self, execution: &str, verified: Verified) -> Option<Record> {
         let mut record = self.freed(execution)?;
         record.verified.retain(|known| known.definition != verified.definition);
+        // What a person has left is rejected: the next rollback goes further back.
+        let lease = self.lease.as_ref().filter(|lease| lease.cause == Cause::Rollback);
+        let left = lease.and_then(|lease| lease.before.as_ref()).filter(|left| left.digest != verified.digest);
+        record.verified.retain(|known| left.is_none_or(|left| left.digest != known.digest));
         record.verified.insert(0, verified);
         record.verified.truncate(REMEMBERED);
         Some(record)

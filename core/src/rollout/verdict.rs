@@ -40,7 +40,8 @@ pub struct Sight {
     pub given_up: Option<String>,
     /// What ECS said last of it, such as that it finds no room.
     pub event: Option<String>,
-    /// Whether there will be no room: the Auto Scaling group is at its maximum and no instance is on its way.
+    /// Whether a task waits for room that will not come: the Auto Scaling group is at its maximum and no instance is on its way.
+    /// The group alone says nothing: tasks may fit on the instances that are there.
     pub full: bool,
 }
 
