@@ -189,6 +189,24 @@ impl Record {
         self.holds(execution).then(|| Record { lease: None, ..self.clone() })
     }
 
+    /// The record with a dead execution's lease in another's hands, about to take back what that has left half done.
+    #[must_use]
+    pub fn adopted(&self, execution: &str) -> Option<Record> {
+        let lease = self.lease.clone()?;
+        let lease = Lease { execution: execution.into(), phase: Phase::RollingBack, ..lease };
+        Some(Record { lease: Some(lease), ..self.clone() })
+    }
+
+    /// ARN of the task definition that the service runs by this record; `None` where it does not say. What was read of the
+    /// service at the same time as the record, and says otherwise, may be older than the record: it has to be read again.
+    #[must_use]
+    pub fn stands(&self) -> Option<&str> {
+        match &self.lease {
+            None => self.verified.first().map(|verified| verified.definition.as_str()),
+            Some(lease) => lease.released.as_deref().filter(|_| lease.phase == Phase::Verifying),
+        }
+    }
+
     /// Whether the lease is this execution's.
     #[must_use]
     pub fn holds(&self, execution: &str) -> bool {

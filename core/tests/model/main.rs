@@ -78,7 +78,7 @@ fn a_record_that_becomes_again_what_it_was_lets_a_rejected_image_in() {
 }
 
 #[test]
-fn a_record_that_is_read_last_lets_a_rejected_image_in() {
+fn a_record_that_is_read_after_the_ledger_lets_a_rejected_image_in() {
     breaks(Without::RecordFirst, REJECTED, Scenario { doubled: 1, ..scenario(&[false], true) });
 }
 
@@ -120,6 +120,16 @@ fn a_rollback_that_has_lost_the_lease_undoes_what_is_newer() {
 #[test]
 fn a_rejection_before_the_lease_is_sure_is_overtaken_by_a_release() {
     breaks(Without::RejectionUnderLease, REJECTED, Scenario { doubled: 1, crashes: 1, ..scenario(&[false], true) });
+}
+
+#[test]
+fn a_service_that_was_read_before_the_record_makes_an_apply_undo_what_is_newer() {
+    breaks(Without::Standing, NEWER, Scenario { applies: 1, ..scenario(&[true], true) });
+}
+
+#[test]
+fn a_release_that_is_run_again_without_the_lease_undoes_what_is_newer() {
+    breaks(Without::Again, NEWER, Scenario { refused: 1, ..scenario(&[true, true], true) });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use stateright::{Model, Property};
 
 use skydeck_core::rollout::trigger::Cause;
 
-use crate::steps::{advance, first};
+use crate::steps::advance;
 use crate::world::{Execution, Read, Scenario, State, Step, Without, digest, name, number};
 
 /// Executions of one service at once: what comes while as many run is started when one has ended.
@@ -33,6 +33,8 @@ pub(crate) enum Action {
     Lose(u8),
     Sweep,
     Step(usize, Step),
+    /// The release's last answer is lost, and Step Functions runs it again.
+    Repeat(usize),
     /// AWS refuses the call, and the execution rolls back.
     Refuse(usize),
     Abort(usize),
@@ -81,6 +83,9 @@ impl Model for Rollouts {
             if state.refused > 0 && !execution.aborted && matches!(execution.step, Step::Update | Step::Verify) {
                 actions.push(Action::Refuse(index));
             }
+            if state.refused > 0 && !execution.aborted && execution.step == Step::Look {
+                actions.push(Action::Repeat(index));
+            }
             if execution.aborted {
                 actions.push(Action::Gone(index));
             } else if state.crashes > 0 {
@@ -120,6 +125,10 @@ impl Model for Rollouts {
                 state.settling = quiet;
             }
             Action::Step(index, _) => advance(&mut state, index, scenario, self.without),
+            Action::Repeat(index) => {
+                state.refused -= 1;
+                state.executions[index].step = Step::Again;
+            }
             Action::Refuse(index) => {
                 state.refused -= 1;
                 state.executions[index].step = Step::Back;
@@ -213,7 +222,7 @@ impl Rollouts {
             leased || state.executions.iter().any(|execution| execution.id == *id || read(execution))
         };
         let id = (0..).find(|id| !used(id)).unwrap();
-        let (step, read) = (first(self.without), Read::default());
+        let (step, read) = (Step::ReadService, Read::default());
         let execution = Execution {
             id,
             cause,

@@ -16,14 +16,18 @@ type Next = Option<Step>;
 pub(crate) fn advance(state: &mut State, index: usize, scenario: &Scenario, without: Without) {
     let mut me = state.executions[index].clone();
     let next = match me.step {
-        Step::ReadRecord | Step::ReadLiveness | Step::ReadLedger => Some(read(state, &mut me, without)),
+        Step::ReadService | Step::ReadRecord | Step::ReadServiceAgain | Step::ReadLiveness | Step::ReadLedger => {
+            Some(read(state, &mut me, without))
+        }
         Step::Decide => decided(state, &mut me, without),
         Step::Take => take(state, &mut me, without),
+        Step::Again => Some(again(state, &mut me, without)),
         Step::Update => Some(update(state, &mut me)),
         Step::Verify => moved(state, &me, Phase::Verifying, Step::Look),
         Step::Look => Some(look(state, &mut me, scenario)),
-        Step::TakeBack | Step::Back | Step::BackAfter => back(state, &mut me, without),
-        Step::Reject => Some(reject(state, &me)),
+        Step::TakeBack => Some(adopt(state, &mut me, without)),
+        Step::Back | Step::MoveBack => back(state, &me, without),
+        Step::Reject => Some(reject(state, &me, without)),
         Step::UpdateBack => Some(update_back(state, &me)),
         Step::Return => moved(state, &me, Phase::Returning, Step::Free),
         Step::Succeed => succeed(state, &me),
@@ -40,40 +44,58 @@ pub(crate) fn advance(state: &mut State, index: usize, scenario: &Scenario, with
     }
 }
 
+/// A read of a decision. What is read together in the product comes here in the order that is worst for it.
 fn read(state: &State, me: &mut Execution, without: Without) -> Step {
-    let late = without == Without::RecordFirst;
-    let swapped = without == Without::LivenessFirst;
+    let early = without == Without::RecordFirst;
+    let leased = |record: &Record| record.lease.as_ref().is_some_and(|lease| lease.execution != name(me.id));
+    let record = me.read.record.clone().unwrap_or_default();
     match me.step {
+        Step::ReadService => {
+            me.read.service = Some((state.service.clone(), state.tasks));
+            if early { Step::ReadLedger } else { Step::ReadRecord }
+        }
         Step::ReadRecord => {
             me.read.record = Some(state.record.clone());
-            let alone = state.record.lease.as_ref().is_none_or(|lease| lease.execution == name(me.id));
-            if !alone && !swapped {
+            if leased(&state.record) && without != Without::LivenessFirst {
                 Step::ReadLiveness
-            } else if late {
-                Step::Decide
             } else {
-                Step::ReadLedger
+                after_liveness(me, without)
             }
         }
         Step::ReadLiveness => {
-            me.read.holder = me.read.record.as_ref().map(|record| state.holder(record));
-            if late || swapped { Step::Decide } else { Step::ReadLedger }
+            me.read.holder = Some(state.holder(&record));
+            if me.read.rejected.is_some() { Step::Decide } else { after_liveness(me, without) }
+        }
+        Step::ReadServiceAgain => {
+            me.read.service = Some((state.service.clone(), state.tasks));
+            if early { Step::Decide } else { Step::ReadLedger }
         }
         _ => {
-            let (asked, record) = (asked(me), me.read.record.clone().unwrap_or_default());
-            let (images, running) = (state.images(), running(state));
+            let (asked, images, running) = (asked(me), state.images(), running(state, me));
             let execution = name(me.id);
             let now = situation(&execution, &images, &record, &running, Liveness::Gone);
             let choice = choose(&asked.asked(), &now);
             me.read.rejected = Some(choice.is_ok_and(|choice| state.rejected[usize::from(number(&choice.digest))]));
-            if late {
+            if early {
                 Step::ReadRecord
-            } else if swapped && record.lease.is_some() {
+            } else if without == Without::LivenessFirst && leased(&record) {
                 Step::ReadLiveness
             } else {
                 Step::Decide
             }
         }
+    }
+}
+
+/// What was read of the service before the record is read again where the record does not say the same.
+fn after_liveness(me: &Execution, without: Without) -> Step {
+    let runs = me.read.service.iter().flat_map(|(service, _)| service).map(|runs| runs.verified().definition).next();
+    let stands = me.read.record.as_ref().and_then(|record| record.stands());
+    match without {
+        Without::Standing => Step::ReadLedger,
+        _ if runs.is_none() || runs.as_deref() != stands => Step::ReadServiceAgain,
+        Without::RecordFirst => Step::Decide,
+        _ => Step::ReadLedger,
     }
 }
 
@@ -94,10 +116,12 @@ fn asked(me: &Execution) -> Wish {
     Wish { cause: me.cause, image: me.image.map(digest), tag: me.image.map(|image| format!("v{image}")) }
 }
 
-fn running(state: &State) -> Running {
-    let same_settings = state.service.as_ref().is_some_and(|revision| revision.config == state.config);
-    let digest = state.service.as_ref().map(|revision| digest(revision.image));
-    Running { digest, desired: u32::from(state.tasks), same_settings, registered: 0 }
+/// What the service runs, as it was read; the platform file is as it is.
+fn running(state: &State, me: &Execution) -> Running {
+    let (service, tasks) = me.read.service.clone().unwrap_or_default();
+    let same_settings = service.as_ref().is_some_and(|revision| revision.config == state.config);
+    let digest = service.map(|revision| digest(revision.image));
+    Running { digest, desired: u32::from(tasks), same_settings, registered: 0 }
 }
 
 fn situation<'a>(
@@ -114,14 +138,14 @@ fn rejection() -> Rejection {
     Rejection { at: 0, execution: String::new(), reason: String::new() }
 }
 
-/// The images and what runs are read last, at the moment of the decision.
+/// The images are read last, at the moment of the decision.
 fn decided(state: &mut State, me: &mut Execution, without: Without) -> Next {
     let record = me.read.record.clone().unwrap_or_default();
     let mut holder = me.read.holder.unwrap_or(Liveness::Gone);
     if without == Without::SafeTime && holder == Liveness::EndedLately {
         holder = Liveness::Gone;
     }
-    let (execution, running) = (name(me.id), running(state));
+    let (execution, running) = (name(me.id), running(state, me));
     let mut images = state.images();
     if let (Without::Policy, Some(image)) = (without, me.image) {
         images.retain(|pushed| number(&pushed.digest) <= image);
@@ -142,7 +166,7 @@ fn decided(state: &mut State, me: &mut Execution, without: Without) -> Next {
         }
         Decision::Wait(_) => {
             me.read = Read::default();
-            return Some(first(without));
+            return Some(Step::ReadService);
         }
         Decision::Ignore(_) | Decision::Return => {
             state.settled = state.settling;
@@ -150,11 +174,6 @@ fn decided(state: &mut State, me: &mut Execution, without: Without) -> Next {
         }
     }
     Some(if me.choice.is_some() { Step::Take } else { Step::TakeBack })
-}
-
-/// What a decision reads first.
-pub(crate) const fn first(without: Without) -> Step {
-    if matches!(without, Without::RecordFirst) { Step::ReadLedger } else { Step::ReadRecord }
 }
 
 /// Writes the record if it is still what was read.
@@ -172,16 +191,28 @@ fn swap(state: &mut State, me: &Execution, next: Record, without: Without) -> bo
 fn take(state: &mut State, me: &mut Execution, without: Without) -> Next {
     let read = me.read.record.clone().unwrap_or_default();
     let digest = me.choice.map(digest).unwrap_or_default();
-    let serves = running(state).serves() || without == Without::Serving;
-    let running = state.service.as_ref().filter(|_| serves).map(Revision::verified);
+    let serves = running(state, me).serves() || without == Without::Serving;
+    let (service, _) = me.read.service.clone().unwrap_or_default();
+    let running = service.filter(|_| serves).map(|revision| revision.verified());
     let taken = read.taken(&name(me.id), &digest, me.cause, running, None);
     let next = swap(state, me, taken.clone(), without);
     me.read = Read::default();
     if !next {
-        return Some(first(without));
+        return Some(Step::ReadService);
     }
     me.turn = taken.turns;
     Some(Step::Update)
+}
+
+/// Its release was done already; who runs it again writes again, and needs the lease's first phase for it.
+fn again(state: &mut State, me: &mut Execution, without: Without) -> Step {
+    if without == Without::Again {
+        return Step::Update;
+    }
+    moved(state, me, Phase::Releasing, Step::Update).unwrap_or_else(|| {
+        (me.choice, me.released, me.turn) = (None, None, 0);
+        Step::ReadService
+    })
 }
 
 fn update(state: &mut State, me: &mut Execution) -> Step {
@@ -200,7 +231,7 @@ fn update(state: &mut State, me: &mut Execution) -> Step {
 /// Takes the lease's next phase; superseded where the lease is another's by now.
 fn moved(state: &mut State, me: &Execution, phase: Phase, next: Step) -> Next {
     let released = me.released.as_ref().map(|revision| revision.verified().definition);
-    let released = released.filter(|_| phase == Phase::Verifying);
+    let released = released.filter(|_| matches!(phase, Phase::Verifying | Phase::RollingBack));
     state.record = state.record.moved(&name(me.id), phase, released.as_deref())?;
     Some(next)
 }
@@ -215,47 +246,42 @@ fn look(state: &State, me: &mut Execution, scenario: &Scenario) -> Step {
     if good { Step::Succeed } else { Step::Back }
 }
 
-/// The first step of a rollback: of its own release, or of what an execution that died has left.
-fn back(state: &mut State, me: &mut Execution, without: Without) -> Next {
-    if me.step == Step::TakeBack {
-        let read = me.read.record.clone().unwrap_or_default();
-        let left = read.lease.as_ref().map(|lease| lease.digest.clone()).unwrap_or_default();
-        let taken = read.taken(&name(me.id), &left, me.cause, None, read.passed_over.clone());
-        let taken = taken.moved(&name(me.id), Phase::RollingBack, None)?;
-        let done = swap(state, me, taken.clone(), without);
-        me.read = Read::default();
-        if !done {
-            return Some(first(without));
-        }
-        me.turn = taken.turns;
-        return Some(Step::UpdateBack);
+/// Takes the place of an execution that died, to take back what it has left.
+fn adopt(state: &mut State, me: &mut Execution, without: Without) -> Step {
+    let read = me.read.record.clone().unwrap_or_default();
+    let adopted = read.adopted(&name(me.id)).unwrap_or_default();
+    let done = swap(state, me, adopted, without);
+    me.read = Read::default();
+    if !done {
+        return Step::Free;
     }
-    if without == Without::RejectionUnderLease && me.step == Step::Back {
-        reject(state, me);
-        return Some(Step::BackAfter);
-    }
-    if me.step == Step::BackAfter {
-        return moved(state, me, Phase::RollingBack, Step::UpdateBack);
-    }
-    if without == Without::RollbackLease {
-        return Some(Step::Reject);
-    }
-    moved(state, me, Phase::RollingBack, Step::Reject)
-}
-
-fn reject(state: &mut State, me: &Execution) -> Step {
-    let (Some(released), true) = (&me.released, me.at_fault) else { return Step::UpdateBack };
-    let definition = released.verified().definition;
-    let back = way_back(&state.record, Some(&definition));
-    if back.is_none_or(|back| back.digest != digest(released.image)) {
-        let entry = Entry::default().rejecting(&digest(released.image), rejection());
-        state.rejected[usize::from(released.image)] |= entry.rejected.is_some();
-    }
+    me.turn = read.turns;
     Step::UpdateBack
 }
 
+/// The first step of a rollback: the lease's next phase, in which nobody takes over. Only then is anything written.
+fn back(state: &mut State, me: &Execution, without: Without) -> Next {
+    match (me.step, without) {
+        (Step::Back, Without::RejectionUnderLease) => state.record.holds(&name(me.id)).then_some(Step::Reject),
+        (Step::Back, Without::RollbackLease) => Some(Step::Reject),
+        (Step::Back, _) => moved(state, me, Phase::RollingBack, Step::Reject),
+        _ => moved(state, me, Phase::RollingBack, Step::UpdateBack),
+    }
+}
+
+fn reject(state: &mut State, me: &Execution, without: Without) -> Step {
+    let next = if without == Without::RejectionUnderLease { Step::MoveBack } else { Step::UpdateBack };
+    let (Some(released), true) = (&me.released, me.at_fault) else { return next };
+    let before = state.record.lease.as_ref().and_then(|lease| lease.before.as_ref());
+    if before.is_none_or(|before| before.digest != digest(released.image)) {
+        let entry = Entry::default().rejecting(&digest(released.image), rejection());
+        state.rejected[usize::from(released.image)] |= entry.rejected.is_some();
+    }
+    next
+}
+
 fn update_back(state: &mut State, me: &Execution) -> Step {
-    let released = me.released.as_ref().map(|revision| revision.verified().definition);
+    let released = state.record.lease.as_ref().and_then(|lease| lease.released.clone());
     let back = way_back(&state.record, released.as_deref());
     if let Some(old) = &state.service {
         state.broken.undone |= old.turn > me.turn;

@@ -34,7 +34,7 @@ pub(crate) enum Without {
     Etag,
     /// The record does not count its turns, so that it can become again what it was.
     Turns,
-    /// The record is read after what else is decided by.
+    /// The record is read after the ledger.
     RecordFirst,
     /// The ledger is read before it is known whether the lease's holder lives.
     LivenessFirst,
@@ -52,6 +52,10 @@ pub(crate) enum Without {
     RollbackLease,
     /// A rejection is written before the lease's next phase is taken.
     RejectionUnderLease,
+    /// The service is not read again where the record says otherwise.
+    Standing,
+    /// A release that is run once more writes without taking the lease's first phase again.
+    Again,
     /// A rollback may go back to what has no tasks and was never verified.
     Serving,
     /// The sweep takes nothing back.
@@ -155,6 +159,7 @@ pub(crate) struct Execution {
 /// What is read before a decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Read {
+    pub(crate) service: Option<(Option<Revision>, bool)>,
     pub(crate) record: Option<Record>,
     pub(crate) holder: Option<Liveness>,
     pub(crate) rejected: Option<bool>,
@@ -164,12 +169,16 @@ pub(crate) struct Read {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Step {
     // Decide
+    ReadService,
     ReadRecord,
+    ReadServiceAgain,
     ReadLiveness,
     ReadLedger,
     Decide,
     // Release
     Take,
+    /// Run once more, since its last answer was lost.
+    Again,
     Update,
     Verify,
     // Look
@@ -177,9 +186,8 @@ pub(crate) enum Step {
     // RollBack
     TakeBack,
     Back,
-    /// Where the rejection came before the lease's next phase.
-    BackAfter,
     Reject,
+    MoveBack,
     UpdateBack,
     Return,
     // Settle, when that was looked at
@@ -195,9 +203,9 @@ impl Step {
         matches!(self, Step::Take | Step::TakeBack | Step::Look | Step::Back | Step::Succeed | Step::Free)
     }
 
-    /// Whether it is a write that only the lease gives a right to.
+    /// Whether it is a write to the service, which only the lease gives a right to.
     pub(crate) const fn writes(self) -> bool {
-        matches!(self, Step::Update | Step::Reject | Step::UpdateBack)
+        matches!(self, Step::Update | Step::UpdateBack)
     }
 }
 
