@@ -49,6 +49,21 @@ fn an_apply_among_pushes_and_a_call_that_aws_refuses() {
 }
 
 #[test]
+fn an_apply_among_three_pushes() {
+    holds(Scenario { applies: 1, ..scenario(&[true, false, true], true) });
+}
+
+#[test]
+#[ignore = "some minutes with --release"]
+fn everything_at_once() {
+    let all = Scenario { doubled: 1, lost: 1, crashes: 1, sweeps: 1, applies: 1, ..scenario(&[true, false], true) };
+    holds(all);
+    holds(Scenario { refused: 1, lost: 0, doubled: 0, ..all });
+    holds(Scenario { sweeps: 0, applies: 0, good: &[false, true, false], serves: false, ..all });
+    holds(Scenario { refused: 1, crashes: 0, lost: 0, doubled: 0, sweeps: 0, good: &[true, false, true], ..all });
+}
+
+#[test]
 fn a_push_told_twice_and_an_execution_that_dies() {
     holds(Scenario { crashes: 1, doubled: 1, ..scenario(&[true, true], true) });
 }

@@ -104,7 +104,7 @@ impl Model for Rollouts {
             }
             Action::Apply => {
                 (state.applies, state.config) = (state.applies - 1, state.config + 1);
-                self.start(&mut state, Cause::Configuration, None);
+                start(&mut state, Cause::Configuration, None);
             }
             Action::Deliver(event) | Action::Double(event) => {
                 if action == Action::Double(event) {
@@ -112,7 +112,7 @@ impl Model for Rollouts {
                 } else {
                     remove(&mut state.events, event);
                 }
-                self.start(&mut state, Cause::Push, Some(event));
+                start(&mut state, Cause::Push, Some(event));
             }
             Action::Lose(event) => {
                 state.lost -= 1;
@@ -121,7 +121,7 @@ impl Model for Rollouts {
             Action::Sweep => {
                 let quiet = last.is_quiet(scenario);
                 state.sweeps -= u8::from(!quiet);
-                self.start(&mut state, Cause::Sweep, None);
+                start(&mut state, Cause::Sweep, None);
                 state.settling = quiet;
             }
             Action::Step(index, _) => advance(&mut state, index, scenario, self.without),
@@ -210,34 +210,34 @@ fn is_claimed_twice(state: &State) -> bool {
     matches!((chosen.next(), chosen.next()), (Some(one), Some(other)) if one == other)
 }
 
-impl Rollouts {
-    fn start(&self, state: &mut State, cause: Cause, image: Option<u8>) {
-        (state.settling, state.settled) = (false, false);
-        let used = |id: &u8| {
-            let leased = state.record.lease.as_ref().is_some_and(|lease| lease.execution == name(*id));
-            let read = |execution: &Execution| {
-                let lease = execution.read.record.as_ref().and_then(|record| record.lease.as_ref());
-                lease.is_some_and(|lease| lease.execution == name(*id))
-            };
-            leased || state.executions.iter().any(|execution| execution.id == *id || read(execution))
+fn start(state: &mut State, cause: Cause, image: Option<u8>) {
+    (state.settling, state.settled) = (false, false);
+    let used = |id: &u8| {
+        let leased = state.record.lease.as_ref().is_some_and(|lease| lease.execution == name(*id));
+        let read = |execution: &Execution| {
+            let lease = execution.read.record.as_ref().and_then(|record| record.lease.as_ref());
+            lease.is_some_and(|lease| lease.execution == name(*id))
         };
-        let id = (0..).find(|id| !used(id)).unwrap();
-        let (step, read) = (Step::ReadService, Read::default());
-        let execution = Execution {
-            id,
-            cause,
-            image,
-            aborted: false,
-            step,
-            read,
-            choice: None,
-            turn: 0,
-            released: None,
-            at_fault: false,
-        };
-        state.executions.push(execution);
-    }
+        leased || state.executions.iter().any(|execution| execution.id == *id || read(execution))
+    };
+    let id = (0..).find(|id| !used(id)).unwrap();
+    let (step, read) = (Step::ReadService, Read::default());
+    let execution = Execution {
+        id,
+        cause,
+        image,
+        aborted: false,
+        step,
+        read,
+        choice: None,
+        turn: 0,
+        released: None,
+        at_fault: false,
+    };
+    state.executions.push(execution);
+}
 
+impl Rollouts {
     fn ends_well(&self, state: &State) -> bool {
         if !state.settled {
             return true;

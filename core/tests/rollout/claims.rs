@@ -105,6 +105,29 @@ fn who_takes_over_returns_to_what_the_one_before_would_have() {
 }
 
 #[test]
+fn whoever_finishes_what_died_takes_its_place() {
+    let dead = held("new", Phase::Verifying);
+    let adopted = dead.adopted("me").unwrap();
+    let (old, new) = (dead.lease.unwrap(), adopted.lease.clone().unwrap());
+    assert_eq!(new, Lease { execution: "me".into(), phase: Phase::RollingBack, ..old });
+    assert_eq!(Record::default().adopted("me"), None);
+}
+
+#[test]
+fn a_record_says_what_the_service_runs_where_nobody_writes() {
+    let record = Record { verified: vec![verified("b", 2), verified("a", 1)], ..Record::default() };
+    assert_eq!(record.stands(), Some("arn:task/2"));
+    assert_eq!(Record::default().stands(), None);
+    let taken = record.taken("me", "new", Cause::Push, None, None);
+    assert_eq!(taken.stands(), None);
+    let looking = taken.moved("me", Phase::Verifying, Some("arn:task/3")).unwrap();
+    assert_eq!(looking.stands(), Some("arn:task/3"));
+    for phase in [Phase::Releasing, Phase::RollingBack, Phase::Returning] {
+        assert_eq!(looking.moved("me", phase, None).unwrap().stands(), None, "{phase:?}");
+    }
+}
+
+#[test]
 fn a_choice_passes_an_image_over_until_the_next_and_settings_choose_none() {
     let record = Record { passed_over: Some("wanted".into()), ..Record::default() };
     for cause in CAUSES {

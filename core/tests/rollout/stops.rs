@@ -9,6 +9,9 @@ const SECRET: &str = "ResourceInitializationError: unable to pull secrets or reg
                       unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid parameters: \
                       /skyfox-backend/jwt-secret";
 
+const COMMAND: &str = "CannotStartContainerError: Error response from daemon: failed to create task for container: OCI runtime create \
+                 failed: runc create failed: unable to start container process: exec: \"/app\": permission denied: unknown";
+
 fn told<'a>(code: &'a str, reason: &'a str, container: &'a str, exit: Option<i32>) -> Told<'a> {
     Told { code, reason, container, exit }
 }
@@ -41,16 +44,7 @@ fn each_of_awss_texts_is_somebodys_fault() {
             ),
         ),
         (Kind::NeverRuns, told(exited.0, exited.1, "exec /app: exec format error", Some(255))),
-        (
-            Kind::NeverRuns,
-            told(
-                start,
-                "Task failed to start",
-                "CannotStartContainerError: Error response from daemon: failed to create task for container: OCI runtime create \
-                 failed: runc create failed: unable to start container process: exec: \"/app\": permission denied: unknown",
-                Some(126),
-            ),
-        ),
+        (Kind::NeverRuns, told(start, "Task failed to start", COMMAND, Some(126))),
         (Kind::Platform, told(start, SECRET, "", None)),
         (
             Kind::Platform,

@@ -170,6 +170,9 @@ fn a_full_group_fails_the_rollout_and_not_the_image() {
     assert_eq!(verdict(&full), PLATFORM);
     let text = seen(5, &full).summary;
     assert!(text.ends_with("was unable to place a task; the Auto Scaling group is at its maximum)"), "{text}");
+    let told = |event: Option<&str>| verdict(&Sight { event: event.map(Into::into), ..full.clone() });
+    assert_eq!(told(None), WAITING, "tasks may fit on the instances that are there");
+    assert_eq!(told(Some("(service backend) is unable to consistently start tasks successfully.")), WAITING);
     assert_eq!(seen(5, &Sight { running: 2, ..full }).status, Status::Serving, "there was room enough");
 }
 
