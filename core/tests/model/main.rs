@@ -148,6 +148,11 @@ fn a_release_that_is_run_again_without_the_lease_undoes_what_is_newer() {
 }
 
 #[test]
+fn a_rollback_that_failed_and_gives_the_lease_back_leaves_a_rejected_image_behind() {
+    breaks(Without::FailedRollback, WANTED, Scenario { refused: 1, ..scenario(&[false], true) });
+}
+
+#[test]
 fn a_sweep_that_takes_nothing_back_leaves_a_rejected_image_behind() {
     breaks(Without::Return, WANTED, Scenario { crashes: 1, ..scenario(&[false], true) });
 }

@@ -12,6 +12,9 @@ const AT_ONCE: usize = 2;
 /// More turns than any scenario needs: who comes there goes in circles.
 const ENDLESS: u64 = 14;
 
+/// What AWS may refuse.
+const REFUSED: [Step; 4] = [Step::Take, Step::Update, Step::Verify, Step::UpdateBack];
+
 #[derive(Debug, Clone)]
 pub(crate) struct Rollouts {
     pub(crate) scenario: Scenario,
@@ -80,7 +83,7 @@ impl Model for Rollouts {
             if execution.step != Step::Dead {
                 actions.push(Action::Step(index, execution.step));
             }
-            if state.refused > 0 && !execution.aborted && matches!(execution.step, Step::Update | Step::Verify) {
+            if state.refused > 0 && !execution.aborted && REFUSED.contains(&execution.step) {
                 actions.push(Action::Refuse(index));
             }
             if state.refused > 0 && !execution.aborted && execution.step == Step::Look {
@@ -131,7 +134,13 @@ impl Model for Rollouts {
             }
             Action::Refuse(index) => {
                 state.refused -= 1;
-                state.executions[index].step = Step::Back;
+                let step = &mut state.executions[index].step;
+                match *step {
+                    Step::UpdateBack if self.without == Without::FailedRollback => *step = Step::Free,
+                    // It ends and keeps the lease: the next sweep takes its place.
+                    Step::UpdateBack => drop(state.executions.remove(index)),
+                    _ => *step = Step::Back,
+                }
             }
             Action::Abort(index) => {
                 state.crashes -= 1;

@@ -58,6 +58,8 @@ pub(crate) enum Without {
     Again,
     /// A rollback may go back to what has no tasks and was never verified.
     Serving,
+    /// An execution whose rollback failed gives the lease back.
+    FailedRollback,
     /// The sweep takes nothing back.
     Return,
 }
