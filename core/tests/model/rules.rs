@@ -209,12 +209,8 @@ fn writers(state: &State) -> usize {
 }
 
 fn is_claimed_twice(state: &State) -> bool {
-    let at_it = |execution: &&Execution| {
-        !execution.aborted
-            && !execution.cause.keeps_image()
-            && execution.step > Step::Take
-            && execution.step != Step::TakeBack
-    };
+    // Who never had the lease, or gave it up to decide again, claims nothing.
+    let at_it = |execution: &&Execution| !execution.aborted && !execution.cause.keeps_image() && execution.turn > 0;
     let mut chosen = state.executions.iter().filter(at_it).filter_map(|execution| execution.choice);
     matches!((chosen.next(), chosen.next()), (Some(one), Some(other)) if one == other)
 }
