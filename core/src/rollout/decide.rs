@@ -37,6 +37,15 @@ pub struct Running {
     pub registered: i64,
 }
 
+impl Running {
+    /// Whether it has tasks of an image: only then is it what a rollback goes back to where nothing was verified. A first image
+    /// that failed is still the service's, and has none.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        self.digest.is_some() && self.desired > 0
+    }
+}
+
 /// All that was read before a decision.
 #[derive(Debug, Clone)]
 pub struct Situation<'a> {

@@ -98,7 +98,8 @@ pub enum Liveness {
     Running,
     /// It has ended, and a function of it may still be at work.
     EndedLately,
-    /// It has ended longer ago than a function can run.
+    /// It has ended longer ago than two functions can run: one that it left behind, and the one that reads this. Then all
+    /// that it ever wrote was there before anything of this decision was read.
     Gone,
 }
 
@@ -131,7 +132,8 @@ pub fn claim(record: &Record, execution: &str, digest: &str, cause: Cause, holde
 }
 
 impl Record {
-    /// The record with the lease in an execution's hands, about to release. `running` is what the service runs now.
+    /// The record with the lease in an execution's hands, about to release. `running` is what the service runs now,
+    /// where it [serves](super::decide::Running::serves): nobody returns to what has no tasks and was never verified.
     #[must_use]
     pub fn taken(
         &self,
@@ -173,6 +175,10 @@ impl Record {
     pub fn succeeded(&self, execution: &str, verified: Verified) -> Option<Record> {
         let mut record = self.freed(execution)?;
         record.verified.retain(|known| known.definition != verified.definition);
+        // What a person has left is rejected: the next rollback goes further back.
+        let lease = self.lease.as_ref().filter(|lease| lease.cause == Cause::Rollback);
+        let left = lease.and_then(|lease| lease.before.as_ref()).filter(|left| left.digest != verified.digest);
+        record.verified.retain(|known| left.is_none_or(|left| left.digest != known.digest));
         record.verified.insert(0, verified);
         record.verified.truncate(REMEMBERED);
         Some(record)
@@ -182,6 +188,24 @@ impl Record {
     #[must_use]
     pub fn freed(&self, execution: &str) -> Option<Record> {
         self.holds(execution).then(|| Record { lease: None, ..self.clone() })
+    }
+
+    /// The record with a dead execution's lease in another's hands, about to take back what that has left half done.
+    #[must_use]
+    pub fn adopted(&self, execution: &str) -> Option<Record> {
+        let lease = self.lease.clone()?;
+        let lease = Lease { execution: execution.into(), phase: Phase::RollingBack, ..lease };
+        Some(Record { lease: Some(lease), ..self.clone() })
+    }
+
+    /// ARN of the task definition that the service runs by this record; `None` where it does not say. What was read of the
+    /// service at the same time as the record, and says otherwise, may be older than the record: it has to be read again.
+    #[must_use]
+    pub fn stands(&self) -> Option<&str> {
+        match &self.lease {
+            None => self.verified.first().map(|verified| verified.definition.as_str()),
+            Some(lease) => lease.released.as_deref().filter(|_| lease.phase == Phase::Verifying),
+        }
     }
 
     /// Whether the lease is this execution's.

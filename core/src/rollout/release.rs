@@ -55,8 +55,7 @@ pub fn definition(
 /// a person or autoscaling may own it. `None` leaves it as it is.
 #[must_use]
 pub fn desired(service: &Service, record: &Record, running: &Running) -> Option<u32> {
-    let serves = running.digest.is_some() && running.desired > 0;
-    (record.verified.is_empty() && !serves).then_some(service.desired)
+    (record.verified.is_empty() && !running.serves()).then_some(service.desired)
 }
 
 /// Where a rollback goes: what was verified last, or else what ran before; `None` where there is neither. `released` is what

@@ -83,7 +83,7 @@ pub struct Rollout {
     pub record: Record,
     /// Its ETag; none where there was no record.
     pub etag: Option<String>,
-    /// What the service runs, where it runs anything.
+    /// What the service runs, where it [serves](super::decide::Running::serves).
     pub running: Option<Verified>,
     /// How many tasks to want; `None` leaves it as it is.
     pub desired: Option<u32>,

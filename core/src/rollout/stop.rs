@@ -50,7 +50,16 @@ impl Told<'_> {
     #[must_use]
     pub fn kind(&self) -> Kind {
         let says = |words: &str| self.reason.contains(words) || self.container.contains(words);
-        let never = ["exec format error", "matching platform", "no matching manifest", "manifest unknown"];
+        let never = [
+            "exec format error",
+            "matching platform",
+            "for platform",
+            "no matching manifest",
+            "manifest unknown",
+            "executable file not found",
+            // How runc says that the image's command is not there, or may not be run.
+            "unable to start container process: exec",
+        ];
         if never.iter().any(|words| says(words)) {
             return Kind::NeverRuns;
         }
@@ -60,8 +69,10 @@ impl Told<'_> {
         if self.reason.contains("health check") {
             return Kind::Health;
         }
-        let meant = ["Scaling activity", "Host EC2", "Task stopped by user", "Service was deleted"];
-        let codes = ["UserInitiated", "SpotInterruption", "TerminationNotice"];
+        let meant =
+            ["Scaling activity", "Host EC2", "Task stopped by user", "Service was deleted", "deregistration forced"];
+        // Whatever else the scheduler stops, such as the tasks of an instance that drains, it stops for its own reasons.
+        let codes = ["ServiceSchedulerInitiated", "UserInitiated", "SpotInterruption", "TerminationNotice"];
         if codes.contains(&self.code) || meant.iter().any(|words| self.reason.contains(words)) {
             return Kind::Meant;
         }
@@ -74,14 +85,11 @@ impl Told<'_> {
     /// What happened, in ECS's words.
     #[must_use]
     pub fn words(&self) -> String {
-        let mut text = self.reason.trim_end_matches('.').to_owned();
-        if let Some(code) = self.exit {
-            text += &format!(", exit code {code}");
-        }
+        let (reason, container) = (self.reason.trim_end_matches('.'), self.container.trim_end_matches('.'));
+        let exit = self.exit.map(|code| format!("exit code {code}")).unwrap_or_default();
+        let before = [reason, &exit].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
         // ECS may say the same of the task and of its container.
-        if !self.container.is_empty() && !self.reason.contains(self.container) {
-            text += &format!(": {}", self.container.trim_end_matches('.'));
-        }
-        text
+        let after = if reason.contains(container) { "" } else { container };
+        [before.as_str(), after].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")
     }
 }

@@ -12,6 +12,8 @@ use crate::verdict::{Check, Fault, Name, Outcome, Questions, ROUNDS, Status, Str
 const GOOD_LOOKS: u32 = 3;
 /// For each task of the released definition that has stopped by its own fault, so many more: it may stop again.
 const PER_STOP: u32 = 12;
+/// What ECS says of a service where no instance has room for a task.
+const NO_ROOM: &str = "unable to place a task";
 /// Looks in which AWS may still tell of the service as it was before the release.
 const STALE_LOOKS: u32 = 3;
 
@@ -40,7 +42,8 @@ pub struct Sight {
     pub given_up: Option<String>,
     /// What ECS said last of it, such as that it finds no room.
     pub event: Option<String>,
-    /// Whether there will be no room: the Auto Scaling group is at its maximum and no instance is on its way.
+    /// Whether a task waits for room that will not come: the Auto Scaling group is at its maximum and no instance is on its way.
+    /// The group alone says nothing: tasks may fit on the instances that are there.
     pub full: bool,
 }
 
@@ -155,11 +158,11 @@ fn given_up(sight: &Sight) -> Option<(String, Fault)> {
         let why = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| format!("{}; ", stop.why));
         return Some((why.unwrap_or_default() + reason.trim_end_matches('.'), fault));
     }
-    let stuck = sight.full && sight.running < sight.desired;
-    stuck.then(|| {
-        let said = sight.event.as_deref().unwrap_or("no instance has room");
-        (format!("{}; the Auto Scaling group is at its maximum", said.trim_end_matches('.')), Fault::Platform)
-    })
+    // That a group is full is nobody's trouble while its instances have room.
+    let said =
+        sight.event.as_deref().filter(|said| said.contains(NO_ROOM) && sight.full && sight.running < sight.desired)?;
+    let why = format!("{}; the Auto Scaling group is at its maximum", said.trim_end_matches('.'));
+    Some((why, Fault::Platform))
 }
 
 /// How many tasks fail before a deployment is given up: half of what is wanted, from 3 to 200, as ECS's circuit breaker has it

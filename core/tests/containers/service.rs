@@ -8,6 +8,8 @@ use crate::service_world::{after, arn, backend, container, definition, family, s
 
 /// An attribute and how it gets wrong.
 type Spoilt = (&'static str, fn(&mut Settings));
+/// How a world drifts.
+type Drift = fn(&mut World);
 
 /// The definition that a plan registers.
 fn registered(plan: &Plan<Change>) -> Option<&Definition> {
@@ -129,7 +131,7 @@ fn drifted_settings_are_set_right_whether_tasks_run_or_not() {
 
 #[test]
 fn every_drift_of_a_definition_is_left_to_a_rollout_with_what_differs() {
-    let spoilt: [(&str, fn(&mut World)); 11] = [
+    let spoilt: [(&str, Drift); 11] = [
         ("network_mode", |world| task(world).settings.network_mode = "host".into()),
         ("runtime", |world| task(world).settings.runtime.1 = "X86_64".into()),
         ("task_role", |world| task(world).settings.task_role.clear()),
