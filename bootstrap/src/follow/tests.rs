@@ -4,7 +4,7 @@ use console::Style;
 use serde_json::json;
 use skydeck_core::verdict::{Check, Name, Outcome, Questions, Verification};
 
-use super::{Event, Finished, Line, Story, summary};
+use super::{Event, Line, Story, summary};
 
 fn recorded(name: &str) -> Vec<Event> {
     let text = match name {
@@ -21,15 +21,8 @@ fn told(events: &[Event], error: Option<(&str, &str)>) -> String {
     let mut story = Story::default();
     let lines: Vec<Line> = events.iter().flat_map(|event| story.read(event)).collect();
     assert!(story.is_over());
-    let finished = Finished {
-        execution: "arn".into(),
-        status: if error.is_some() { "FAILED".into() } else { "SUCCEEDED".into() },
-        seconds: story.seconds(),
-        mode: story.mode(),
-        error: error.map(|(name, _)| name.into()),
-        cause: error.map(|(_, cause)| cause.into()),
-        conclusion: story.into_conclusion(),
-    };
+    let status = if error.is_some() { "FAILED" } else { "SUCCEEDED" };
+    let finished = story.into_finished("arn", status, error.map(|(name, cause)| (name.into(), cause.into())).unzip());
     let mut text: Vec<String> = lines.iter().map(|line| line.text(&plain)).collect();
     text.push(summary(&finished, &plain));
     text.join("\n")
@@ -65,15 +58,7 @@ fn a_history_without_links_is_told_all_the_same() {
 #[test]
 fn a_run_that_somebody_stops_says_so() {
     let plain = Style::new().force_styling(false);
-    let finished = Finished {
-        execution: "arn".into(),
-        status: "ABORTED".into(),
-        seconds: 3.0,
-        mode: None,
-        error: None,
-        cause: None,
-        conclusion: None,
-    };
+    let finished = Story::default().into_finished("arn", "ABORTED", (None, None));
     assert_eq!(summary(&finished, &plain), "Run was stopped by somebody.");
 }
 
