@@ -5,6 +5,7 @@ mod bootstrap;
 mod demo;
 mod demo_answers;
 mod demo_report;
+mod demo_rollouts;
 mod destroy;
 mod outputs;
 mod platform_file;

@@ -70,8 +70,8 @@ pub(super) async fn run(context: &Context, options: &Rollouts) -> miette::Result
     board.running = people::going(backend, machine, platform, &records).await.map_err(installed)?;
     board.running.retain(|going| records.iter().any(|(service, _)| *service == going.service));
     if !context.terminal.json() {
-        let resume = format!("{} resume", context.invocation());
-        lines(&board, unix_now(), &resume, &context.terminal.style())
+        let command = context.invocation();
+        lines(&board, unix_now(), &command, &context.terminal.style())
             .iter()
             .for_each(|line| context.terminal.say(line));
     }
@@ -102,7 +102,7 @@ fn rows(service: &str, entries: Vec<Entry>) -> Vec<Row> {
 }
 
 /// What a person reads: what goes on first, then the newest.
-fn lines(board: &Board, now: f64, resume: &str, style: &Style) -> Vec<String> {
+fn lines(board: &Board, now: f64, command: &str, style: &Style) -> Vec<String> {
     let service = board.running.iter().map(|going| going.service.as_str());
     let service = service.chain(board.rollouts.iter().map(|row| row.service.as_str()));
     let width = service.map(str::len).max().unwrap_or_default();
@@ -144,10 +144,13 @@ fn lines(board: &Board, now: f64, resume: &str, style: &Style) -> Vec<String> {
     if lines.is_empty() {
         lines.push("There was no rollout yet.".into());
     }
+    for going in board.running.iter().filter(|going| going.started.is_some()) {
+        lines.push(format!("Follow it with `{command} follow {}`", going.execution));
+    }
     for Held { service, suspended } in &board.suspended {
         let why = if suspended.reason.is_empty() { String::new() } else { format!(": {}", suspended.reason) };
         lines.push(format!(
-            "Service {service} is suspended since {}{why}. `{resume} {service}` ends that.",
+            "Service {service} is suspended since {}{why}. `{command} resume {service}` ends that.",
             time(Some(suspended.at))
         ));
     }
@@ -157,7 +160,7 @@ fn lines(board: &Board, now: f64, resume: &str, style: &Style) -> Vec<String> {
 fn phase(going: &Going) -> &'static str {
     match (going.started, going.phase) {
         (None, _) => "which the sweep will take back",
-        (Some(_), None) => "waiting for its turn",
+        (Some(_), None) => "being decided, or waiting for another",
         (Some(_), Some(Phase::Releasing)) => "being released",
         (Some(_), Some(Phase::Verifying)) => "being verified",
         (Some(_), Some(Phase::RollingBack)) => "being rolled back",
@@ -213,8 +216,8 @@ mod tests {
             rollouts: rows("movie", vec![Entry { digest, rejected: None, rollouts }]),
         };
         let plain = Style::new().force_styling(false);
-        insta::assert_snapshot!("board", lines(&board, AT as f64 / 1000.0 + 12.5, "skydeck resume", &plain).join("\n"));
-        let empty = lines(&Board::default(), 0.0, "skydeck resume", &plain);
+        insta::assert_snapshot!("board", lines(&board, AT as f64 / 1000.0 + 12.5, "skydeck", &plain).join("\n"));
+        let empty = lines(&Board::default(), 0.0, "skydeck", &plain);
         assert_eq!(empty, ["There was no rollout yet."]);
     }
 }

@@ -84,17 +84,18 @@ async fn wait(context: &Context, options: &Wait) -> miette::Result<Ending> {
                 format!("no rollout of {name} has begun yet{held}")
             }
         };
-        let execution = entry.rollouts.first().map(|past| past.execution.as_str());
         let answer = Answer {
             platform: &site.platform,
             service: keys.service,
             digest: &digest,
             outcome: "timed_out",
             reason: &text,
-            execution,
+            execution: None,
         };
         if let Some((verdict, reason)) = ended {
-            return conclude(context, &Answer { outcome: word(verdict), reason: &reason, ..answer }, ending(verdict));
+            let execution = entry.rollouts.first().map(|past| past.execution.as_str());
+            let answer = Answer { outcome: word(verdict), reason: &reason, execution, ..answer };
+            return conclude(context, &answer, ending(verdict));
         }
         if begun.elapsed() >= options.timeout {
             return conclude(context, &answer, Ending::TimedOut);

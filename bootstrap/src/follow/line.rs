@@ -195,6 +195,7 @@ pub fn summary(finished: &Finished, style: &Style) -> String {
         Some(Mode::Plan) => "Plan",
         Some(Mode::Apply) => "Apply",
         Some(Mode::Destroy) => "Destroy",
+        None if finished.execution.contains(":skydeck-rollout:") => "Rollout",
         None => "Run",
     };
     if !finished.is_good() {

@@ -50,10 +50,11 @@ impl Tale {
             self.ended = Some(ended);
             return Some(Vec::new());
         }
+        let found = Verification::deserialize(payload).ok()?;
         // What served before the release was asked for comparison alone.
-        let found = Verification::deserialize(payload).ok().filter(|_| !state.ends_with("Before"))?;
+        let is_before = state.ends_with("Before");
         let service = rollout.service.clone();
-        Some(self.looked(&found, &service, at).into_iter().collect())
+        Some(if is_before { Vec::new() } else { self.looked(&found, &service, at).into_iter().collect() })
     }
 
     fn decided(&mut self, decided: Decided, seconds: f64) -> Vec<Line> {

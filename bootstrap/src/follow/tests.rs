@@ -10,6 +10,8 @@ fn recorded(name: &str) -> Vec<Event> {
     let text = match name {
         "apply" => include_str!("history/apply.json"),
         "destroy" => include_str!("history/destroy.json"),
+        "rollback" => include_str!("history/rollback.json"),
+        "rolled_back" => include_str!("history/rolled_back.json"),
         _ => include_str!("history/failed.json"),
     };
     serde_json::from_str(text).unwrap()
@@ -42,6 +44,41 @@ fn a_destroy_is_told_with_the_layers_own_names() {
 fn a_failed_apply_is_told_with_every_layer_that_failed() {
     let error = ("BucketAlreadyExists", "storage: create bucket skyfox-devprod-profile-images: taken");
     insta::assert_snapshot!("failed", told(&recorded("failed"), Some(error)));
+}
+
+#[test]
+fn a_rollback_is_told_from_the_decision_to_the_checks() {
+    insta::assert_snapshot!("rollback", told(&recorded("rollback"), None));
+}
+
+#[test]
+fn a_rollout_that_is_rolled_back_is_told_with_the_way_back_and_what_was_wrong() {
+    insta::assert_snapshot!("rolled_back", told(&recorded("rolled_back"), Some(("RolledBack", "told by its result"))));
+}
+
+#[test]
+fn a_trigger_that_starts_nothing_says_why_and_one_that_waits_for_whom() {
+    let decided =
+        json!({ "decision": "ignored", "reason": "sha256:aa runs already", "rollout": null, "verification": null });
+    let waits = json!({ "errorType": "NotYet", "errorMessage": "still waiting for the rollout b" }).to_string();
+    let event = |id, kind: &str| Event { id, time: 1000 * id, kind: kind.into(), ..Event::default() };
+    let events = [
+        Event { name: Some("Decide".into()), ..event(1, "TaskStateEntered") },
+        Event { error: Some("NotYet".into()), cause: Some(waits), previous: 1, ..event(2, "TaskFailed") },
+        Event { payload: json!({ "Payload": decided }), ..event(3, "TaskSucceeded") },
+        event(4, "ExecutionSucceeded"),
+    ];
+    let wanted = "decide: still waiting for the rollout b\nNothing is rolled out: sha256:aa runs already.";
+    assert_eq!(told(&events, None), wanted);
+}
+
+#[test]
+fn a_rollout_that_came_to_no_verdict_is_told_by_its_error() {
+    let arn = "arn:aws:states:ap-south-1:111122223333:execution:skydeck-rollout:a";
+    let error = (Some("BadInput".into()), Some("nosuch is not in the repository".into()));
+    let finished = Story::default().into_finished(arn, "FAILED", error);
+    let text = summary(&finished, &Style::new().force_styling(false));
+    assert_eq!(text, "Rollout failed: nosuch is not in the repository (BadInput)");
 }
 
 #[test]
