@@ -1,5 +1,7 @@
 //! What people and pipelines read and write of rollouts, outside the functions: with their own credentials.
 
+use std::cmp::Reverse;
+
 use aws_sdk_sfn::types::ExecutionStatus;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use futures::try_join;
@@ -106,7 +108,7 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
         Ok(choice) => entry(context, keys, &choice.digest).await?.rejected,
         Err(_) => None,
     };
-    let leaves = record.lease.as_ref().map(|lease| lease.digest.clone()).or(running.digest.clone());
+    let leaves = record.lease.as_ref().map(|lease| lease.digest.clone()).or_else(|| running.digest.clone());
     Ok(Outlook { choice, rejected, leaves, suspended: record.suspended.clone() })
 }
 
@@ -132,7 +134,7 @@ pub async fn entry(context: &Context, keys: Keys<'_>, digest: &str) -> Result<En
 /// Where S3 refuses.
 pub async fn ledger(context: &Context, keys: Keys<'_>, limit: usize) -> Result<Vec<Entry>> {
     let mut found = context.home.list(&keys.ledger()).await?;
-    found.sort_by(|one, other| other.1.cmp(&one.1));
+    found.sort_by_key(|(_, written)| Reverse(*written));
     // An entry is written for a rollout, and by a person's rollback, which has an entry of its own.
     found.truncate(limit.saturating_mul(2));
     let read = found
@@ -192,10 +194,11 @@ pub async fn going(
     let known: Vec<String> = going.iter().map(|going| going.execution.clone()).collect();
     let rest = records.iter().filter_map(|(service, record)| leased(service, record, None));
     for died in rest.filter(|rest| !known.contains(&rest.execution)) {
-        // It may have begun, or ended, between the two looks.
         match read::liveness(&context.clients, &died.execution).await? {
             Liveness::Running => going.push(Going { started: Some(now()), ..died }),
-            Liveness::EndedLately | Liveness::Gone => going.push(died),
+            // It may have given its lease back since that was read.
+            Liveness::EndedLately => {}
+            Liveness::Gone => going.push(died),
         }
     }
     Ok(going)

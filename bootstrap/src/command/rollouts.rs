@@ -1,5 +1,7 @@
 //! `skydeck rollouts`.
 
+use std::cmp::Reverse;
+
 use console::Style;
 use serde::Serialize;
 use skydeck_aws::rollout::people::{self, Going};
@@ -65,7 +67,7 @@ pub(super) async fn run(context: &Context, options: &Rollouts) -> miette::Result
         }
         records.push((service, record));
     }
-    board.rollouts.sort_by(|one, other| other.ended.cmp(&one.ended));
+    board.rollouts.sort_by_key(|row| Reverse(row.ended));
     board.rollouts.truncate(options.limit);
     board.running = people::going(backend, machine, platform, &records).await.map_err(installed)?;
     board.running.retain(|going| records.iter().any(|(service, _)| *service == going.service));
