@@ -1,11 +1,13 @@
 //! What can be typed.
 
+mod rollout;
 mod sandbox;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use rollout::{Resume, Rollback, Rollout, Rollouts, Suspend, Wait};
 pub use sandbox::{Calls, Disturb, Events, Push, Sandbox, Up, Which};
 
 /// Provision a container platform on ECS from one file, and watch it being done.
@@ -85,6 +87,50 @@ Examples:
   skydeck outputs
   skydeck outputs skyfox-devprod --json | jq -r .vpc_id")]
     Outputs(Outputs),
+    /// Roll an image of a service out, and follow it to its verdict
+    #[command(after_help = "\
+Examples:
+  skydeck rollout movie                          the image that the service's policy wants now
+  skydeck rollout movie --image v1.2.0           another one, by its tag
+  skydeck rollout movie --image sha256:0f1e...   or by its digest
+
+A push does this by itself. What a person asks for is rolled out even where it was rejected before or the
+service is suspended.")]
+    Rollout(Rollout),
+    /// Return to the image that was verified before, and reject the one that is left
+    #[command(after_help = "\
+Examples:
+  skydeck rollback movie
+  skydeck rollback movie --no-follow
+
+The image that is left is deployed again by `skydeck rollout` alone.")]
+    Rollback(Rollback),
+    /// Show the last rollouts, those that go on, and what is suspended
+    #[command(after_help = "\
+Examples:
+  skydeck rollouts
+  skydeck rollouts movie --limit 5
+  skydeck rollouts --json | jq '.rollouts[0].verdict'")]
+    Rollouts(Rollouts),
+    /// Wait for the verdict on an image that was pushed, as a pipeline does
+    #[command(after_help = "\
+Examples:
+  docker buildx build --push --tag \"$REPOSITORY:$VERSION\" --metadata-file build.json .
+  skydeck wait movie --digest \"$(jq -r '.\"containerimage.digest\"' build.json)\" --timeout 15m
+
+Exit codes: 0 it serves, 1 it was rolled back or refused, 2 another image took its place, 3 no verdict in time,
+4 an error, 130 interrupted. Arguments that cannot be read are 2, as everywhere.")]
+    Wait(Wait),
+    /// Hold pushes and the sweep off a service
+    #[command(after_help = "\
+Examples:
+  skydeck suspend movie --reason \"the festival's opening night\"
+
+What a person asks for (`rollout`, `rollback`, `apply`) goes on as before.")]
+    Suspend(Suspend),
+    /// Let pushes and the sweep reach a service again
+    #[command(after_help = "Examples:\n  skydeck resume movie")]
+    Resume(Resume),
     /// The values of parameters that a person gives
     #[command(subcommand)]
     Secret(Secret),
@@ -100,7 +146,9 @@ pub enum Secret {
     #[command(after_help = "\
 Examples:
   skydeck secret set /skyfox-backend/jwt-secret           asks for the value, and does not show it
-  skydeck secret set /skyfox-backend/jwt-secret < file")]
+  skydeck secret set /skyfox-backend/jwt-secret < file
+
+The services that read it are rolled out again, with the image that they run.")]
     Set {
         /// The parameter's name, as the platform file has it
         name: String,

@@ -31,6 +31,12 @@ pub enum Ending {
     Failed,
     /// The person stopped following.
     Interrupted,
+    /// Of `wait`: another image took the place of the one that was waited for.
+    Superseded,
+    /// Of `wait`: there was no verdict in time.
+    TimedOut,
+    /// Of `wait`, whose other codes are verdicts: an error, which was told.
+    Unknown,
 }
 
 impl From<Ending> for ExitCode {
@@ -38,6 +44,9 @@ impl From<Ending> for ExitCode {
         match ending {
             Ending::Done => ExitCode::SUCCESS,
             Ending::Failed => ExitCode::from(1),
+            Ending::Superseded => ExitCode::from(2),
+            Ending::TimedOut => ExitCode::from(3),
+            Ending::Unknown => ExitCode::from(4),
             // 128 + SIGINT, as shells have it.
             Ending::Interrupted => ExitCode::from(130),
         }

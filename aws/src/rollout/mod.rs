@@ -3,6 +3,7 @@
 
 mod decide;
 mod look;
+pub mod people;
 pub(crate) mod read;
 pub(crate) mod record;
 mod release;

@@ -2,9 +2,10 @@
 
 use console::Style;
 use serde::Serialize;
+use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::run::{LayerReport, Mode};
 
-use super::Finished;
+use super::{Finished, rollout};
 
 /// Wide enough for every layer's name.
 const NAME: usize = 10;
@@ -57,6 +58,42 @@ pub enum Line {
         /// How long it took, waits included.
         seconds: f64,
     },
+    /// It was decided what a rollout rolls out.
+    Decided {
+        /// The service.
+        service: String,
+        /// The image.
+        image: String,
+        /// The image that runs, where one does.
+        running: Option<String>,
+        /// Why.
+        cause: Cause,
+        /// How long it took, waits for others included.
+        seconds: f64,
+    },
+    /// A service was given a new revision.
+    Released {
+        /// `family:revision`.
+        definition: String,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// It was given the one before back.
+    RollingBack {
+        /// `family:revision`; none where there was nothing to return to.
+        definition: Option<String>,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// What was released serves, or what was returned to.
+    Verified {
+        /// Whether that is what was returned to.
+        back: bool,
+        /// What was seen.
+        evidence: String,
+        /// How long it was looked at.
+        seconds: f64,
+    },
     /// A layer has failed.
     Failed {
         /// Which one.
@@ -101,6 +138,20 @@ impl Line {
                 }
                 text
             }
+            Line::Decided { service, image, running, cause, seconds } => {
+                let running = running.as_ref().map(|running| format!(" in place of {running}")).unwrap_or_default();
+                let text = format!("service {service}: {image}{running}, by {}", rollout::by(*cause));
+                row("decide", &time(*seconds), &text)
+            }
+            Line::Released { definition, seconds } => row("release", &time(*seconds), definition),
+            Line::RollingBack { definition, seconds } => {
+                let text = definition.as_deref().map_or("to no tasks".into(), |definition| format!("to {definition}"));
+                row("roll back", &time(*seconds), &style.clone().red().apply_to(text).to_string())
+            }
+            Line::Verified { back, evidence, seconds } => {
+                let good = style.clone().green().apply_to(evidence).to_string();
+                row(if *back { "returned" } else { "serving" }, &time(*seconds), &good)
+            }
             Line::Failed { layer, error, cause } => {
                 let failed = style.clone().red().bold().apply_to("failed").to_string();
                 row(layer, "", &format!("{failed}: {cause} ({error})"))
@@ -113,7 +164,7 @@ fn row(name: &str, time: &str, text: &str) -> String {
     format!("  {name:<NAME$} {time:>7}  {text}").trim_end().to_owned()
 }
 
-fn time(seconds: f64) -> String {
+pub(super) fn time(seconds: f64) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.1} s");
     }
@@ -136,11 +187,15 @@ fn counts(report: &LayerReport, mode: Mode) -> String {
 /// The last line about a run.
 #[must_use]
 pub fn summary(finished: &Finished, style: &Style) -> String {
+    if let Some(text) = rollout::summary(finished, style) {
+        return text;
+    }
     let mode = finished.mode.or(finished.conclusion.as_ref().map(|conclusion| conclusion.mode));
     let name = match mode {
         Some(Mode::Plan) => "Plan",
         Some(Mode::Apply) => "Apply",
         Some(Mode::Destroy) => "Destroy",
+        None if finished.execution.contains(":skydeck-rollout:") => "Rollout",
         None => "Run",
     };
     if !finished.is_good() {

@@ -10,7 +10,8 @@ use serde_json::Value;
 use skydeck_core::run::{Conclusion, LayerReport, Mode, Prepared};
 use skydeck_core::verdict::{Check, Name, Outcome, Status, Verification};
 
-use super::{Event, Line};
+use super::rollout::Tale;
+use super::{Event, Finished, Line};
 
 /// Errors that the state machine tries again, beside the Lambda service's own.
 const RETRIED: [&str; 3] = ["NotYet", "Throttled", "Sandbox.Timedout"];
@@ -34,6 +35,10 @@ pub struct Story {
     /// The services whose tasks and targets are waited for.
     coming: BTreeSet<String>,
     conclusion: Option<Conclusion>,
+    /// The task state that was entered last.
+    working: String,
+    /// What only rollouts have.
+    tale: Tale,
 }
 
 impl Story {
@@ -49,6 +54,7 @@ impl Story {
                 self.entered.insert(event.id, (name.clone(), event.time));
                 if matches!(kind, "TaskStateEntered" | "ParallelStateEntered") {
                     self.working_since = event.time;
+                    self.working.clone_from(name);
                 }
                 // What comes out of a layer's Catch goes into the state that gathers.
                 if name.starts_with("Gather") { self.failures(event) } else { Vec::new() }
@@ -66,6 +72,9 @@ impl Story {
     fn succeeded(&mut self, event: &Event) -> Option<Vec<Line>> {
         let payload = event.payload.get("Payload")?;
         let seconds = self.seconds_of(event);
+        if let Some(lines) = self.tale.read(payload, &self.working, seconds, event.time) {
+            return Some(lines);
+        }
         if let Ok(Prepared { run }) = Prepared::deserialize(payload) {
             self.mode = Some(run.mode);
             return Some(vec![Line::Prepared { platform: run.platform, mode: run.mode, seconds }]);
@@ -168,26 +177,32 @@ impl Story {
         self.over
     }
 
-    /// From the first event to the last.
+    /// The run, once it is over, with what Step Functions says of it.
     #[must_use]
-    pub fn seconds(&self) -> f64 {
-        seconds(self.begun, self.last)
-    }
-
-    /// What the run is for, once `Prepare` has said it.
-    #[must_use]
-    pub fn mode(&self) -> Option<Mode> {
-        self.mode
-    }
-
-    /// What `Conclude` said, where it was reached.
-    #[must_use]
-    pub fn into_conclusion(self) -> Option<Conclusion> {
-        self.conclusion
+    pub fn into_finished(
+        self,
+        execution: &str,
+        status: &str,
+        (error, cause): (Option<String>, Option<String>),
+    ) -> Finished {
+        // From the first event to the last.
+        let seconds = seconds(self.begun, self.last);
+        let (rollout, ignored) = self.tale.into_end();
+        Finished {
+            execution: execution.to_owned(),
+            status: status.to_owned(),
+            seconds,
+            mode: self.mode,
+            error,
+            cause,
+            conclusion: self.conclusion,
+            rollout,
+            ignored,
+        }
     }
 }
 
-fn seconds(from: i64, to: i64) -> f64 {
+pub(super) fn seconds(from: i64, to: i64) -> f64 {
     // A run lasts hours at most; milliseconds fit.
     (to - from).max(0) as f64 / 1000.0
 }

@@ -17,3 +17,4 @@ pub mod stop;
 pub mod story;
 pub mod trigger;
 pub mod verdict;
+pub mod wait;
