@@ -27,6 +27,9 @@ struct Arguments {
     /// Only cases whose names contain this, such as `apply/network` or `CreateVpc:1/unseen`.
     #[arg(long)]
     only: Option<String>,
+    /// Through the real machine, with the functions as processes: best with `--sample`, a case takes some seconds.
+    #[arg(long)]
+    machine: bool,
     /// How many work at once; as many as there are cores where it is left out.
     #[arg(long)]
     workers: Option<usize>,
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> std::io::Result<bool> {
     let started = Instant::now();
-    let directory = root().join("target/fault-matrix");
+    let directory = root().join(if arguments.machine { "target/fault-matrix/machine" } else { "target/fault-matrix" });
     fs::create_dir_all(&directory)?;
     let kept = directory.join("outcomes.jsonl");
     let mut report = if arguments.resume { read(&kept)? } else { Report::default() };
@@ -64,16 +67,22 @@ fn run(arguments: &Arguments) -> std::io::Result<bool> {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.enable_steady_tick(Duration::from_millis(500));
     let mut written = Ok(());
-    matrix::run(surveys, cases, workers, |outcome| {
+    let tell = |outcome: Outcome| {
         if written.is_ok() {
             written = keep(&mut file, &outcome);
         }
         bar.inc(1);
         if !outcome.converged() {
-            bar.println(format!("{}: {}", if outcome.missed { "missed" } else { "not converged" }, outcome.case));
+            let word = if outcome.missed { "its call never came" } else { "not converged" };
+            bar.suspend(|| eprintln!("{}: {word}", outcome.case));
         }
         report.add(outcome);
-    });
+    };
+    if arguments.machine {
+        matrix::run_real(cases, tell);
+    } else {
+        matrix::run(&surveys, cases, workers, tell);
+    }
     written?;
     bar.finish_and_clear();
     let text = told(&report, started.elapsed());
@@ -84,7 +93,7 @@ fn run(arguments: &Arguments) -> std::io::Result<bool> {
     } else {
         println!("{text}");
     }
-    eprintln!("{} (target/fault-matrix/report.md)", HumanDuration(started.elapsed()));
+    eprintln!("{} ({})", HumanDuration(started.elapsed()), directory.join("report.md").display());
     Ok(summary.converged == summary.cases)
 }
 

@@ -1,6 +1,7 @@
 //! A sandbox of its own in which cases are tried, one layer after the other: the state before a layer is brought back by
 //! the layer's own destroy, and what that leaves is compared as well.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -103,7 +104,7 @@ impl Ground {
     /// The end of a run that goes no further than this layer.
     async fn end(&self, way: &Way) -> skydeck_aws::Result<()> {
         let cause = Some(failure(Step::Conclude, "the run ends here"));
-        self.machine.conclude(way, cause, &|_| ()).await
+        self.machine.conclude(way, cause, &|| ()).await
     }
 
     /// What clean runs do here, and what they leave.
@@ -122,10 +123,12 @@ impl Ground {
         for (mode, step) in steps {
             let calls = self.clean(*mode, *step).await.expect("a clean run");
             survey.cases.extend(cases(*mode, *step, &calls));
-            let picture = self.picture().await;
-            match mode {
-                Mode::Destroy => survey.destroyed = picture,
-                Mode::Plan | Mode::Apply => survey.applied = picture,
+            if matches!(step, Step::Layer(_) | Step::Conclude) {
+                let picture = self.picture().await;
+                match mode {
+                    Mode::Destroy => survey.destroyed = picture,
+                    Mode::Plan | Mode::Apply => survey.applied = picture,
+                }
             }
             self.bring_back(*mode).await;
         }
@@ -142,10 +145,10 @@ impl Ground {
             match at {
                 Step::Prepare => way = self.begin(mode).await?,
                 Step::Layer(layer) => self.machine.layer(&mut way, layer).await?,
-                Step::Observe => self.machine.observe(&way, &|_| ()).await?,
+                Step::Observe => self.machine.observe(&way, &|| ()).await?,
                 // A layer's run ends there; the whole one's writes the outputs.
                 Step::Conclude if self.place.is_some() => self.end(&way).await?,
-                Step::Conclude => self.machine.conclude(&way, None, &|_| ()).await?,
+                Step::Conclude => self.machine.conclude(&way, None, &|| ()).await?,
             }
             if at == step {
                 let own = |call: &skydeck_sandbox::Call| call.caller == CALLER;
@@ -227,8 +230,11 @@ impl Ground {
             let Numbered { service, action, number, .. } = &case.call;
             sandbox.inject(Fault::next(service, action, kind).from(*number, times).by(CALLER));
         };
-        let between = |attempts: u32| {
-            if attempts >= case.blow.attempts() && case.blow.lags() {
+        let seen = Cell::new(0);
+        let between = || {
+            // From the attempt in which it struck.
+            seen.set(seen.get() + u32::from(sandbox.strikes() > strikes));
+            if case.blow.lags() && seen.get() >= case.blow.attempts() {
                 sandbox.clear_faults();
             }
         };
@@ -262,7 +268,7 @@ impl Ground {
             && way.run.is_some()
         {
             let cause = result.as_ref().err().map_or_else(|| "the run ends here".to_owned(), ToString::to_string);
-            machine.conclude(&way, Some(failure(case.step, &cause)), &|_| ()).await?;
+            machine.conclude(&way, Some(failure(case.step, &cause)), &|| ()).await?;
         }
         Ok(Some(match result {
             None => First::Killed,

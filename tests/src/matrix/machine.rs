@@ -85,11 +85,11 @@ impl Machine {
 
     /// `Prepare`, under an execution of its own.
     pub(super) async fn prepare(&self, mode: Mode) -> Result<Way> {
-        self.prepare_hampered(mode, &|_| ()).await
+        self.prepare_hampered(mode, &|| ()).await
     }
 
-    /// The same, and `between` is told how many attempts have been made.
-    pub(super) async fn prepare_hampered(&self, mode: Mode, between: &dyn Fn(u32)) -> Result<Way> {
+    /// The same, and `between` is called after each attempt that failed.
+    pub(super) async fn prepare_hampered(&self, mode: Mode, between: &dyn Fn()) -> Result<Way> {
         self.runs.set(self.runs.get() + 1);
         let execution = format!("run-{}", self.runs.get());
         let execution_arn = format!("arn:aws:states:ap-south-1:000000000000:execution:skydeck-provision:{execution}");
@@ -100,11 +100,11 @@ impl Machine {
 
     /// The state of a layer.
     pub(super) async fn layer(&self, way: &mut Way, layer: Layer) -> Result<()> {
-        self.layer_hampered(way, layer, &|_| ()).await
+        self.layer_hampered(way, layer, &|| ()).await
     }
 
-    /// The same, and `between` is told how many attempts have been made.
-    pub(super) async fn layer_hampered(&self, way: &mut Way, layer: Layer, between: &dyn Fn(u32)) -> Result<()> {
+    /// The same, and `between` is called after each attempt that failed.
+    pub(super) async fn layer_hampered(&self, way: &mut Way, layer: Layer, between: &dyn Fn()) -> Result<()> {
         let input = LayerInput { run: way.run()?, facts: way.facts.clone() };
         let output = retried(async || self.attempt(layer, input.clone()).await, between).await?;
         merge(&mut way.facts, output.facts);
@@ -127,13 +127,13 @@ impl Machine {
     }
 
     /// `Observe`: no service has an image yet, so that one look is enough.
-    pub(super) async fn observe(&self, way: &Way, between: &dyn Fn(u32)) -> Result<()> {
+    pub(super) async fn observe(&self, way: &Way, between: &dyn Fn()) -> Result<()> {
         let look = Look { run: way.run()?, facts: way.facts.clone(), round: 0 };
         retried(async || run::observe(&self.context, look.clone()).await, between).await.map(drop)
     }
 
     /// `Conclude`.
-    pub(super) async fn conclude(&self, way: &Way, failure: Option<Failure>, between: &dyn Fn(u32)) -> Result<()> {
+    pub(super) async fn conclude(&self, way: &Way, failure: Option<Failure>, between: &dyn Fn()) -> Result<()> {
         let ending = Ending {
             run: way.run()?,
             facts: way.facts.clone(),
@@ -155,9 +155,9 @@ impl Machine {
             self.layer(&mut way, layer).await?;
         }
         if mode == Mode::Apply {
-            self.observe(&way, &|_| ()).await?;
+            self.observe(&way, &|| ()).await?;
         }
-        self.conclude(&way, None, &|_| ()).await?;
+        self.conclude(&way, None, &|| ()).await?;
         Ok(way)
     }
 }
@@ -179,15 +179,14 @@ fn merge(all: &mut Facts, new: Facts) {
 }
 
 /// The machine's `Retry`.
-async fn retried<T>(attempt: impl AsyncFn() -> Result<T>, between: &dyn Fn(u32)) -> Result<T> {
-    let (mut waits, mut throttles, mut made) = (NOT_YET, THROTTLED, 0);
+async fn retried<T>(attempt: impl AsyncFn() -> Result<T>, between: &dyn Fn()) -> Result<T> {
+    let (mut waits, mut throttles) = (NOT_YET, THROTTLED);
     loop {
         let error = match attempt().await {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        made += 1;
-        between(made);
+        between();
         let left = match &error {
             Error::NotYet(_) => &mut waits,
             error if error.error_type() == "Throttled" => &mut throttles,

@@ -6,16 +6,18 @@ mod ground;
 mod machine;
 mod names;
 mod picture;
+mod real;
 mod report;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use skydeck_core::run::{Layer, Mode};
 
 pub use case::{Blow, Case, sample};
 pub use picture::{Difference, Picture};
+pub use real::{Death, Real, kill_function};
 pub use report::{Outcome, Report, Summary};
 
 use ground::{Ground, Survey};
@@ -42,7 +44,7 @@ impl Surveys {
     /// Where a clean run fails.
     #[must_use]
     pub fn make() -> Self {
-        alone(async {
+        alone(async || {
             let mut ground = Ground::new().await;
             let mut surveys = BTreeMap::new();
             for place in places() {
@@ -88,26 +90,20 @@ impl Waiting {
 /// Tries cases with so many workers, each with a sandbox of its own. `tell` is told of each as it ends.
 ///
 /// # Panics
-/// Where no thread can be started.
-pub fn run(surveys: Surveys, cases: Vec<Case>, workers: usize, mut tell: impl FnMut(Outcome)) {
-    let surveys = Arc::new(surveys);
-    let waiting = Arc::new(Mutex::new(Waiting::of(cases)));
+/// Where a worker panics, since the sandbox itself fails.
+pub fn run(surveys: &Surveys, cases: Vec<Case>, workers: usize, mut tell: impl FnMut(Outcome)) {
+    let waiting = Mutex::new(Waiting::of(cases));
     let (sender, outcomes) = mpsc::channel();
-    let workers: Vec<_> = (0..workers)
-        .map(|_| {
-            let (surveys, waiting, sender) = (Arc::clone(&surveys), Arc::clone(&waiting), sender.clone());
-            let work = move || alone(work(&surveys, &waiting, &sender));
-            thread::Builder::new().stack_size(STACK).spawn(work).expect("a thread can be started")
-        })
-        .collect();
-    drop(sender);
-    for outcome in outcomes {
-        tell(outcome);
-    }
-    for worker in workers {
-        // A worker that panicked has told why; the cases that it left are missing in the report.
-        let _ = worker.join();
-    }
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            let (waiting, sender) = (&waiting, sender.clone());
+            scope.spawn(move || alone(async || work(surveys, waiting, &sender).await));
+        }
+        drop(sender);
+        for outcome in outcomes {
+            tell(outcome);
+        }
+    });
 }
 
 async fn work(surveys: &Surveys, waiting: &Mutex<Waiting>, sender: &mpsc::Sender<Outcome>) {
@@ -136,8 +132,40 @@ async fn work(surveys: &Surveys, waiting: &Mutex<Waiting>, sender: &mpsc::Sender
     }
 }
 
-/// Runs on a runtime of its own.
-fn alone<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime can be made").block_on(work)
+/// Tries cases through the real machine, one after the other: every second killed run by stopping its execution, the
+/// others by ending the function's process. What lags is left out: only from within it is known when an attempt ends.
+pub fn run_real(cases: Vec<Case>, mut tell: impl FnMut(Outcome) + Send) {
+    alone(async || {
+        let mut real = Real::new().await;
+        let mut waiting: [VecDeque<Case>; 2] = Default::default();
+        for case in cases.into_iter().filter(|case| !case.blow.lags()) {
+            waiting[usize::from(case.mode == Mode::Destroy)].push_back(case);
+        }
+        let mut killed = 0;
+        loop {
+            let next = usize::from(real.is_standing());
+            let Some(case) = waiting[next].pop_front().or_else(|| waiting[1 - next].pop_front()) else { break };
+            let death = if killed % 2 == 0 { Death::Stopped } else { Death::Crashed };
+            killed += usize::from(case.blow.kills());
+            let trial = real.trial(&case, death).await;
+            let outcome = Outcome::of(&case, trial);
+            let sound = outcome.is_sound();
+            tell(outcome.dying(case.blow.kills().then_some(death)));
+            if !sound {
+                real = Real::new().await;
+            }
+        }
+    });
+}
+
+/// Runs on a thread and a runtime of its own.
+fn alone<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime can be made").block_on(work())
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run);
+        thread.expect("a thread can be started").join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

@@ -110,7 +110,7 @@ async fn observed(clients: &Clients, scope: &Scope, layer: Layer) -> Value {
             json!(<$work>::observe(clients, scope).await.expect("the layer can be observed"))
         };
     }
-    match layer {
+    let mut world = match layer {
         Layer::Network => world!(Network),
         Layer::Identity => world!(Identity),
         Layer::Registry => world!(Registry),
@@ -119,7 +119,12 @@ async fn observed(clients: &Clients, scope: &Scope, layer: Layer) -> Value {
         Layer::Balancer => world!(Balancer),
         Layer::Cluster => world!(Cluster),
         Layer::Service => world!(Service),
+    };
+    // What AWS is at for a moment is no setting.
+    if let Some(fields) = world.as_object_mut() {
+        fields.remove("probe_busy");
     }
+    world
 }
 
 type Things = Vec<(&'static str, Vec<String>)>;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::case::{Blow, Case};
 use super::ground::{First, Trial};
 use super::picture::Difference;
+use super::real::Death;
 
 /// What came of a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,16 @@ impl Outcome {
                 Outcome { alone, first, duplicates, orphans, wrong: [missing, settings].concat(), ..outcome }
             }
         }
+    }
+
+    /// With the way in which the run was killed.
+    pub(super) fn dying(mut self, death: Option<Death>) -> Self {
+        match death {
+            None => {}
+            Some(Death::Stopped) => self.case += " (execution stopped)",
+            Some(Death::Crashed) => self.case += " (function crashed)",
+        }
+        self
     }
 
     /// Whether the account is what a clean run leaves.

@@ -83,6 +83,7 @@ fn plan_service(
         }
     } else {
         let ready = if same {
+            reap_twins(world, plan, &family(scope, name), found);
             Ref::from(found.definition.as_str())
         } else {
             let definition = plan_definition(scope, world, plan, name, wanted, Some(found), None)?;
@@ -97,6 +98,18 @@ fn plan_service(
         plan_tags(plan, "task definition", &found.definition, &definition.tags, &tags);
     }
     Ok(())
+}
+
+/// A revision that was registered twice, since the first one was not seen, is used by nobody. Only of a service that still
+/// awaits an image: later revisions are the rollouts', which may come back to them.
+fn reap_twins(world: &World, plan: &mut Plan<Change>, name: &str, service: &Service) {
+    let used = world.definitions.get(&service.definition).filter(|found| found.awaits_image());
+    let (Some(used), Some(found)) = (used, world.families.get(name)) else { return };
+    let is_twin = |arn: &&String| **arn != service.definition && world.definitions.get(*arn) == Some(used);
+    for arn in found.active.iter().filter(is_twin) {
+        let gone = plan.add(Change::Deregister { arn: arn.clone() }, &[]);
+        plan.add(Change::DeleteDefinitions { family: name.into(), arns: vec![arn.clone()] }, &[&gone]);
+    }
 }
 
 /// The new definition first: ECS checks a load balancer's container port against it.
