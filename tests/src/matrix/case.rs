@@ -163,10 +163,13 @@ pub(super) fn cases(mode: Mode, step: Step, calls: &[Numbered]) -> Vec<Case> {
     calls.iter().flat_map(blows).collect()
 }
 
+/// A case with its lot.
+type Drawn = (Vec<u8>, Case);
+
 /// So many of the cases, by chance as the seed has it: of every state and blow as many as of every other.
 #[must_use]
 pub fn sample(cases: Vec<Case>, count: usize, seed: u64) -> Vec<Case> {
-    let mut strata: BTreeMap<(&str, Blow), Vec<(Vec<u8>, Case)>> = BTreeMap::new();
+    let mut strata: BTreeMap<(&str, Blow), Vec<Drawn>> = BTreeMap::new();
     for case in cases {
         let lot = Sha256::digest(format!("{seed} {}", case.name())).to_vec();
         strata.entry((case.state(), case.blow)).or_default().push((lot, case));
@@ -177,7 +180,7 @@ pub fn sample(cases: Vec<Case>, count: usize, seed: u64) -> Vec<Case> {
     let rounds = strata.values().map(Vec::len).max().unwrap_or_default();
     let mut drawn = Vec::new();
     for round in 0..rounds {
-        let mut row: Vec<&(Vec<u8>, Case)> = strata.values().filter_map(|stratum| stratum.get(round)).collect();
+        let mut row: Vec<&Drawn> = strata.values().filter_map(|stratum| stratum.get(round)).collect();
         row.sort_by(|one, other| one.0.cmp(&other.0));
         drawn.extend(row.into_iter().map(|(_, case)| case.clone()));
     }

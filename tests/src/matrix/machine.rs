@@ -179,6 +179,7 @@ fn merge(all: &mut Facts, new: Facts) {
 }
 
 /// The machine's `Retry`.
+#[expect(clippy::disallowed_methods, reason = "this is no Lambda: it stands for the state machine, which waits")]
 async fn retried<T>(attempt: impl AsyncFn() -> Result<T>, between: &dyn Fn()) -> Result<T> {
     let (mut waits, mut throttles) = (NOT_YET, THROTTLED);
     loop {

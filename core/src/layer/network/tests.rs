@@ -65,29 +65,37 @@ fn carry_out(world: &mut World, plan: &Plan<Change>, steps: usize) {
                 ingress.retain(|rule| rules.iter().all(|(revoked, _)| revoked != rule));
             }
             Change::SetTags { new, .. } => world.vpcs[0].settings.tags.extend(new),
-            Change::DeleteGroup { id, .. } => {
-                world.groups.retain(|_, found| found.id != id);
-                world.spare.groups.retain(|(_, found)| found.id != id);
-            }
-            Change::Disassociate { association, .. } => {
-                for table in world.route_tables.iter_mut().chain(&mut world.spare.route_tables) {
-                    table.settings.subnets.retain(|_, found| *found != association);
-                }
-            }
-            Change::DeleteSubnet { id, .. } => {
-                world.subnets.retain(|_, found| found.id != id);
-                world.spare.subnets.retain(|found| found.id != id);
-            }
-            Change::DeleteRouteTable { id, .. } => {
-                world.route_tables.retain(|found| found.id != id);
-                world.spare.route_tables.retain(|found| found.id != id);
-            }
-            Change::DetachGateway { id, .. } => {
-                world.gateways.iter_mut().find(|found| found.id == id).unwrap().settings.vpc = None;
-            }
-            Change::DeleteGateway { id, .. } => world.gateways.retain(|found| found.id != id),
-            Change::DeleteVpc { id, .. } => world.vpcs.retain(|found| found.id != id),
+            other => take_away(world, other),
         }
+    }
+}
+
+/// Deletions, wherever what goes is.
+fn take_away(world: &mut World, change: Change) {
+    match change {
+        Change::DeleteGroup { id, .. } => {
+            world.groups.retain(|_, found| found.id != id);
+            world.spare.groups.retain(|(_, found)| found.id != id);
+        }
+        Change::Disassociate { association, .. } => {
+            for table in world.route_tables.iter_mut().chain(&mut world.spare.route_tables) {
+                table.settings.subnets.retain(|_, found| *found != association);
+            }
+        }
+        Change::DeleteSubnet { id, .. } => {
+            world.subnets.retain(|_, found| found.id != id);
+            world.spare.subnets.retain(|found| found.id != id);
+        }
+        Change::DeleteRouteTable { id, .. } => {
+            world.route_tables.retain(|found| found.id != id);
+            world.spare.route_tables.retain(|found| found.id != id);
+        }
+        Change::DetachGateway { id, .. } => {
+            world.gateways.iter_mut().find(|found| found.id == id).unwrap().settings.vpc = None;
+        }
+        Change::DeleteGateway { id, .. } => world.gateways.retain(|found| found.id != id),
+        Change::DeleteVpc { id, .. } => world.vpcs.retain(|found| found.id != id),
+        other => panic!("{other:?} deletes nothing"),
     }
 }
 
