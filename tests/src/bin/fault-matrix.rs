@@ -99,6 +99,9 @@ fn run(arguments: &Arguments) -> std::io::Result<bool> {
 
 /// The cases that were asked for.
 fn chosen(arguments: &Arguments, mut cases: Vec<Case>) -> Vec<Case> {
+    if arguments.machine {
+        cases.retain(|case| !case.blow.lags());
+    }
     if let Some(part) = &arguments.only {
         cases.retain(|case| case.name().contains(part));
     }

@@ -81,8 +81,9 @@ impl Blow {
         matches!(self, Blow::KilledBefore | Blow::KilledAfter)
     }
 
-    /// Whether reads lag behind.
-    pub(super) fn lags(self) -> bool {
+    /// Whether reads lag behind. Only from within it is known when an attempt ends, and so for how long.
+    #[must_use]
+    pub fn lags(self) -> bool {
         matches!(self, Blow::Unseen | Blow::UnseenLonger)
     }
 
