@@ -176,7 +176,8 @@ impl Report {
         let there: BTreeSet<&str> = self.outcomes.values().map(|outcome| outcome.state.as_str()).collect();
         let states: Vec<&str> = ORDER.into_iter().filter(|state| there.contains(state)).collect();
         let mut text = format!("| | {} | all |\n|---|{}\n", states.join(" | "), "---:|".repeat(states.len() + 1));
-        for row in Blow::ALL.into_iter().map(Some).chain([None]) {
+        let seen: BTreeSet<Blow> = self.outcomes.values().map(|outcome| outcome.blow).collect();
+        for row in seen.into_iter().map(Some).chain([None]) {
             let cells = states.iter().copied().map(Some).chain([None]).map(|state| self.cell(row, state, is));
             let cells: Vec<String> = cells.collect();
             let _ = writeln!(text, "| {} | {} |", row.map_or("all", Blow::name), cells.join(" | "));
@@ -191,7 +192,7 @@ impl Report {
         let tried = || self.outcomes.values().filter(|outcome| !outcome.missed).filter(here);
         let (all, good) = (tried().count(), tried().filter(|outcome| is(outcome)).count());
         match (all, good) {
-            (0, _) => "".to_owned(),
+            (0, _) => String::new(),
             (all, good) if all == good => all.to_string(),
             (all, good) => format!("{good} of {all}"),
         }
