@@ -289,3 +289,27 @@ async fn rest(clients: &Clients) -> Things {
         ("parameter", parameters.parameters().iter().map(|one| text(one.name())).collect()),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Picture;
+
+    #[test]
+    fn what_is_there_twice_too_much_missing_or_set_otherwise_is_told_apart() {
+        let picture = |vpcs: &[&str], cidr: &str| Picture {
+            things: [("VPC", vpcs.iter().map(ToString::to_string).collect())].into(),
+            settings: [("network", json!({ "cidr": cidr }))].into(),
+        };
+        let wanted = picture(&["main", "other"], "10.0.0.0/16");
+        assert!(wanted.against(&wanted).is_none());
+        let found = picture(&["main", "main", "stranger"], "10.1.0.0/16").against(&wanted);
+        assert_eq!(
+            (&*found.duplicates, &*found.orphans),
+            (&["VPC main".to_owned()][..], &["VPC stranger".to_owned()][..])
+        );
+        assert_eq!(found.missing, ["VPC other"]);
+        assert_eq!(found.settings.len(), 1);
+    }
+}
