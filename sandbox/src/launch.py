@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 
 def end_with_parent():
@@ -89,6 +90,24 @@ def link_events(sfn):
         return run_branch(states, start_at, given, execution, context)
 
     sfn._add_event, sfn._run_sub_machine = add, branch
+
+
+def let_the_past_be_longer(sfn):
+    """Tells an execution's end as long ago as it would be had all the time since passed at the sandbox's speed: functions
+    compare it with the machine's own clock."""
+    describe, scale = sfn._describe_execution, float(os.environ.get("SFN_WAIT_SCALE", "1"))
+
+    def amended(data):
+        status, headers, body = describe(data)
+        answer = json.loads(body)
+        if status != 200 or not answer.get("stopDate") or scale <= 0:
+            return status, headers, body
+        ended = sfn._timestamp_response_value(answer["stopDate"])
+        now = time.time()
+        answer["stopDate"] = now - (now - ended) / scale
+        return sfn.json_response(answer)
+
+    sfn._describe_execution = amended
 
 
 def place_load_balancers(alb, ec2):
@@ -176,6 +195,7 @@ else:
     amend_service_linked_roles(iam)
     tell_states_of_branches(stepfunctions)
     link_events(stepfunctions)
+    let_the_past_be_longer(stepfunctions)
     refuse_ec2.refuse(ec2, iam, refuse_ec2.Interfaces(ec2, alb, lambda_svc))
     refuse_elb.refuse(alb, ec2, acm)
     place_load_balancers(alb, ec2)

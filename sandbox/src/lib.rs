@@ -254,6 +254,24 @@ impl Sandbox {
         self.shared.consistency.clear();
     }
 
+    /// How many faults have struck.
+    pub fn strikes(&self) -> u64 {
+        *self.shared.strikes.borrow()
+    }
+
+    /// Waits until more faults have struck than these.
+    pub async fn strike_after(&self, strikes: u64) {
+        // The sender lives as long as this.
+        let _ = self.shared.strikes.subscribe().wait_for(|count| *count > strikes).await;
+    }
+
+    /// Waits until no call is under way: those of a killed client are carried through. One that hangs is not waited for.
+    pub async fn quiet(&self) {
+        while !self.shared.record.is_quiet() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Adds this delay to each call.
     pub fn set_latency(&self, latency: Duration) {
         self.shared.set_latency(latency);

@@ -112,6 +112,10 @@ async fn a_network_in_use_is_not_deleted() {
 
     let table = ec2.create_route_table().vpc_id(&net.vpc).send().await.unwrap().route_table.unwrap();
     let table = table.route_table_id.unwrap();
+    let route =
+        || ec2.create_route().route_table_id(&table).destination_cidr_block("0.0.0.0/0").gateway_id(&net.gateway);
+    route().send().await.unwrap();
+    refused!(route(), "RouteAlreadyExists", "0.0.0.0/0");
     let associate = || ec2.associate_route_table().route_table_id(&table).subnet_id(&net.subnets[0]);
     let association = associate().send().await.unwrap().association_id;
     assert_eq!(associate().send().await.unwrap().association_id, association);

@@ -1,5 +1,7 @@
-//! What the integration tests share.
+//! What the integration tests and the measuring programs share.
 
+pub mod matrix;
+pub mod probe;
 mod rig;
 pub mod rollouts;
 pub mod skyfox;

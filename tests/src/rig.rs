@@ -19,11 +19,12 @@ pub fn root() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
-/// The directory of the binaries that this test was built beside.
+/// The directory of the binaries that this program was built beside; tests are built in a directory of it.
 #[must_use]
 pub fn binaries() -> PathBuf {
-    let test = std::env::current_exe().unwrap_or_default();
-    test.ancestors().nth(2).unwrap_or(Path::new("target/debug")).to_owned()
+    let program = std::env::current_exe().unwrap_or_default();
+    let directory = program.parent().unwrap_or(Path::new("target/debug"));
+    directory.ancestors().find(|found| !found.ends_with("deps")).unwrap_or(directory).to_owned()
 }
 
 /// A sandbox of a test's own, and the command beside it.
@@ -74,9 +75,17 @@ impl Rig {
     /// # Panics
     /// Where one of these fails.
     pub async fn installed() -> Self {
+        Self::installed_at(None).await
+    }
+
+    /// The same, in a sandbox of another speed than usual.
+    ///
+    /// # Panics
+    /// Where one of these fails.
+    pub async fn installed_at(speed: Option<f64>) -> Self {
         let built = package::build_here(&root(), &install::binaries()).await.expect("the functions can be built");
         let directory = built.values().find_map(|path| path.parent()).expect("there are functions").to_owned();
-        let rig = Self::start().await;
+        let rig = Self::start_at(speed).await;
         let arguments = ["bootstrap", "--architecture", Architecture::HOST.name(), "--binaries"];
         let installed = rig.command(arguments).arg(directory).output().await.expect("skydeck can be started");
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
@@ -88,7 +97,12 @@ impl Rig {
     /// # Panics
     /// Where that fails.
     pub async fn start() -> Self {
-        let options = Options::new(root().join("target/sandbox"));
+        Self::start_at(None).await
+    }
+
+    async fn start_at(speed: Option<f64>) -> Self {
+        let usual = Options::new(root().join("target/sandbox"));
+        let options = Options { speed: speed.unwrap_or(usual.speed), ..usual };
         let sandbox = Sandbox::start(&options).await.expect("the sandbox starts");
         let keys = sandbox.credentials();
         let aws = clients(&sandbox, &keys.access_key_id, &keys.secret_access_key).await;

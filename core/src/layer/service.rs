@@ -27,7 +27,7 @@ pub struct World {
     pub services: BTreeMap<String, Service>,
     /// Task definition families, by name.
     pub families: BTreeMap<String, Family>,
-    /// The task definitions that services use, and the newest of each family, by ARN.
+    /// The task definitions that services use, and the newest of each family, by ARN; of idle services the two newest.
     pub definitions: BTreeMap<String, Definition>,
     /// Digests of the images that services are to start with: of those that have run none, by name.
     pub images: BTreeMap<String, String>,

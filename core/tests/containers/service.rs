@@ -85,6 +85,29 @@ fn a_new_service_whose_repository_has_an_image_stands_without_tasks_and_a_rollou
 }
 
 #[test]
+fn a_revision_registered_twice_is_reaped_while_the_service_awaits_its_image_and_never_later() {
+    let twice = |world: &mut World| {
+        let definition = task(world).clone();
+        world.definitions.insert(arn("backend", 2), definition);
+        family(world).active.insert(0, arn("backend", 2));
+    };
+    let reaped = Change::Deregister { arn: arn("backend", 2) };
+    let plan = after(twice);
+    assert_eq!((plan.steps.len(), &plan.steps[0].change), (2, &reaped));
+    assert!(matches!(&plan.steps[1].change, Change::DeleteDefinitions { arns, .. } if *arns == [arn("backend", 2)]));
+    let another = after(|world| {
+        twice(world);
+        world.definitions.get_mut(&arn("backend", 2)).unwrap().settings.network_mode = "host".into();
+    });
+    assert!(another.is_empty(), "another revision is no twin");
+    let released = after(|world| {
+        task(world).image = "ecr/skyfox-devprod-backend@sha256:abc".into();
+        twice(world);
+    });
+    assert!(released.is_empty(), "a rollout may come back to it");
+}
+
+#[test]
 fn a_service_that_has_an_image_is_not_given_another() {
     for tasks in [0, 2] {
         let plan = after(|world| {

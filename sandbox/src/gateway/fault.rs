@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::naming::{Name, Protocol};
+use super::past::Past;
 use crate::answer::Answer;
 
 /// How a chosen call fails.
@@ -17,6 +18,13 @@ pub enum FaultKind {
     LoseAnswer,
     /// It takes effect, and AWS answers with an internal error.
     ServerErrorAfter,
+    /// No answer ever comes, and nothing happened. Whoever waits for it can be killed at just this call.
+    Hang,
+    /// It takes effect, and no answer ever comes.
+    HangAfter,
+    /// It takes effect, and from now on those who ask what they have asked before are told what they would have been
+    /// told before it, until the faults are taken back. S3, which is consistent, tells the truth.
+    Unseen,
     /// AWS says that it is called too often; nothing happened.
     Throttle,
     /// AWS says that the caller may not; nothing happened.
@@ -130,6 +138,9 @@ impl FaultKind {
             Self::Refuse => "refuse".into(),
             Self::LoseAnswer => "lose_answer".into(),
             Self::ServerErrorAfter => "server_error_after".into(),
+            Self::Hang => "hang".into(),
+            Self::HangAfter => "hang_after".into(),
+            Self::Unseen => "unseen".into(),
             Self::Throttle => "throttle".into(),
             Self::Deny => "deny".into(),
             Self::Error { code, .. } => format!("error {code}"),
@@ -139,7 +150,7 @@ impl FaultKind {
     /// The error that AWS would answer, for the kinds that answer at all.
     pub(crate) fn answer(&self, name: &Name) -> Option<Answer> {
         let (status, code, message) = match self {
-            Self::Refuse | Self::LoseAnswer => return None,
+            Self::Refuse | Self::LoseAnswer | Self::Hang | Self::HangAfter | Self::Unseen => return None,
             Self::Error { status, code, message } => (*status, code.as_str(), message.clone()),
             Self::Throttle => throttled(name),
             Self::ServerErrorAfter => server_error(name),
@@ -188,25 +199,32 @@ fn denied(name: &Name) -> (u16, &'static str, String) {
 
 /// The faults that wait for their call.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<(Fault, u32)>);
+pub(crate) struct Faults {
+    /// Each with the number of calls that it has matched.
+    waiting: Vec<(Fault, u32)>,
+    pub(crate) past: Past,
+}
 
 impl Faults {
     pub(crate) fn arm(&mut self, fault: Fault) {
-        self.0.push((fault, 0));
+        if fault.kind == FaultKind::Unseen {
+            self.past.remember();
+        }
+        self.waiting.push((fault, 0));
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 
     pub(crate) fn armed(&self) -> Vec<Fault> {
-        self.0.iter().map(|(fault, _)| fault.clone()).collect()
+        self.waiting.iter().map(|(fault, _)| fault.clone()).collect()
     }
 
     /// Counts this call against every fault that it matches; the first that is due strikes.
     pub(crate) fn strike(&mut self, name: &Name) -> Option<FaultKind> {
         let mut struck = None;
-        for (fault, seen) in &mut self.0 {
+        for (fault, seen) in &mut self.waiting {
             if !fault.matches(name) {
                 continue;
             }
@@ -217,7 +235,7 @@ impl Faults {
                 struck = Some(fault.kind.clone());
             }
         }
-        self.0.retain(|(fault, seen)| fault.times == 0 || *seen + 1 < fault.nth + fault.times);
+        self.waiting.retain(|(fault, seen)| fault.times == 0 || *seen + 1 < fault.nth + fault.times);
         struck
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod fault;
 mod lambda_naming;
 pub(crate) mod naming;
+mod past;
 pub(crate) mod record;
 mod s3_naming;
 pub(crate) mod upstream;
@@ -25,7 +26,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::agent::Agents;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) record: Record,
     pub(crate) faults: Mutex<Faults>,
+    /// How many faults have struck; those that let a call hang are counted when its effect is there.
+    pub(crate) strikes: watch::Sender<u64>,
     pub(crate) latency_micros: AtomicU64,
     pub(crate) clock: Clock,
     pub(crate) region: String,
@@ -78,6 +81,7 @@ impl Shared {
             upstream,
             record: Record::default(),
             faults: Mutex::default(),
+            strikes: watch::Sender::new(0),
             latency_micros: AtomicU64::new(0),
             clock,
             region,
@@ -106,8 +110,8 @@ impl Shared {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer to one call; none where the connection has to break.
-    async fn call(&self, parts: Parts, body: Bytes) -> Option<Answer> {
+    /// What comes of one call.
+    async fn call(&self, parts: Parts, body: Bytes) -> Ending {
         // Functions have temporary keys; those that a schedule starts again and again keep nothing up.
         if !parts.headers.contains_key("x-amz-security-token") {
             self.active.store(self.clock.now() as u64, Ordering::Relaxed);
@@ -120,10 +124,20 @@ impl Shared {
         }
         let fault = self.faults().strike(&name);
         let mut answer = match &fault {
-            None => Some(self.effect(&name, parts, body).await),
-            Some(FaultKind::LoseAnswer) => {
+            None => {
+                let past = self.faults().past.answer(&name, &parts, &body);
+                match past {
+                    Some(answer) => Some(answer),
+                    None => Some(self.effect(&name, parts, body).await),
+                }
+            }
+            Some(FaultKind::LoseAnswer | FaultKind::HangAfter) => {
                 self.effect(&name, parts, body).await;
                 None
+            }
+            Some(FaultKind::Unseen) => {
+                self.look_back().await;
+                Some(self.effect(&name, parts, body).await)
             }
             Some(kind @ FaultKind::ServerErrorAfter) => {
                 self.effect(&name, parts, body).await;
@@ -138,7 +152,25 @@ impl Shared {
             fault: fault.as_ref().map(FaultKind::label).or(stale.then(|| "stale".to_owned())),
         };
         self.record.end(seq, self.clock.now(), outcome);
-        answer
+        if fault.is_some() {
+            self.strikes.send_modify(|strikes| *strikes += 1);
+        }
+        match (answer, fault) {
+            (Some(answer), _) => Ending::Answer(answer),
+            (None, Some(FaultKind::Hang | FaultKind::HangAfter)) => Ending::Silence,
+            (None, _) => Ending::Break,
+        }
+    }
+
+    /// Keeps the answers of this moment to all that was asked so far.
+    async fn look_back(&self) {
+        let asked = self.faults().past.asked();
+        let mut answers = Vec::new();
+        for (name, parts, body) in asked {
+            let answer = self.effect(&name, parts.clone(), body.clone()).await;
+            answers.push(((name, parts, body), answer));
+        }
+        self.faults().past.tell(answers);
     }
 
     /// What comes of a call, as far as what was just created is seen already.
@@ -203,6 +235,15 @@ impl Shared {
             _ => None,
         }
     }
+}
+
+/// What comes of a call.
+enum Ending {
+    Answer(Answer),
+    /// The connection breaks.
+    Break,
+    /// The connection stays, and nothing comes.
+    Silence,
 }
 
 /// Whether the emulator checked the caller and found only that it lacks the service.
@@ -290,8 +331,10 @@ async fn respond(
     // In a task of its own, a call is carried through even when its client goes away.
     let call = tokio::spawn(async move { shared.call(parts, body).await });
     match call.await {
-        Ok(Some(answer)) => Ok(into_response(answer)),
-        Ok(None) | Err(_) => Err(Lost),
+        Ok(Ending::Answer(answer)) => Ok(into_response(answer)),
+        // Ends when the client goes away.
+        Ok(Ending::Silence) => std::future::pending().await,
+        Ok(Ending::Break) | Err(_) => Err(Lost),
     }
 }
 

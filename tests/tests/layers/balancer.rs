@@ -8,8 +8,9 @@ use skydeck_aws::layer::balancer::Balancer;
 use skydeck_aws::layer::network::Network;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
+use skydeck_tests::probe;
 
-use crate::ground::{ground, upload_probe};
+use crate::ground::ground;
 use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, rest};
 
 /// Somebody else's target group, with a name that begins like ours.
@@ -36,7 +37,7 @@ async fn load_balancers_come_stay_are_repaired_and_go() {
         assert!(facts.load_balancers.values().all(|found| found.url == format!("http://{}", found.dns_name)));
 
         spoil(clients, &scope).await;
-        upload_probe(clients, &scope.home, "second").await;
+        probe::upload(clients, &scope.home, "second").await;
         repair::<Balancer>(&emulator, &scope, "health.path").await;
 
         destroy::<Balancer>(&emulator, &scope).await;

@@ -128,10 +128,11 @@ fn create(
 
 async fn created(request: CreateServiceFluentBuilder, name: &str) -> Result<()> {
     // A service-linked role that has just been made takes some seconds to reach ECS, and a deleted service of the same
-    // name some to drain.
+    // name some to drain. One that is there although it was not observed is looked at once more.
     let result = not_yet(request.send().await.during("create service", name), |error| {
         error.says("InvalidParameterException", "service linked role")
             || error.says("InvalidParameterException", "still Draining")
+            || error.says("InvalidParameterException", "not idempotent")
     });
     result.map(drop)
 }

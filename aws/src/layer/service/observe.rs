@@ -26,7 +26,12 @@ const AT_ONCE: usize = 10;
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     let client = &clients.ecs;
     let (services, families) = try_join!(services(client, scope), families(client, scope))?;
-    let newest = families.values().filter_map(|family| family.active.first().or(family.inactive.first()));
+    // One that was registered twice is the newest or the one before it.
+    let many = if services.values().any(|service| service.tasks == 0) { 2 } else { 1 };
+    let newest = families.values().flat_map(|family| {
+        let active = family.active.iter().take(many);
+        active.chain(family.inactive.first().filter(|_| family.active.is_empty()))
+    });
     let used = services.values().map(|service| &service.definition);
     let arns: BTreeSet<&String> = newest.chain(used).filter(|arn| !arn.is_empty()).collect();
     let definitions = try_join_all(arns.into_iter().map(|arn| describe(client, arn))).await?;

@@ -75,9 +75,22 @@ fn plan_service(
         plan_rollout(world, plan, name, found, (&wanted, &placement));
     } else {
         // Its definition stands for an image that is yet to come, and is made anew with it.
+        reap_twins(world, plan, &family(scope, name), found);
         plan_start(world, plan, name, service);
     }
     Ok(())
+}
+
+/// A revision that was registered twice, since the first one was not seen, is used by nobody. Only of a service that still
+/// awaits an image: later revisions are the rollouts', which may come back to them.
+fn reap_twins(world: &World, plan: &mut Plan<Change>, name: &str, service: &Service) {
+    let used = world.definitions.get(&service.definition).filter(|found| found.awaits_image());
+    let (Some(used), Some(found)) = (used, world.families.get(name)) else { return };
+    let is_twin = |arn: &&String| **arn != service.definition && world.definitions.get(*arn) == Some(used);
+    for arn in found.active.iter().filter(is_twin) {
+        let gone = plan.add(Change::Deregister { arn: arn.clone() }, &[]);
+        plan.add(Change::DeleteDefinitions { family: name.into(), arns: vec![arn.clone()] }, &[&gone]);
+    }
 }
 
 /// The first image is in the repository: a rollout starts the service with it.
