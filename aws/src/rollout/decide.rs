@@ -1,6 +1,7 @@
 //! `Decide`: what a trigger means, by the account as it is now. Writes nothing.
 
 use futures::try_join;
+use skydeck_core::layer::service::wanted_settings;
 use skydeck_core::rollout::decide::{Asked, Choice, Decision, Running, Situation, choose, decide as follow};
 use skydeck_core::rollout::ledger::{Entry, Keys};
 use skydeck_core::rollout::manifest::Manifest;
@@ -90,24 +91,45 @@ pub(crate) struct Found {
     holder: Liveness,
 }
 
-async fn find(context: &Context, scope: &Scope, keys: Keys<'_>, execution: &str) -> Result<Option<Found>> {
+/// Reads the record first: nothing else may be older than it, or a newer rollout's release could be taken for none. `named` is
+/// an image of which it is known already that it will be asked for.
+async fn find(
+    context: &Context,
+    scope: &Scope,
+    keys: Keys<'_>,
+    execution: &str,
+    named: Option<&str>,
+) -> Result<Option<(Found, Option<About>)>> {
     let (clients, home, name) = (&context.clients, &context.home, keys.service);
     let key = keys.record();
-    let (images, serving, record) = try_join!(
-        read::images(clients, scope, name),
-        read::serving(clients, scope, name),
-        record::read::<Record>(home, &key),
-    )?;
-    let Some(serving) = serving else { return Ok(None) };
+    let (serving, record) = try_join!(read::serving(clients, scope, name), record::read::<Record>(home, &key))?;
+    let Some(mut serving) = serving else { return Ok(None) };
     let holder = async {
         match record.value.lease.as_ref().filter(|lease| lease.execution != execution) {
             Some(lease) => read::liveness(clients, &lease.execution).await,
             None => Ok(Liveness::Gone),
         }
     };
-    let ((running, verified), holder) = try_join!(read::running(clients, scope, name, &serving), holder)?;
-    let place = skydeck_core::layer::service::wanted_settings(scope, name)?.1 != serving.placement;
-    Ok(Some(Found { images: images.unwrap_or_default(), record, running, verified, place, holder }))
+    let about = async {
+        match named {
+            Some(digest) => about(context, scope, keys, digest).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let running = async {
+        // It was read beside the record, and may be older where it says otherwise.
+        if record.value.stands() != Some(&serving.definition)
+            && let Some(again) = read::serving(clients, scope, name).await?
+        {
+            serving = again;
+        }
+        read::running(clients, scope, name, &serving).await
+    };
+    let (images, (running, verified), holder, about) =
+        try_join!(read::images(clients, scope, name), running, holder, about)?;
+    let place = wanted_settings(scope, name)?.1 != serving.placement;
+    let found = Found { images: images.unwrap_or_default(), record, running, verified, place, holder };
+    Ok(Some((found, about)))
 }
 
 /// What is known of an image.
@@ -136,17 +158,11 @@ pub(super) async fn decide_service(
     let keys = Keys { platform: &platform, service: name };
     // The image of an event is known, and what is asked of it need not wait for the rest.
     let named = asked.image.filter(|image| image.starts_with("sha256:"));
-    let (found, missing, known) = try_join!(
-        find(context, scope, keys, execution),
+    let (found, missing) = try_join!(
+        find(context, scope, keys, execution, named),
         read::missing_parameters(&context.clients, scope, name),
-        async {
-            match named {
-                Some(digest) => about(context, scope, keys, digest).await.map(Some),
-                None => Ok(None),
-            }
-        },
     )?;
-    let (Some(found), Some(service)) = (found, scope.platform.services.get(name)) else {
+    let (Some((found, known)), Some(service)) = (found, scope.platform.services.get(name)) else {
         return Ok(ignored(format!("service {name} does not exist yet: `skydeck apply` makes it")));
     };
     let situation = Situation {
@@ -170,7 +186,7 @@ pub(super) async fn decide_service(
         Decision::Return => {
             let digest = found.record.value.lease.as_ref().map(|lease| lease.digest.clone()).unwrap_or_default();
             let choice = Choice { digest, tag: None };
-            let rollout = rollout(scope, name, asked.cause, execution, &choice, &found);
+            let rollout = Rollout { returns: true, ..rollout(scope, name, asked.cause, execution, &choice, &found) };
             let reason = "a rollout died and left the service with what nobody has verified".to_owned();
             return Ok(Decided { decision: Word::Return, reason, rollout: Some(rollout), verification: None });
         }
@@ -212,10 +228,11 @@ fn rollout(scope: &Scope, name: &str, cause: Cause, execution: &str, choice: &Ch
         began: now(),
         record: found.record.value.clone(),
         etag: found.record.etag.clone(),
-        running: found.verified.clone(),
+        running: found.verified.clone().filter(|_| found.running.serves()),
         desired: service.and_then(|service| desired(service, &found.record.value, &found.running)),
         place: found.place,
         passed_over: wanted.filter(|digest| cause.is_person() && *digest != choice.digest),
+        returns: false,
         probe_function: scope.facts.balancer.as_ref().and_then(|facts| facts.probe_function.clone()),
     }
 }

@@ -22,10 +22,10 @@ use crate::run::{Context, stop, targets, tasks};
 /// # Errors
 /// Where AWS refuses.
 pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
-    let Look { rollout, definition, round, verification, before } = asked;
+    let Look { rollout, definition, digest, round, verification, before } = asked;
     let key = keys(&rollout).record();
     let (scope, found) = try_join!(scope(context, &rollout), record::read::<Record>(&context.home, &key))?;
-    let mut sight = see(context, &scope, &rollout.service, &definition, (&rollout.digest, rollout.began)).await?;
+    let mut sight = see(context, &scope, &rollout.service, &definition, (&digest, rollout.began)).await?;
     sight.holds = found.value.holds(&rollout.execution);
     let released = Released { service: &rollout.service, definition: &definition };
     let questions = Questions::of(&scope, [rollout.service.as_str()]);
@@ -63,7 +63,11 @@ async fn see(
     let running: Vec<&ecs::Task> = wanted.iter().filter(is_ours).filter(runs).collect();
     let deployment = service.deployments().iter().find(|found| found.task_definition() == Some(definition));
     let failed = deployment.filter(|found| found.rollout_state() == Some(&ecs::DeploymentRolloutState::Failed));
-    let event = service.events().first().and_then(|event| event.message()).filter(|text| text.contains("unable to"));
+    let since = |event: &&ecs::ServiceEvent| {
+        event.created_at().and_then(|at| at.to_millis().ok()).is_some_and(|at| at >= began)
+    };
+    let event = service.events().first().filter(since).and_then(|event| event.message());
+    let event = event.filter(|text| text.contains("unable to"));
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut sight = Sight {
         holds: false,

@@ -89,7 +89,7 @@ pub(crate) async fn liveness(clients: &Clients, execution: &str) -> Result<Liven
         return Ok(Liveness::Running);
     }
     let stopped = found.stop_date().map_or(i64::MAX, aws_smithy_types::DateTime::secs);
-    let left = stopped.saturating_add(SAFE_SECONDS) - jiff::Timestamp::now().as_second();
+    let left = stopped.saturating_add(2 * SAFE_SECONDS) - jiff::Timestamp::now().as_second();
     Ok(if left > 0 { Liveness::EndedLately } else { Liveness::Gone })
 }
 

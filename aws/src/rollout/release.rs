@@ -39,7 +39,7 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
     let verifying = |found: &Record| found.moved(&rollout.execution, Phase::Verifying, Some(&arn));
     let held = record::hold(&context.home, &keys(&rollout).record(), &rollout.execution, verifying).await?;
     tell::started(context, &rollout, &arn).await?;
-    Ok(Released { definition: Some(arn), superseded: held.is_none() })
+    Ok(Released { definition: Some(arn), digest: Some(rollout.digest.clone()), superseded: held.is_none() })
 }
 
 /// Takes the lease; returns whether this execution had it already, from an attempt whose answer was lost. What is replaced is the
@@ -51,10 +51,12 @@ async fn take(context: &Context, rollout: &Rollout) -> Result<bool> {
     if record::swap(&context.home, &key, rollout.etag.as_deref(), &taken).await? == Swap::Done {
         return Ok(false);
     }
-    if record::read::<Record>(&context.home, &key).await?.value.holds(&rollout.execution) {
-        return Ok(true);
+    // An attempt of this execution may have come as far as verifying, where anybody may take over: it says again that it writes.
+    let again = |found: &Record| found.moved(&rollout.execution, Phase::Releasing, None);
+    match record::hold(&context.home, &key, &rollout.execution, again).await? {
+        Some(_) => Ok(true),
+        None => Err(Error::Stale(format!("another rollout of service {}", rollout.service))),
     }
-    Err(Error::Stale(format!("another rollout of service {}", rollout.service)))
 }
 
 /// A person's rollback rejects the image that it leaves.

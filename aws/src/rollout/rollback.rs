@@ -8,6 +8,7 @@ use skydeck_core::verdict::{Fault, Verification};
 
 use super::{keys, now, record};
 use crate::error::{Explain, Result};
+use crate::home::Swap;
 use crate::run::Context;
 
 /// Rejects the image where it is at fault, and returns to what was verified last; where there is nothing, the service is scaled
@@ -21,23 +22,20 @@ pub async fn rollback(context: &Context, failing: Failing) -> Result<Released> {
     let released = released.as_deref();
     let back = |found: &Record| found.moved(me, Phase::RollingBack, released);
     let before = record::read::<Record>(home, &key).await?.value;
-    let left = Released { definition: None, superseded: true };
+    let left = Released { definition: None, digest: None, superseded: true };
     let lease = before.lease.as_ref();
     // A rollout that died is finished by whoever finds it, in its place.
-    let adopted = lease.filter(|lease| lease.execution != *me && rollout.record.lease.as_ref() == Some(lease));
-    let held = if adopted.is_some() {
-        let mut adopting = before.clone();
-        if let Some(lease) = &mut adopting.lease {
-            (lease.execution, lease.phase) = (me.clone(), Phase::RollingBack);
-        }
-        let done = record::swap(home, &key, rollout.etag.as_deref(), &adopting).await?;
-        (done == crate::home::Swap::Done).then_some(adopting)
+    let adopts = rollout.returns && lease.is_some_and(|lease| lease.execution != *me);
+    let held = if adopts {
+        let Some(adopted) = before.adopted(me) else { return Ok(left) };
+        let done = record::swap(home, &key, rollout.etag.as_deref(), &adopted).await?;
+        (done == Swap::Done).then_some(adopted)
     } else {
-        // First: whoever takes over from here on must know that the image is bad.
-        reject(context, &rollout, &before, verification.as_ref()).await?;
         record::hold(home, &key, me, back).await?
     };
     let Some(held) = held else { return Ok(left) };
+    // With the lease in hand and before the service is written to: whoever takes over from here on knows that the image is bad.
+    reject(context, &rollout, &held, verification.as_ref()).await?;
     let released = held.lease.as_ref().and_then(|lease| lease.released.as_deref());
     let target = way_back(&held, released);
     let cluster = &rollout.platform;
@@ -49,7 +47,8 @@ pub async fn rollback(context: &Context, failing: Failing) -> Result<Released> {
     request.send().await.during("roll back service", &rollout.service)?;
     let returning = |found: &Record| found.moved(me, Phase::Returning, None);
     let held = record::hold(home, &key, me, returning).await?;
-    Ok(Released { definition: target.map(|target| target.definition), superseded: held.is_none() })
+    let (definition, digest) = target.map(|target| (target.definition, target.digest)).unzip();
+    Ok(Released { definition, digest, superseded: held.is_none() })
 }
 
 /// Remembers an image as rejected, where that is what the verdict means: it is at fault, and it is not the image that is

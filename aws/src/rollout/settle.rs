@@ -27,9 +27,10 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
         if !succeed(context, &scope, &rollout, ended.released.as_deref()).await? {
             ended.verdict = Verdict::Superseded;
         }
-    } else {
+    } else if ended.verdict != Verdict::RolledBack || ended.returned.is_some() {
         record::hold(home, &key, me, |found| found.freed(me)).await?;
     }
+    // A service that could not be rolled back keeps the lease of an execution that has ended: the sweep finds it by that.
     let reason = story(&ended);
     let fault = ended.verification.as_ref().and_then(|seen| seen.fault);
     let checks = ended.verification.map(|seen| seen.checks).unwrap_or_default();

@@ -86,7 +86,8 @@ pub(super) async fn ensure_queue(clients: &Clients, account: &Account) -> Result
     };
     let url = found.queue_url().unwrap_or_default();
     let tags = sqs.list_queue_tags().queue_url(url).send().await.during("read tags of queue", DEAD_LETTERS)?;
-    if !tags.tags().is_some_and(|tags| tags.get(TAG).is_some_and(|value| value == TAG_VALUE)) {
+    let is_ours = tags.tags().and_then(|tags| tags.get(TAG)).is_some_and(|value| value == TAG_VALUE);
+    if !is_ours {
         return Err(taken("queue", DEAD_LETTERS));
     }
     let request = sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::Policy);

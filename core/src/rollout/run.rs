@@ -91,6 +91,9 @@ pub struct Rollout {
     pub place: bool,
     /// The image that the policy wants, where a person chose another one.
     pub passed_over: Option<String>,
+    /// Whether it only takes back what a dead rollout left.
+    #[serde(default)]
+    pub returns: bool,
     /// The platform's function inside the VPC.
     pub probe_function: Option<String>,
 }
@@ -100,6 +103,8 @@ pub struct Rollout {
 pub struct Released {
     /// ARN of the task definition that the service was given; none where the service was scaled to zero.
     pub definition: Option<String>,
+    /// Digest of its image.
+    pub digest: Option<String>,
     /// Whether the service was left alone, since it is another rollout's by now.
     pub superseded: bool,
 }
@@ -111,6 +116,8 @@ pub struct Look {
     pub rollout: Rollout,
     /// ARN of the task definition that is to serve.
     pub definition: String,
+    /// Digest of its image.
+    pub digest: String,
     /// Which look this is, from 0.
     pub round: u32,
     /// What the look before this one saw.

@@ -1,6 +1,7 @@
 //! The state machine's way through a run, in this process: the same functions, the same retries, no waits.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use skydeck_aws::home::Home;
@@ -128,7 +129,7 @@ impl Machine {
 
     /// `Observe`: no service has an image yet, so that one look is enough.
     pub(super) async fn observe(&self, way: &Way, between: &dyn Fn()) -> Result<()> {
-        let look = Look { run: way.run()?, facts: way.facts.clone(), round: 0 };
+        let look = Look { run: way.run()?, facts: way.facts.clone(), round: 0, rollouts: BTreeMap::new() };
         retried(async || run::observe(&self.context, look.clone()).await, between).await.map(drop)
     }
 
