@@ -103,7 +103,7 @@ impl Stage {
             if begun.elapsed() > PATIENCE {
                 panic!("{} of {count} rollouts of {digest} have ended: {:#?}", ended.len(), self.runs().await);
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            pause().await;
         }
     }
 
@@ -145,7 +145,7 @@ impl Stage {
         let begun = Instant::now();
         while self.runs().await.iter().any(|run| run.2 == "RUNNING") {
             assert!(begun.elapsed() < PATIENCE, "rollouts go on: {:#?}", self.runs().await);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            pause().await;
         }
     }
 
@@ -198,6 +198,12 @@ impl Stage {
         calls.truncate(last);
         calls
     }
+}
+
+/// Between two looks at a condition that has a deadline.
+#[expect(clippy::disallowed_methods, reason = "a test waits for a condition here, and no Lambda")]
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 /// The most calls of which each began after the one before it had ended.

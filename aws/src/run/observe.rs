@@ -35,7 +35,14 @@ pub async fn observe(context: &Context, asked: Look) -> Result<Verification> {
     let seen: BTreeMap<String, Seen> = try_join_all(seen).await?.into_iter().collect();
     let names = scope.platform.services.keys();
     let mut checks = rollouts(clients, &asked.rollouts).await?;
-    checks.extend(names.flat_map(|name| look(name, seen.get(name))));
+    let rolling: Vec<String> = checks.iter().map(|check| check.service.clone()).collect();
+    checks.extend(names.flat_map(|name| look(name, seen.get(name))).map(|mut check| {
+        // Whether it fails is that rollout's verdict.
+        if rolling.contains(&check.service) && check.outcome == Outcome::Failed {
+            check.outcome = Outcome::NotYet;
+        }
+        check
+    }));
     let running = checks.iter().filter(|check| check.check == Name::Tasks && check.outcome != Outcome::Skipped);
     let (outside, inside) = Questions::of(scope, running.map(|check| check.service.as_str()));
     Ok(Verification::of(asked.round, checks, outside, inside))
