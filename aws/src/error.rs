@@ -1,5 +1,6 @@
 //! What can go wrong, told as verb, resource, code and advice; and the names by which the state machine knows it.
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use skydeck_core::plan::Refusal;
@@ -44,6 +45,9 @@ pub enum Error {
         /// What has moved.
         moved: Vec<String>,
     },
+    /// What was decided no longer holds: it has to be decided again.
+    #[error("{0} came in between")]
+    Stale(String),
     /// The run cannot begin as it was asked for: input, platform file, installation.
     #[error("{0}")]
     Input(String),
@@ -82,13 +86,14 @@ impl Error {
     pub fn error_type(&self) -> &'static str {
         match self {
             Error::NotYet(_) => "NotYet",
-            Error::Aws { code, .. } if is_throttling(code) => "Throttled",
+            Error::Aws { code, .. } if is_throttling(code) || is_aws_own(code) => "Throttled",
             Error::Aws { code, .. } if is_denial(code) => "AccessDenied",
             Error::Aws { .. } => "AwsError",
             Error::Refused(Refusal::Taken { .. }) => "Taken",
             Error::Refused(_) => "Refused",
             Error::Locked { .. } => "Locked",
             Error::Moved { .. } => "Moved",
+            Error::Stale(_) => "Stale",
             Error::Input(_) => "BadInput",
             Error::Several { first, .. } => first.error_type(),
             Error::Broken(_) => "Broken",
@@ -102,6 +107,13 @@ impl Error {
             Error::Aws { code, .. } => Some(code),
             _ => None,
         }
+    }
+
+    /// Whether there is no such thing, by AWS's code.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        let code = self.code().unwrap_or_default();
+        ["NotFound", "NotFoundException", "NoSuchEntity", "NoSuchBucket"].iter().any(|end| code.ends_with(end))
     }
 
     /// Whether AWS answered with this code and these words: some codes stand for many things.
@@ -136,6 +148,22 @@ fn is_throttling(code: &str) -> bool {
     ) || code == NO_ANSWER
 }
 
+/// AWS's own failures. Whether the call had its effect is open, so that the next attempt has to look.
+fn is_aws_own(code: &str) -> bool {
+    matches!(
+        code,
+        "InternalError"
+            | "InternalFailure"
+            | "InternalServerError"
+            | "InternalServiceError"
+            | "ServerException"
+            | "ServiceException"
+            | "ServiceFailure"
+            | "ServiceUnavailable"
+            | "Unavailable"
+    )
+}
+
 fn is_denial(code: &str) -> bool {
     matches!(code, "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" | "403")
 }
@@ -148,6 +176,9 @@ fn advice(code: &str) -> &'static str {
         }
         NO_ANSWER => ". No answer came from AWS; the next attempt finds out whether the call had its effect",
         code if is_throttling(code) => ". AWS asked to slow down",
+        code if is_aws_own(code) => {
+            ". The failure is AWS's own; the next attempt finds out whether the call had its effect"
+        }
         "BucketAlreadyExists" => {
             ". Another account owns a bucket of this name; set `suffix` for the bucket in the platform file"
         }
@@ -173,7 +204,7 @@ pub trait Explain<T> {
     fn find(self, codes: &[&str], verb: &str, resource: &str) -> Result<Option<T>>;
 }
 
-impl<T, E, R> Explain<T> for std::result::Result<T, SdkError<E, R>>
+impl<T, E> Explain<T> for std::result::Result<T, SdkError<E, HttpResponse>>
 where
     E: ProvideErrorMetadata,
 {
@@ -190,10 +221,10 @@ where
     }
 }
 
-fn explain<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, verb: &str, resource: &str) -> Error {
+fn explain<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, verb: &str, resource: &str) -> Error {
     let (code, message) = match error {
         SdkError::ServiceError(service) => (
-            service.err().code().unwrap_or("Unknown").to_owned(),
+            service.err().code().unwrap_or_else(|| wordless(service.raw().status().as_u16())).to_owned(),
             service.err().message().unwrap_or("AWS gave no message").trim_end_matches('.').to_owned(),
         ),
         SdkError::ConstructionFailure(_) => ("BadRequest".to_owned(), "the request could not be built".to_owned()),
@@ -201,6 +232,17 @@ fn explain<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, verb: &str, resou
         _ => (NO_ANSWER.to_owned(), "the connection failed".to_owned()),
     };
     Error::Aws { verb: verb.to_owned(), resource: resource.to_owned(), code, message }
+}
+
+/// The code that an answer without a body would have had: that to a `HEAD` of S3.
+fn wordless(status: u16) -> &'static str {
+    match status {
+        403 => "Forbidden",
+        404 => "NotFound",
+        429 | 503 => "SlowDown",
+        500.. => "InternalError",
+        _ => "Unknown",
+    }
 }
 
 /// Takes "it is already so" for done. Each use says in a comment which race it is.
@@ -252,12 +294,14 @@ mod tests {
             (Error::NotYet("x".to_owned()), "NotYet"),
             (aws("RequestLimitExceeded"), "Throttled"),
             (aws("NoAnswer"), "Throttled"),
+            (aws("InternalError"), "Throttled"),
             (aws("UnauthorizedOperation"), "AccessDenied"),
             (aws("VpcLimitExceeded"), "AwsError"),
             (Error::Refused(taken), "Taken"),
             (Error::Refused(impossible), "Refused"),
             (locked, "Locked"),
             (Error::Moved { plan: "p".to_owned(), moved: Vec::new() }, "Moved"),
+            (Error::Stale("x".to_owned()), "Stale"),
             (Error::Input("x".to_owned()), "BadInput"),
             (Error::Broken("x".to_owned()), "Broken"),
         ];

@@ -47,10 +47,60 @@ pub const FUNCTIONS: &[Function] = &[
             "ecs:DescribeTasks",
             "ecs:ListTasks",
             "elasticloadbalancing:DescribeTargetHealth",
+            "states:DescribeExecution",
         ],
     },
     Function { name: "ask", actions: &[] },
     Function { name: "conclude", actions: &[] },
+    Function { name: "dispatch", actions: &["states:StartExecution"] },
+    Function { name: "decide", actions: DECIDE },
+    Function {
+        name: "release",
+        actions: &[
+            "ecs:DescribeTaskDefinition",
+            "ecs:ListTaskDefinitions",
+            "ecs:RegisterTaskDefinition",
+            "ecs:TagResource",
+            "ecs:UpdateService",
+            "events:PutEvents",
+            "iam:PassRole",
+        ],
+    },
+    Function {
+        name: "look",
+        actions: &[
+            "autoscaling:DescribeAutoScalingGroups",
+            "ecr:BatchGetImage",
+            "ecs:DescribeServices",
+            "ecs:DescribeTasks",
+            "ecs:ListTasks",
+            "elasticloadbalancing:DescribeTargetHealth",
+        ],
+    },
+    Function { name: "rollback", actions: &["ecs:UpdateService", "iam:PassRole"] },
+    Function {
+        name: "settle",
+        actions: &[
+            "ecr:BatchDeleteImage",
+            "ecr:BatchGetImage",
+            "ecr:PutImage",
+            "ecs:DeregisterTaskDefinition",
+            "ecs:ListTaskDefinitions",
+            "events:PutEvents",
+        ],
+    },
+    Function { name: "sweep", actions: DECIDE },
+];
+
+/// What a decision reads, and the rollouts that it starts.
+const DECIDE: &[&str] = &[
+    "ecr:BatchGetImage",
+    "ecr:DescribeImages",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "ssm:GetParameters",
+    "states:DescribeExecution",
+    "states:StartExecution",
 ];
 
 const fn layer<W: Work>() -> Function {

@@ -164,6 +164,22 @@ impl Home {
         Ok(folders.filter_map(|folder| folder.split('/').nth(1)).map(Into::into).collect())
     }
 
+    /// The keys that begin so, and when each was written last, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// Where S3 refuses.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<(String, i64)>> {
+        let request = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix);
+        let pages: Vec<_> =
+            request.into_paginator().send().collect::<Result<_, _>>().await.during("list", &self.url(prefix))?;
+        let objects = pages.iter().flat_map(|page| page.contents());
+        let written = |object: &aws_sdk_s3::types::Object| {
+            let at = object.last_modified().and_then(|at| at.to_millis().ok()).unwrap_or_default();
+            Some((object.key()?.to_owned(), at))
+        };
+        Ok(objects.filter_map(written).collect())
+    }
+
     fn put(&self, key: &str, body: Vec<u8>) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
         let body = ByteStream::from(body);
         self.s3.put_object().bucket(&self.bucket).key(key).content_type("application/json").body(body)

@@ -12,6 +12,7 @@ pub mod layer;
 pub mod lock;
 mod logs;
 mod number;
+pub mod rollout;
 pub mod run;
 mod tag;
 

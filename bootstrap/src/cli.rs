@@ -1,8 +1,14 @@
 //! What can be typed.
 
+mod rollout;
+mod sandbox;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use rollout::{Resume, Rollback, Rollout, Rollouts, Suspend, Wait};
+pub use sandbox::{Calls, Disturb, Events, Push, Sandbox, Up, Which};
 
 /// Provision a container platform on ECS from one file, and watch it being done.
 #[derive(Debug, Parser)]
@@ -92,6 +98,50 @@ Examples:
   skydeck outputs
   skydeck outputs skyfox-devprod --json | jq -r .vpc_id")]
     Outputs(Outputs),
+    /// Roll an image of a service out, and follow it to its verdict
+    #[command(after_help = "\
+Examples:
+  skydeck rollout movie                          the image that the service's policy wants now
+  skydeck rollout movie --image v1.2.0           another one, by its tag
+  skydeck rollout movie --image sha256:0f1e...   or by its digest
+
+A push does this by itself. What a person asks for is rolled out even where it was rejected before or the
+service is suspended.")]
+    Rollout(Rollout),
+    /// Return to the image that was verified before, and reject the one that is left
+    #[command(after_help = "\
+Examples:
+  skydeck rollback movie
+  skydeck rollback movie --no-follow
+
+The image that is left is deployed again by `skydeck rollout` alone.")]
+    Rollback(Rollback),
+    /// Show the last rollouts, those that go on, and what is suspended
+    #[command(after_help = "\
+Examples:
+  skydeck rollouts
+  skydeck rollouts movie --limit 5
+  skydeck rollouts --json | jq '.rollouts[0].verdict'")]
+    Rollouts(Rollouts),
+    /// Wait for the verdict on an image that was pushed, as a pipeline does
+    #[command(after_help = "\
+Examples:
+  docker buildx build --push --tag \"$REPOSITORY:$VERSION\" --metadata-file build.json .
+  skydeck wait movie --digest \"$(jq -r '.\"containerimage.digest\"' build.json)\" --timeout 15m
+
+Exit codes: 0 it serves, 1 it was rolled back or refused, 2 another image took its place, 3 no verdict in time,
+4 an error, 130 interrupted. Arguments that cannot be read are 2, as everywhere.")]
+    Wait(Wait),
+    /// Hold pushes and the sweep off a service
+    #[command(after_help = "\
+Examples:
+  skydeck suspend movie --reason \"the festival's opening night\"
+
+What a person asks for (`rollout`, `rollback`, `apply`) goes on as before.")]
+    Suspend(Suspend),
+    /// Let pushes and the sweep reach a service again
+    #[command(after_help = "Examples:\n  skydeck resume movie")]
+    Resume(Resume),
     /// The values of parameters that a person gives
     #[command(subcommand)]
     Secret(Secret),
@@ -107,7 +157,9 @@ pub enum Secret {
     #[command(after_help = "\
 Examples:
   skydeck secret set /skyfox-backend/jwt-secret           asks for the value, and does not show it
-  skydeck secret set /skyfox-backend/jwt-secret < file")]
+  skydeck secret set /skyfox-backend/jwt-secret < file
+
+The services that read it are rolled out again, with the image that they run.")]
     Set {
         /// The parameter's name, as the platform file has it
         name: String,
@@ -224,112 +276,6 @@ pub struct Outputs {
     pub platform: Option<String>,
 }
 
-/// `sandbox`.
-#[derive(Debug, Subcommand)]
-pub enum Sandbox {
-    /// Start it in the background
-    #[command(after_help = "\
-Examples:
-  skydeck sandbox up
-  skydeck sandbox up --speed 1 --latency 50ms   as slow as AWS itself
-
-The first time, a Python environment is made under target/sandbox.")]
-    Up(Up),
-    /// End it, with everything in it
-    #[command(after_help = "Examples:\n  skydeck sandbox down")]
-    Down,
-    /// Say whether one runs, and where
-    #[command(after_help = "Examples:\n  skydeck sandbox status --json")]
-    Status,
-    /// Print the variables by which AWS tools find it
-    #[command(after_help = "\
-Examples:
-  eval \"$(skydeck sandbox env)\"
-  aws ec2 describe-vpcs")]
-    Env,
-    /// Push an image of a service, as a pipeline does
-    #[command(after_help = "\
-Examples:
-  skydeck sandbox push movie                         an image that behaves well, tagged latest
-  skydeck sandbox push movie --tag v1.2.0 --behaves crash
-
-It behaves: healthy, slow:SECONDS, crash, crash-later, error, wrong-path, hang or too-big.")]
-    Push(Push),
-    /// Show the AWS calls that were made
-    #[command(after_help = "\
-Examples:
-  skydeck sandbox calls                          how often each action was called, by whom
-  skydeck sandbox calls --writes --list          each call that changes something
-  skydeck sandbox calls --caller skydeck-network --json")]
-    Calls(Calls),
-    /// Serve it in this process
-    #[command(hide = true)]
-    Serve(Up),
-}
-
-/// `sandbox up`.
-#[derive(Debug, Clone, Args)]
-pub struct Up {
-    /// How many times as fast as AWS its waits pass
-    #[arg(long, default_value_t = 20.0, value_parser = speed)]
-    pub speed: f64,
-    /// Delay of each call, such as 50ms
-    #[arg(long, default_value = "0ms", value_parser = latency)]
-    pub latency: std::time::Duration,
-    /// Region
-    #[arg(long, default_value = "ap-south-1")]
-    pub region: String,
-    /// Port; 0 is any free one
-    #[arg(long, default_value_t = 0)]
-    pub port: u16,
-}
-
-/// `sandbox push`.
-#[derive(Debug, Args)]
-pub struct Push {
-    /// The service, as the platform file has it
-    pub service: String,
-    /// The image's tag
-    #[arg(long, default_value = "latest")]
-    pub tag: String,
-    /// How its tasks behave
-    #[arg(long, value_name = "HOW", value_parser = behaviour)]
-    pub behaves: Option<String>,
-    /// Which platform, where there are several
-    #[arg(long)]
-    pub platform: Option<String>,
-}
-
-/// `sandbox calls`.
-#[derive(Debug, Args)]
-pub struct Calls {
-    /// Only calls that change something
-    #[arg(long)]
-    pub writes: bool,
-    /// Only calls of this caller, such as skydeck-network
-    #[arg(long)]
-    pub caller: Option<String>,
-    /// Only calls of this service, such as ec2
-    #[arg(long)]
-    pub service: Option<String>,
-    /// Only calls after this number
-    #[arg(long, default_value_t = 0)]
-    pub since: u64,
-    /// Each call, not counts
-    #[arg(long)]
-    pub list: bool,
-}
-
-/// Another word would pass for `healthy`, and the person would wonder.
-fn behaviour(text: &str) -> Result<String, String> {
-    const KNOWN: [&str; 7] = ["healthy", "crash", "crash-later", "error", "wrong-path", "hang", "too-big"];
-    let is_slow = text.strip_prefix("slow:").is_some_and(|seconds| seconds.parse::<f64>().is_ok());
-    if is_slow || KNOWN.contains(&text) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("one of {}, slow:SECONDS", KNOWN.join(", ")))
-}
-
 /// What was typed. Arguments that cannot be read end the command, with the code that the verb has for an error.
 #[must_use]
 pub fn parse() -> Cli {
@@ -343,19 +289,6 @@ pub fn parse() -> Cli {
         }
         error.exit()
     })
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(speed) if (0.1..=1000.0).contains(&speed) => Ok(speed),
-        _ => Err("a number from 0.1 to 1000".into()),
-    }
-}
-
-fn latency(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = || "milliseconds, such as 50ms".to_owned();
-    let number = text.strip_suffix("ms").ok_or_else(wrong)?;
-    number.parse().map(std::time::Duration::from_millis).map_err(|_| wrong())
 }
 
 #[cfg(test)]
@@ -409,11 +342,5 @@ mod tests {
     fn a_file_and_a_platform_are_not_both_said() {
         let said = ["skydeck", "apply", "a.toml", "--platform", "b"];
         assert_eq!(Cli::try_parse_from(said).unwrap_err().exit_code(), 2);
-    }
-
-    #[test]
-    fn a_latency_has_a_unit() {
-        assert_eq!(latency("50ms"), Ok(std::time::Duration::from_millis(50)));
-        assert!(latency("50").is_err() && latency("-1ms").is_err());
     }
 }

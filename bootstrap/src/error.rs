@@ -33,6 +33,12 @@ pub enum Ending {
     Failed,
     /// The person stopped following.
     Interrupted,
+    /// Of `wait`: another image took the place of the one that was waited for.
+    Superseded,
+    /// Of `wait`: there was no verdict in time.
+    TimedOut,
+    /// Of `wait`, whose other codes are verdicts: an error, which was told.
+    Unknown,
 }
 
 impl From<Ending> for ExitCode {
@@ -41,6 +47,9 @@ impl From<Ending> for ExitCode {
             Ending::Done => ExitCode::SUCCESS,
             Ending::Changes => ExitCode::from(2),
             Ending::Failed => ExitCode::from(1),
+            Ending::Superseded => ExitCode::from(2),
+            Ending::TimedOut => ExitCode::from(3),
+            Ending::Unknown => ExitCode::from(4),
             // 128 + SIGINT, as shells have it.
             Ending::Interrupted => ExitCode::from(130),
         }

@@ -1,4 +1,4 @@
-//! Runs of `provision`: started, followed, listed.
+//! Runs of `provision` and `rollout`: started, followed, listed.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use skydeck_aws::error::{Error, Explain};
 use skydeck_aws::home::Home;
 use skydeck_aws::{Clients, Result};
+use skydeck_core::rollout::trigger::{self, Cause};
 use skydeck_core::run::Mode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,15 +18,15 @@ use crate::error::{Ending, Usage};
 use crate::follow::{self, Finished, Line, summary};
 use crate::show::{self, plan_of};
 
-/// Step Functions' limit is 80 characters; mode, time and the rest take 28.
-const LONGEST_PLATFORM: usize = 50;
+/// Step Functions' limit is 80 characters; verb, time and the rest take 29.
+const LONGEST_SUBJECT: usize = 50;
 
-/// The name of a new execution: what it does to which platform, when, and 4 hex digits against two at once.
-fn execution_name(platform: &str, mode: Mode, now: jiff::Timestamp, salt: u32) -> String {
-    let platform: String = platform.chars().take(LONGEST_PLATFORM).collect();
+/// The name of a new execution: what it does to which platform or service, when, and 4 hex digits against two at once.
+fn execution_name(subject: &str, verb: &str, now: jiff::Timestamp, salt: u32) -> String {
+    let subject: String = subject.chars().take(LONGEST_SUBJECT).collect();
     let time = now.strftime("%Y%m%d%H%M%S");
     let hash = Sha256::digest(format!("{salt} {}", now.as_nanosecond()));
-    format!("{platform}-{}-{time}-{:02x}{:02x}", word(mode), hash[0], hash[1])
+    format!("{subject}-{verb}-{time}-{:02x}{:02x}", hash[0], hash[1])
 }
 
 /// The mode as the state machine's input has it.
@@ -58,10 +59,25 @@ impl<'a> Order<'a> {
 
 /// Starts a run; returns the execution's ARN.
 pub(crate) async fn start(clients: &Clients, account: &Account, order: &Order<'_>) -> Result<String> {
-    let name = execution_name(order.platform, order.mode, jiff::Timestamp::now(), std::process::id());
-    let input = json!(order);
-    let request = clients.sfn.start_execution().state_machine_arn(account.machine("provision")).name(&name);
-    let started = request.input(input.to_string()).send().await.during("start execution", &name)?;
+    begin(clients, account.machine("provision"), (order.platform, word(order.mode)), order).await
+}
+
+/// Starts a rollout; returns the execution's ARN.
+pub(crate) async fn start_rollout(clients: &Clients, account: &Account, order: &trigger::Order) -> Result<String> {
+    let subject = format!("{}-{}", order.platform.as_deref().unwrap_or_default(), order.service);
+    let verb = if order.cause == Cause::Rollback { "rollback" } else { "rollout" };
+    begin(clients, account.machine("rollout"), (subject.trim_start_matches('-'), verb), order).await
+}
+
+async fn begin(
+    clients: &Clients,
+    machine: String,
+    (subject, verb): (&str, &str),
+    input: &(impl Serialize + Sync),
+) -> Result<String> {
+    let name = execution_name(subject, verb, jiff::Timestamp::now(), std::process::id());
+    let request = clients.sfn.start_execution().state_machine_arn(machine).name(&name);
+    let started = request.input(json!(input).to_string()).send().await.during("start execution", &name)?;
     Ok(started.execution_arn)
 }
 
@@ -77,9 +93,14 @@ pub(crate) async fn start_and_follow(
     if follow {
         return follow_to_end(context, clients, account, &execution).await;
     }
-    context.terminal.say(format!("Started. Follow it with `{}`", follow_again(context, &execution)));
-    context.terminal.document(&json!({ "execution": execution, "status": "RUNNING" }))?;
+    leave(context, &execution, "Started. Follow it with")?;
     Ok(Ending::Done)
+}
+
+/// Says how to follow a run that goes on.
+pub(crate) fn leave(context: &Context, execution: &str, text: &str) -> miette::Result<()> {
+    context.terminal.say(format!("{text} `{} follow {execution}`", context.invocation()));
+    context.terminal.document(&json!({ "execution": execution, "status": "RUNNING" }))
 }
 
 /// Follows a run until it ends or the person has seen enough, and tells how it ended.
@@ -90,9 +111,7 @@ pub(crate) async fn follow_to_end(
     execution: &str,
 ) -> miette::Result<Ending> {
     let Some(finished) = watch(context, clients, execution).await? else {
-        let again = follow_again(context, execution);
-        context.terminal.say(format!("\nThe run goes on. Follow it again with `{again}`"));
-        context.terminal.document(&json!({ "execution": execution, "status": "RUNNING" }))?;
+        leave(context, execution, "\nThe run goes on. Follow it again with")?;
         return Ok(Ending::Interrupted);
     };
     tell_end(context, clients, account, &finished).await?;
@@ -146,11 +165,6 @@ pub(crate) async fn tell_end(
     Ok(())
 }
 
-/// The command that follows an execution again.
-pub(crate) fn follow_again(context: &Context, execution: &str) -> String {
-    format!("{} follow {execution}", context.invocation())
-}
-
 /// The platform that is meant where none is named: the only one.
 pub(crate) async fn only_platform(home: &Home) -> miette::Result<String> {
     let mut platforms = home.platforms().await.map_err(installed)?;
@@ -186,9 +200,9 @@ mod tests {
     #[test]
     fn an_executions_name_says_what_and_when_and_fits() {
         let now: jiff::Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let name = execution_name("skyfox-devprod", Mode::Apply, now, 7);
+        let name = execution_name("skyfox-devprod", "apply", now, 7);
         assert!(name.starts_with("skyfox-devprod-apply-20260301120000-"), "{name}");
-        assert_ne!(name, execution_name("skyfox-devprod", Mode::Apply, now, 8));
-        assert!(execution_name(&"x".repeat(100), Mode::Destroy, now, 7).len() <= 80);
+        assert_ne!(name, execution_name("skyfox-devprod", "apply", now, 8));
+        assert!(execution_name(&"x".repeat(100), "rollback", now, 7).len() <= 80);
     }
 }

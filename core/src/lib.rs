@@ -13,6 +13,7 @@ pub mod outputs;
 pub mod placement;
 pub mod plan;
 pub mod preview;
+pub mod rollout;
 pub mod run;
 pub mod scope;
 pub mod spec;

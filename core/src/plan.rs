@@ -56,6 +56,9 @@ pub struct Plan<C> {
     pub steps: Vec<Step<C>>,
     /// What a person should know although nothing changes for it, such as a newer AMI.
     pub notes: Vec<String>,
+    /// What a rollout has to change, since this layer may not: services, and how a person reads it. It counts as a change, and
+    /// the layer is converged without it.
+    pub rollouts: Vec<Handover>,
     /// What AWS has to finish before the rest can be planned, such as instances that terminate. With a wait in it, a
     /// plan without steps is not converged.
     pub waits: Vec<String>,
@@ -63,9 +66,18 @@ pub struct Plan<C> {
     pub later: Vec<Description>,
 }
 
+/// A change that is left to a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// The service.
+    pub service: String,
+    /// What changes.
+    pub description: Description,
+}
+
 impl<C> Default for Plan<C> {
     fn default() -> Self {
-        Plan { steps: Vec::new(), notes: Vec::new(), waits: Vec::new(), later: Vec::new() }
+        Plan { steps: Vec::new(), notes: Vec::new(), rollouts: Vec::new(), waits: Vec::new(), later: Vec::new() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The payloads between the states of `provision`, and the report of a run.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -187,6 +188,9 @@ pub struct Look {
     pub facts: Facts,
     /// Which look this is, from 0.
     pub round: u32,
+    /// ARNs of the rollouts that the run has started, by service.
+    #[serde(default)]
+    pub rollouts: BTreeMap<String, String>,
 }
 
 /// Output of a layer's function.
@@ -196,6 +200,28 @@ pub struct LayerOutput {
     pub facts: Facts,
     /// What it did.
     pub report: LayerReport,
+    /// Services that a rollout has to change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollouts: Vec<String>,
+}
+
+/// Input of `Dispatch`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispatch {
+    /// The run.
+    pub run: Run,
+    /// What the layers handed on.
+    pub facts: Facts,
+    /// Services that a rollout has to change.
+    #[serde(default)]
+    pub services: Vec<String>,
+}
+
+/// Output of `Dispatch`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispatched {
+    /// ARN of the rollout of each service.
+    pub rollouts: BTreeMap<String, String>,
 }
 
 /// What a layer did, or in mode `plan` would do.

@@ -9,7 +9,7 @@ use skydeck_core::spec::{Part, Platform, Problems, Template, parse};
 const SKYFOX: &str = include_str!("../../platforms/skyfox.toml");
 
 /// What is written over a part of the file.
-const WORDS: [&str; 26] = [
+const WORDS: [&str; 30] = [
     "",
     "\"",
     "'",
@@ -36,6 +36,10 @@ const WORDS: [&str; 26] = [
     "movie",
     "[services.movie]",
     "x = 1\n",
+    "newest",
+    "regex = '('",
+    "numeric = '*'",
+    "image = { semver = '1' }\n",
 ];
 
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use skydeck_core::spec::{Health, Part, Platform, Rule, Scheme, Service, Template, parse};
+use skydeck_core::spec::{Health, ImagePolicy, Part, Platform, Rule, Scheme, Service, Template, parse};
 
 const SKYFOX: &str = include_str!("../../platforms/skyfox.toml");
 const MINIMAL: &str = include_str!("../../platforms/minimal.toml");
@@ -39,6 +39,8 @@ fn health(path: &str) -> Health {
 fn internal_service(name: &str, port: u16, priority: u16, health_path: &str) -> Service {
     Service {
         repository: format!("{name}-service"),
+        image: ImagePolicy::Newest,
+        keep_revisions: 5,
         port,
         cpu: 230,
         memory: 410,
@@ -112,6 +114,8 @@ fn skyfox_has_the_services_of_its_reference() {
     assert_eq!(skyfox.services["payment"], payment);
     let backend = Service {
         repository: "backend".into(),
+        image: ImagePolicy::Newest,
+        keep_revisions: 5,
         port: 8080,
         cpu: 475,
         memory: 819,
@@ -154,6 +158,8 @@ fn the_minimal_platform_gets_its_other_settings_by_default() {
     assert_eq!(minimal.load_balancers["public"].default_service.as_deref(), Some("web"));
     let web = Service {
         repository: "web".into(),
+        image: ImagePolicy::Newest,
+        keep_revisions: 5,
         port: 8080,
         cpu: 256,
         memory: 512,

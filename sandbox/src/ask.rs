@@ -13,6 +13,8 @@ pub struct Reply {
     pub status: u16,
     /// The header `Server`: `awselb/2.0` where the load balancer itself answered.
     pub server: Option<String>,
+    /// The header `Location`, where it redirects.
+    pub location: Option<String>,
     /// The body.
     pub body: String,
 }
@@ -40,7 +42,9 @@ pub(crate) async fn ask(
     stream.read_to_string(&mut answer).await.ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    let pairs = head.lines().filter_map(|line| line.split_once(": "));
-    let mut server = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("server")).map(|(_, value)| value.to_owned());
-    Some(Reply { status, server: server.next(), body: body.to_owned() })
+    let header = |wanted: &str| {
+        let mut pairs = head.lines().filter_map(|line| line.split_once(": "));
+        pairs.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.to_owned())
+    };
+    Some(Reply { status, server: header("server"), location: header("location"), body: body.to_owned() })
 }

@@ -11,8 +11,14 @@ use crate::{ACCOUNT, Error};
 
 const LAUNCHER: &str = include_str!("launch.py");
 /// What the launcher imports, from beside it.
-const REFUSALS: [(&str, &str); 2] =
-    [("refuse_ec2.py", include_str!("refuse_ec2.py")), ("refuse_elb.py", include_str!("refuse_elb.py"))];
+const AMENDMENTS: [(&str, &str); 6] = [
+    ("amend_ecr.py", include_str!("amend_ecr.py")),
+    ("amend_events.py", include_str!("amend_events.py")),
+    ("amend_states.py", include_str!("amend_states.py")),
+    ("refuse_ec2.py", include_str!("refuse_ec2.py")),
+    ("refuse_elb.py", include_str!("refuse_elb.py")),
+    ("tell.py", include_str!("tell.py")),
+];
 const FACTS: &str = include_str!("facts.json");
 
 /// What ministack answers. ECS and Auto Scaling are missing on purpose: it still checks who calls and whether they may,
@@ -38,6 +44,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) dir: &'a Path,
     /// Where the functions call AWS: the gateway.
     pub(crate) endpoint: &'a str,
+    /// The certificate of who signs those of load balancers: what functions trust.
+    pub(crate) authority: &'a Path,
     pub(crate) region: &'a str,
     pub(crate) speed: f64,
 }
@@ -45,7 +53,7 @@ pub(crate) struct Settings<'a> {
 impl Emulator {
     pub(crate) async fn start(settings: &Settings<'_>) -> Result<Self, Error> {
         let launcher = write(settings.dir, "launch.py", LAUNCHER)?;
-        for (name, text) in REFUSALS {
+        for (name, text) in AMENDMENTS {
             write(settings.dir, name, text)?;
         }
         let facts = write(settings.dir, "facts.json", FACTS)?;
@@ -92,6 +100,7 @@ impl Settings<'_> {
             ("AWS_DEFAULT_REGION", self.region.into()),
             ("AWS_ENDPOINT_URL", self.endpoint.into()),
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
+            ("SSL_CERT_FILE", self.authority.display().to_string()),
             ("NO_PROXY", crate::NO_PROXY.into()),
             ("no_proxy", crate::NO_PROXY.into()),
         ]

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 
 def end_with_parent():
@@ -91,6 +92,24 @@ def link_events(sfn):
     sfn._add_event, sfn._run_sub_machine = add, branch
 
 
+def let_the_past_be_longer(sfn):
+    """Tells an execution's end as long ago as it would be had all the time since passed at the sandbox's speed: functions
+    compare it with the machine's own clock."""
+    describe, scale = sfn._describe_execution, float(os.environ.get("SFN_WAIT_SCALE", "1"))
+
+    def amended(data):
+        status, headers, body = describe(data)
+        answer = json.loads(body)
+        if status != 200 or not answer.get("stopDate") or scale <= 0:
+            return status, headers, body
+        ended = sfn._timestamp_response_value(answer["stopDate"])
+        now = time.time()
+        answer["stopDate"] = now - (now - ended) / scale
+        return sfn.json_response(answer)
+
+    sfn._describe_execution = amended
+
+
 def place_load_balancers(alb, ec2):
     """Puts a load balancer into the VPC of its subnets; the emulator says of each that it lies in the default VPC."""
     create = alb._ACTION_MAP["CreateLoadBalancer"]
@@ -117,7 +136,8 @@ def give_functions_a_proxy(runtime, service):
     def amended(config):
         # Some clients name no user who has no password.
         proxy = f"http://{config['FunctionName']}:none@{host}"
-        return {**credentials(config), "HTTP_PROXY": proxy, "http_proxy": proxy}
+        names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
+        return {**credentials(config), **dict.fromkeys(names, proxy)}
 
     runtime.execution_credentials = service.execution_credentials = amended
 
@@ -156,11 +176,15 @@ if sys.argv[1] == "moto":
     name_versioning(S3Response)
     main(["-H", "127.0.0.1", "-p", sys.argv[2]])
 else:
+    import amend_ecr
+    import amend_events
+    import amend_states
     import refuse_ec2
     import refuse_elb
+    import tell
     from ministack import app
     from ministack.core import lambda_runtime
-    from ministack.services import alb, ec2, ecr, iam, lambda_svc, ssm, stepfunctions
+    from ministack.services import acm, alb, ec2, ecr, eventbridge, iam, lambda_svc, scheduler, sqs, ssm, stepfunctions
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
@@ -171,12 +195,18 @@ else:
     amend_service_linked_roles(iam)
     tell_states_of_branches(stepfunctions)
     link_events(stepfunctions)
+    let_the_past_be_longer(stepfunctions)
     refuse_ec2.refuse(ec2, iam, refuse_ec2.Interfaces(ec2, alb, lambda_svc))
-    refuse_elb.refuse(alb, ec2)
+    refuse_elb.refuse(alb, ec2, acm)
     place_load_balancers(alb, ec2)
     take_transport_for_tls(app)
     give_functions_a_proxy(lambda_runtime, lambda_svc)
     let_layers_be_downloaded(ecr)
+    amend_states.amend(stepfunctions)
+    amend_ecr.amend(ecr)
+    amend_events.amend(eventbridge, scheduler, stepfunctions, sqs, iam)
+    # After the amendments: it tells what has really happened.
+    tell.tell(ecr, ssm)
     # app.main() reads its own arguments.
     sys.argv = ["ministack"]
     app.main()

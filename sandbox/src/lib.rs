@@ -16,10 +16,12 @@ mod asg;
 mod ask;
 mod child;
 mod clock;
+mod consistency;
 mod ecs;
 mod emulator;
 mod engine;
 mod error;
+mod events;
 mod gateway;
 mod glob;
 mod ids;
@@ -35,20 +37,25 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+pub use alb::{TargetCounts, TargetHistory};
 pub use ask::Reply;
 pub use clock::Clock;
+pub use consistency::Lag;
 pub use ecs::Work;
 pub use emulator::Moto;
 pub use error::Error;
+pub use events::{Envelope, Event, EventFault, EventFaultKind};
 pub use gateway::admin::Status;
 pub use gateway::client::Admin;
-pub use gateway::fault::{Fault, FaultKind};
+pub use gateway::fault::{Chance, Fault, FaultKind};
 pub use gateway::record::Call;
 pub use push::{Image, Pushed};
 pub use serve::{Running, State, serve};
 
+use alb::Certificates;
 use emulator::{Emulator, Settings};
 use engine::Engine;
+use events::Courier;
 use gateway::upstream::Upstream;
 use gateway::{Gateway, Shared};
 
@@ -116,6 +123,7 @@ pub struct Sandbox {
     // In this order: nobody calls any more, nothing runs any more, then the emulator ends, then its files go.
     _gateway: Gateway,
     _engine: Engine,
+    _courier: Courier,
     emulator: Emulator,
     shared: Arc<Shared>,
     endpoint: String,
@@ -146,18 +154,23 @@ impl Sandbox {
         let (listener, address) = gateway::bind(options.port).await?;
         let endpoint = format!("http://{address}");
         let clock = Clock::new(options.speed);
+        let certificates = Certificates::new()?;
+        let authority = run.path().join("authority.pem");
+        std::fs::write(&authority, certificates.authority()).map_err(Error::file(&authority))?;
         let emulator = Emulator::start(&Settings {
             python: &venv.python(),
             dir: run.path(),
             endpoint: &endpoint,
+            authority: &authority,
             region: &options.region,
             speed: clock.speed(),
         })
         .await?;
-        let shared = Shared::new(Upstream::new(emulator.port()), clock, options.region.clone(), options.latency);
+        let upstream = Upstream::new(emulator.port());
+        let shared = Shared::new(upstream, certificates, clock, options.region.clone(), options.latency);
         let gateway = Gateway::start(listener, Arc::clone(&shared));
-        let engine = Engine::start(&shared);
-        Ok(Self { _gateway: gateway, _engine: engine, emulator, shared, endpoint, run })
+        let (engine, courier) = (Engine::start(&shared), Courier::start(&shared));
+        Ok(Self { _gateway: gateway, _engine: engine, _courier: courier, emulator, shared, endpoint, run })
     }
 
     /// The address of all of AWS, such as `http://127.0.0.1:4566`.
@@ -215,6 +228,12 @@ impl Sandbox {
         Work { probes: self.shared.alb.probes(), ..self.shared.ecs.work() }
     }
 
+    /// How many targets of a group, by its ARN, were healthy at any time: what a deployment must not have fallen below.
+    pub fn target_history(&self, group: &str) -> TargetHistory {
+        let place = asg::Place { account: ACCOUNT.to_owned(), region: self.shared.region.clone() };
+        self.shared.alb.with(&place, |table| table.history(group))
+    }
+
     /// Lets a chosen call fail.
     pub fn inject(&self, fault: Fault) {
         self.shared.faults().arm(fault);
@@ -223,6 +242,34 @@ impl Sandbox {
     /// Takes all faults back.
     pub fn clear_faults(&self) {
         self.shared.faults().clear();
+    }
+
+    /// Lets what is created from now on be seen late: by the calls that look for it, and by those that use a role.
+    pub fn lag(&self, lag: Lag) {
+        self.shared.consistency.arm(lag);
+    }
+
+    /// Everything is seen at once again.
+    pub fn clear_lags(&self) {
+        self.shared.consistency.clear();
+    }
+
+    /// How many faults have struck.
+    pub fn strikes(&self) -> u64 {
+        *self.shared.strikes.borrow()
+    }
+
+    /// Waits until more faults have struck than these.
+    pub async fn strike_after(&self, strikes: u64) {
+        // The sender lives as long as this.
+        let _ = self.shared.strikes.subscribe().wait_for(|count| *count > strikes).await;
+    }
+
+    /// Waits until no call is under way: those of a killed client are carried through. One that hangs is not waited for.
+    pub async fn quiet(&self) {
+        while !self.shared.record.is_quiet() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Adds this delay to each call.
@@ -242,7 +289,35 @@ impl Sandbox {
     pub async fn push(&self, repository: &str, tag: &str, image: &Image) -> Result<Pushed, Error> {
         let place = asg::Place { account: ACCOUNT.to_owned(), region: self.shared.region.clone() };
         let request = push::Request { repository: repository.into(), tag: tag.into(), image: image.clone() };
-        push::push(&self.shared.upstream, &place, &request).await
+        push::push(&self.shared, &place, &request).await
+    }
+
+    /// The events so far, of AWS's services and of clients, in the order in which they happened.
+    pub fn events(&self) -> Vec<Event> {
+        self.events_since(0)
+    }
+
+    /// The events after number `seq`.
+    pub fn events_since(&self, seq: u64) -> Vec<Event> {
+        self.shared.events.since(seq)
+    }
+
+    /// Lets chosen events get lost, come twice, late or out of order.
+    pub fn disturb(&self, fault: EventFault) {
+        self.shared.events.arm(fault);
+    }
+
+    /// Takes all faults of events back; what a reordering still holds is delivered.
+    pub fn clear_event_faults(&self) {
+        self.shared.events.clear();
+    }
+
+    /// Makes a schedule due now: a rule with a rate or a cron expression, or a schedule of EventBridge Scheduler.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub async fn fire(&self, schedule: &str) -> Result<(), Error> {
+        events::fire(&self.shared, schedule).await
     }
 
     /// The proxy through which load balancers are reached by their DNS names, for `HTTP_PROXY`: from outside, or from

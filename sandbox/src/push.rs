@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::Error;
 use crate::answer::Answer;
 use crate::asg::Place;
-use crate::gateway::upstream::Upstream;
+use crate::gateway::Shared;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -49,9 +49,13 @@ impl Image {
         Self { architectures: arm(), labels: BTreeMap::new(), content: content.to_owned(), attested: true }
     }
 
-    /// How it behaves: `healthy`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang` or `too-big`.
+    /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang`, `too-big`, or
+    /// `amd64`: built for that alone.
     #[must_use]
     pub fn behaving(mut self, how: &str) -> Self {
+        if how == "amd64" {
+            return self.built_for(&["amd64"]);
+        }
         self.labels.insert("skydeck.behaves".to_owned(), how.to_owned());
         self
     }
@@ -114,14 +118,14 @@ impl Document {
 }
 
 struct Registry<'a> {
-    upstream: &'a Upstream,
+    shared: &'a Shared,
     place: &'a Place,
     repository: &'a str,
 }
 
 /// Puts an image into a repository under a tag.
-pub(crate) async fn push(upstream: &Upstream, place: &Place, request: &Request) -> Result<Pushed, Error> {
-    let registry = Registry { upstream, place, repository: &request.repository };
+pub(crate) async fn push(shared: &Shared, place: &Place, request: &Request) -> Result<Pushed, Error> {
+    let registry = Registry { shared, place, repository: &request.repository };
     let image = &request.image;
     let mut entries = Vec::new();
     let mut manifests = Vec::new();
@@ -216,7 +220,9 @@ impl Registry<'_> {
     async fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Result<(), Error> {
         let headers = [("content-type", kind)];
         let Place { account, region } = self.place;
-        let answer: Answer = self.upstream.call((account, region, "ecr"), method, path, &headers, body).await?;
+        let scope = (account.as_str(), region.as_str(), "ecr");
+        let mut answer: Answer = self.shared.upstream.call(scope, method, path, &headers, body).await?;
+        self.shared.events.take(self.shared.clock, &mut answer);
         if answer.status.is_success() {
             return Ok(());
         }

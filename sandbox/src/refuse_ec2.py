@@ -69,6 +69,7 @@ def refuse(ec2, iam, interfaces):
     guarded("DeleteRouteTable", lambda params: used(ec2, params, "RouteTableId", "routeTable", associated))
     guarded("DisassociateRouteTable", lambda params: unknown_association(ec2, ec2._p(params, "AssociationId")))
     associate_once(ec2)
+    guarded("CreateRoute", lambda params: repeated_route(ec2, params))
     for way, kept in (("Ingress", "IpPermissions"), ("Egress", "IpPermissionsEgress")):
         # The variables of a loop change under a function.
         guarded(f"AuthorizeSecurityGroup{way}", lambda params, kept=kept: repeated_rule(ec2, kept, params))
@@ -188,6 +189,14 @@ def associate_once(ec2):
         return associate(params)
 
     ec2._ACTION_MAP["AssociateRouteTable"] = amended
+
+
+def repeated_route(ec2, params):
+    block = ec2._p(params, "DestinationCidrBlock")
+    routes = ec2._route_tables.get(ec2._p(params, "RouteTableId"), {}).get("Routes", [])
+    if any(route.get("DestinationCidrBlock") == block for route in routes):
+        return "RouteAlreadyExists", f"The route identified by {block} already exists."
+    return None
 
 
 PEERS = (

@@ -5,7 +5,7 @@ import re
 from refuse_ec2 import guard
 
 
-def refuse(alb, ec2):
+def refuse(alb, ec2, acm):
     create_once(alb)
 
     def guarded(name, check):
@@ -15,8 +15,8 @@ def refuse(alb, ec2):
     guarded("SetSubnets", lambda params: bad_subnets(alb, ec2, params))
     guarded("SetSecurityGroups", lambda params: bad_groups(alb, ec2, params))
     guarded("DeleteLoadBalancer", lambda params: protected(alb, alb._p(params, "LoadBalancerArn")))
-    guarded("CreateListener", lambda params: bad_forward(alb, params))
-    guarded("ModifyListener", lambda params: bad_forward(alb, params))
+    guarded("CreateListener", lambda params: bad_forward(alb, params) or unknown_certificate(alb, acm, params))
+    guarded("ModifyListener", lambda params: bad_forward(alb, params) or unknown_certificate(alb, acm, params))
     guarded("CreateRule", lambda params: taken_priority(alb, params) or bad_forward(alb, params))
     guarded("ModifyRule", lambda params: bad_forward(alb, params))
     guarded("SetRulePriorities", lambda params: taken_priorities(alb, params))
@@ -217,6 +217,13 @@ def taken_priorities(alb, params):
         twice = list(wanted.values()).count(priority) > 1
         if twice or taken(alb, alb._rules[arn]["ListenerArn"], priority, but=wanted):
             return "PriorityInUse", f"Priority '{priority}' is currently in use"
+    return None
+
+
+def unknown_certificate(alb, acm, params):
+    for arn in alb._parse_certificate_arns(params):
+        if acm._get_local_certificate(arn) is None:
+            return "CertificateNotFound", f"Certificate '{arn}' not found"
     return None
 
 

@@ -67,12 +67,16 @@ async fn skyfox_answers_through_both_load_balancers() {
 
     // A new image rolls out by its digest; requests are answered all the while.
     let digest = stack.release(&specs[0], "v2", &Image::new("2")).await;
+    let begun = stack.sandbox.clock().now();
     stack.roll(&specs[0]).await;
     common::until("rolling out", || async {
         assert_eq!(ask(false, "GET", format!("http://{outside}/health")).await, Some(200));
         stack.is_stable(&specs[0]).await
     })
     .await;
+    let history = stack.sandbox.target_history(&stack.groups["backend"]);
+    assert_eq!(history.fewest_healthy(begun), 2, "{history:?}");
+    assert!(history.changes().iter().any(|counts| counts.healthy > 2), "{history:?}");
     let listed = stack.ecs.list_tasks().cluster("c").service_name("backend").send().await.unwrap();
     let tasks = stack.ecs.describe_tasks().cluster("c").set_tasks(listed.task_arns).send().await.unwrap();
     assert_eq!(tasks.tasks().len(), 2);
@@ -82,6 +86,50 @@ async fn skyfox_answers_through_both_load_balancers() {
     assert!(
         stack.asg.describe_auto_scaling_groups().send().await.unwrap().auto_scaling_groups()[0].instances().len() > 2
     );
+}
+
+/// Good images, then one that never comes up: whatever the percents allow, somebody healthy answers every request.
+#[tokio::test]
+async fn no_request_fails_while_a_service_rolls() {
+    let mut stack = Stack::new(3, 3, false).await;
+    let group = stack.target_group(&Spec::movie()).await;
+    let (_, dns) = stack.balancer("b", false, forward(&group)).await;
+    let spec = Spec { cpu: 100, memory: 200, ..Spec::movie() };
+    stack.repository(&spec).await;
+    stack.release(&spec, "v1", &Image::new("1")).await;
+    stack.serve(&spec, 4).await;
+    stack.stable(&spec).await;
+    common::until("health", || async { stack.healthy(&spec).await == 4 }).await;
+    let begun = stack.sandbox.clock().now();
+    let (url, rolling) = (format!("http://{dns}/mshealth"), std::cell::Cell::new(true));
+    let ask = || async {
+        let mut asked = 0;
+        while rolling.get() {
+            let (status, text) = stack.ask(false, "GET", &url).await.unwrap();
+            assert_eq!(status, 200, "{text}");
+            asked += 1;
+        }
+        asked
+    };
+    let roll = async {
+        for (tag, how) in [("v2", "healthy"), ("v3", "slow:1"), ("v4", "crash"), ("v5", "healthy")] {
+            stack.release(&spec, tag, &Image::new(tag).behaving(how)).await;
+            stack.roll(&spec).await;
+            if how == "crash" {
+                stack.stopped(&spec).await;
+                common::until("failing", || async { stack.service(&spec).await.deployments()[0].failed_tasks() >= 3 })
+                    .await;
+                continue;
+            }
+            stack.stable(&spec).await;
+        }
+        rolling.set(false);
+    };
+    let (first, second, third, ()) = tokio::join!(ask(), ask(), ask(), roll);
+    assert!(first.min(second).min(third) > 0);
+    // Half of four is the minimum of its percents.
+    let fewest = stack.sandbox.target_history(&group).fewest_healthy(begun);
+    assert!(fewest >= 2, "{fewest}");
 }
 
 #[tokio::test]
@@ -125,99 +173,19 @@ async fn a_lost_instance_is_replaced_and_its_tasks_too() {
 }
 
 #[tokio::test]
-async fn images_that_do_not_start_say_why() {
+async fn a_large_image_takes_its_time_to_be_pulled() {
     let stack = Stack::new(1, 1, false).await;
-    for (number, (image, reason, exit)) in [
-        (Some(Image::new("a").behaving("crash")), "Essential container in task exited", Some(1)),
-        (Some(Image::new("b").behaving("too-big")), "Essential container in task exited", Some(137)),
-        (Some(Image::new("c").built_for(&["amd64"]).plain()), "Essential container in task exited", Some(255)),
-        (Some(Image::new("d").built_for(&["amd64"])), "no matching manifest for linux/arm64/v8", None),
-        (None, "CannotPullContainerError: pull image manifest has been retried 1 time(s)", None),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let name = ["s0", "s1", "s2", "s3", "s4"][number];
-        let spec = Spec { name, ..Spec::payment() };
-        stack.repository(&spec).await;
-        match &image {
-            Some(image) => drop(stack.release(&spec, "v1", image).await),
-            None => stack.define(&spec, &format!("{}:none", uri(&spec))).await,
-        }
-        stack.serve(&spec, 1).await;
-        let task = stack.stopped(&spec).await;
-        assert!(task.stopped_reason().unwrap().contains(reason), "{task:?}");
-        assert_eq!(task.containers()[0].exit_code(), exit, "{task:?}");
-        let code = if exit.is_some() { "EssentialContainerExited" } else { "TaskFailedToStart" };
-        assert_eq!(task.stop_code().unwrap().as_str(), code);
-        stack.ecs.update_service().cluster("c").service(name).desired_count(0).send().await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn images_that_serve_badly_are_found_out() {
-    let mut stack = Stack::new(2, 2, false).await;
-    for (number, (how, reason, word)) in [
-        ("error", "Target.ResponseCodeMismatch", "[500]"),
-        ("wrong-path", "Target.ResponseCodeMismatch", "[404]"),
-        ("slow:6", "Target.Timeout", "timed out"),
-        ("hang", "Target.Timeout", "timed out"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let name = ["s0", "s1", "s2", "s3"][number];
-        let spec = Spec { name, cpu: 10, memory: 50, ..Spec::payment() };
-        let group = stack.target_group(&spec).await;
-        let (_, dns) = stack.balancer(name, false, forward(&group)).await;
-        stack.repository(&spec).await;
-        stack.release(&spec, "v1", &Image::new(name).behaving(how)).await;
-        stack.serve(&spec, 1).await;
-        common::until("being found out", || async {
-            let health = stack.elb.describe_target_health().target_group_arn(&group).send().await.unwrap();
-            let targets = health.target_health_descriptions();
-            targets.iter().filter_map(|target| target.target_health()).any(|health| {
-                health.reason().is_some_and(|code| code.as_str() == reason)
-                    && health.description().unwrap_or_default().contains(word)
-            })
-        })
-        .await;
-        let task = stack.stopped(&spec).await;
-        let text = format!("Task failed ELB health checks in (target-group {group})");
-        assert_eq!(task.stopped_reason(), Some(text.as_str()));
-        stack.ecs.update_service().cluster("c").service(name).desired_count(0).send().await.unwrap();
-        common::until("emptying", || async {
-            let health = stack.elb.describe_target_health().target_group_arn(&group).send().await.unwrap();
-            health.target_health_descriptions().is_empty()
-        })
-        .await;
-        assert_eq!(stack.ask(false, "GET", &format!("http://{dns}/")).await.unwrap().0, 503);
-    }
-}
-
-#[tokio::test]
-async fn a_pushed_image_stands_in_ecr_as_buildx_makes_it() {
-    let stack = Stack::new(0, 1, false).await;
-    let spec = Spec::movie();
+    let spec = Spec::payment();
     stack.repository(&spec).await;
-    let image = Image::new("1").built_for(&["arm64", "amd64"]);
-    let pushed = stack.sandbox.admin().push(spec.name, "v1.2.3", &image).await.unwrap();
-    assert_eq!(pushed.children.len(), 4);
-    let ecr = aws_sdk_ecr::Client::new(&stack.config);
-    let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag("v1.2.3").build();
-    let found = ecr.batch_get_image().repository_name(spec.name).image_ids(id).send().await.unwrap();
-    let index = &found.images()[0];
-    assert_eq!(index.image_id().unwrap().image_digest(), Some(pushed.digest.as_str()));
-    assert_eq!(index.image_manifest_media_type(), Some("application/vnd.oci.image.index.v1+json"));
-    let manifest: serde_json::Value = serde_json::from_str(index.image_manifest().unwrap()).unwrap();
-    let platform = |n: usize| manifest["manifests"][n]["platform"]["architecture"].clone();
-    assert_eq!([platform(0), platform(1), platform(2)], ["arm64", "amd64", "unknown"]);
-    let described = ecr.describe_images().repository_name(spec.name).send().await.unwrap();
-    assert_eq!(described.image_details().len(), 5);
-    let missing = stack.sandbox.push("nowhere", "v1", &image).await.unwrap_err();
-    assert!(missing.to_string().contains("nowhere"), "{missing}");
-    let plain = stack.sandbox.push(spec.name, "v2", &Image::new("1").plain()).await.unwrap();
-    assert!(plain.children.is_empty());
+    stack.release(&spec, "v1", &Image::new("1").behaving("large:100")).await;
+    stack.serve(&spec, 1).await;
+    stack.stable(&spec).await;
+    let tasks = stack.ecs.list_tasks().cluster("c").send().await.unwrap().task_arns.unwrap();
+    let tasks = stack.ecs.describe_tasks().cluster("c").set_tasks(Some(tasks)).send().await.unwrap();
+    let task = &tasks.tasks()[0];
+    let (from, to) = (task.pull_started_at().unwrap(), task.pull_stopped_at().unwrap());
+    let seconds = (to.as_secs_f64() - from.as_secs_f64()) * stack.sandbox.clock().speed();
+    assert!(seconds > 100.0, "{seconds}");
 }
 
 #[tokio::test]

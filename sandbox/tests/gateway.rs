@@ -104,6 +104,41 @@ async fn each_fault_is_seen_as_aws_would_show_it() {
 }
 
 #[tokio::test]
+async fn a_call_that_hangs_can_be_given_up_with_its_effect_or_without_it() {
+    let sandbox = common::sandbox().await;
+    let ec2 = aws_sdk_ec2::Client::new(&common::person(&sandbox).await);
+    let count = async || ec2.describe_internet_gateways().send().await.unwrap().internet_gateways().len();
+    let before = count().await;
+    for (kind, made) in [(FaultKind::Hang, 0), (FaultKind::HangAfter, 1)] {
+        let strikes = sandbox.strikes();
+        sandbox.inject(Fault::next("ec2", "CreateInternetGateway", kind));
+        tokio::select! {
+            answer = ec2.create_internet_gateway().send() => panic!("{answer:?}"),
+            () = sandbox.strike_after(strikes) => {}
+        }
+        sandbox.quiet().await;
+        assert_eq!(count().await, before + made);
+    }
+}
+
+#[tokio::test]
+async fn what_is_unseen_is_told_as_before_until_the_faults_are_taken_back() {
+    let sandbox = common::sandbox().await;
+    let ec2 = aws_sdk_ec2::Client::new(&common::person(&sandbox).await);
+    let seen = async || ec2.describe_internet_gateways().send().await.unwrap().internet_gateways().len();
+    sandbox.inject(Fault::next("ec2", "CreateInternetGateway", FaultKind::Unseen).from(2, 1));
+    let before = seen().await;
+    for _ in 0..3 {
+        ec2.create_internet_gateway().send().await.unwrap();
+    }
+    assert_eq!(seen().await, before + 1, "what was there before the call that lags");
+    let anew = ec2.describe_internet_gateways().max_results(50).send().await.unwrap();
+    assert_eq!(anew.internet_gateways().len(), before + 3, "who asks for the first time is told the truth");
+    sandbox.clear_faults();
+    assert_eq!(seen().await, before + 3);
+}
+
+#[tokio::test]
 async fn a_fault_strikes_only_whom_it_is_meant_for() {
     let sandbox = common::sandbox().await;
     let config = common::person(&sandbox).await;
@@ -210,4 +245,22 @@ async fn accounts_see_nothing_of_each_other() {
     };
     create(&foreign).await.unwrap();
     assert_eq!(create(&own).await.unwrap_err().code(), Some("BucketAlreadyExists"));
+}
+
+#[tokio::test]
+async fn a_share_of_calls_is_throttled() {
+    let sandbox = common::sandbox().await;
+    let ec2 = aws_sdk_ec2::Client::new(&common::person(&sandbox).await);
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        sandbox.inject(Fault::next("ec2", "DescribeVpcs", FaultKind::Throttle).by_chance(50, 7));
+        let mut failed = Vec::new();
+        for _ in 0..20 {
+            failed.push(ec2.describe_vpcs().send().await.is_err());
+        }
+        sandbox.clear_faults();
+        runs.push(failed);
+    }
+    assert!(runs[0].contains(&true) && runs[0].contains(&false), "{runs:?}");
+    assert_eq!(runs[0], runs[1]);
 }

@@ -8,7 +8,9 @@ use aws_config::SdkConfig;
 use aws_sdk_ec2::client::Waiters as _;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{AttributeBooleanValue, InstanceType, IpPermission, IpRange, UserIdGroupPair};
-use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerSchemeEnum, ProtocolEnum, RuleCondition, RulePriorityPair};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Certificate, LoadBalancerSchemeEnum, ProtocolEnum, RuleCondition, RulePriorityPair,
+};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime, VpcConfig};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
@@ -110,6 +112,10 @@ async fn a_network_in_use_is_not_deleted() {
 
     let table = ec2.create_route_table().vpc_id(&net.vpc).send().await.unwrap().route_table.unwrap();
     let table = table.route_table_id.unwrap();
+    let route =
+        || ec2.create_route().route_table_id(&table).destination_cidr_block("0.0.0.0/0").gateway_id(&net.gateway);
+    route().send().await.unwrap();
+    refused!(route(), "RouteAlreadyExists", "0.0.0.0/0");
     let associate = || ec2.associate_route_table().route_table_id(&table).subnet_id(&net.subnets[0]);
     let association = associate().send().await.unwrap().association_id;
     assert_eq!(associate().send().await.unwrap().association_id, association);
@@ -254,6 +260,13 @@ async fn rules_and_target_groups_are_checked() {
     let balancer = found.listeners()[0].load_balancer_arn().unwrap();
     let again = elb.create_listener().load_balancer_arn(balancer).protocol(ProtocolEnum::Http).port(80);
     refused!(again.default_actions(forward(&group)), "DuplicateListener", "already exists on this port");
+    let secure = elb.create_listener().load_balancer_arn(balancer).protocol(ProtocolEnum::Https).port(443);
+    let unknown = Certificate::builder().certificate_arn("arn:aws:acm:ap-south-1:000000000000:certificate/1").build();
+    refused!(
+        secure.certificates(unknown).default_actions(forward(&group)),
+        "CertificateNotFound",
+        "certificate/1' not found"
+    );
     let again = elb.create_target_group().name("payment-service").protocol(ProtocolEnum::Http).port(1);
     refused!(again, "DuplicateTargetGroupName", "exists, but with different settings");
     // What is created again with the same settings is told as the first.

@@ -54,6 +54,29 @@ async fn a_sandbox_in_the_background_is_found_and_stopped() {
     assert!(matches!(Running::find(dir.path()).await, Err(Error::NotRunning(_))));
 }
 
+/// A schedule starts functions for ever: only people, who have no temporary keys, keep a sandbox up.
+#[tokio::test]
+async fn what_functions_call_does_not_keep_a_sandbox_up() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(common::dir()).unwrap();
+    let venv = common::dir().join("venv");
+    Venv::make(&venv, MINISTACK, &|_| ()).await.unwrap();
+    let options = Options { venv: Some(venv), idle: Duration::from_secs(2), ..Options::new(dir.path()) };
+    let serving = tokio::spawn(async move { serve(&options, &|_| ()).await });
+    let running = Running::wait(dir.path(), Duration::from_secs(60)).await.unwrap();
+    let keys = aws_credential_types::Credentials::new("a", "b", Some("token".to_owned()), None, "test");
+    let ec2 = aws_sdk_ec2::Client::new(&common::config(&running.state().endpoint, "skydeck-test", keys).await);
+    let calling = async {
+        loop {
+            let _ = ec2.describe_vpcs().send().await;
+        }
+    };
+    tokio::select! {
+        ended = tokio::time::timeout(Duration::from_secs(20), serving) => ended.unwrap().unwrap().unwrap(),
+        () = calling => {}
+    }
+}
+
 #[tokio::test]
 async fn the_emulator_ends_with_the_sandbox() {
     let sandbox: Sandbox = common::sandbox().await;

@@ -21,7 +21,7 @@ use skydeck_core::facts::Facts;
 use skydeck_core::run::{Layer, Mode};
 use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
 
-use crate::{probe_code, root};
+use crate::{probe, root};
 
 /// How often a layer is tried, and how long apart: in a run the state machine does that.
 const ATTEMPTS: usize = 400;
@@ -51,7 +51,7 @@ impl Account {
             .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "tests"));
         let clients = Clients::load(config, "skydeck-tests").await;
         let scope = Scope { account: ACCOUNT.into(), home: "skydeck-home-tests".into(), ..scope };
-        probe_code::upload(&clients, &scope.home, "first").await;
+        probe::upload(&clients, &scope.home, "first").await;
         Account { clients, scope, sandbox: Arc::new(sandbox) }
     }
 

@@ -1,9 +1,11 @@
-//! What the integration tests share.
+//! What the integration tests and the measuring programs share.
 
 pub mod account;
 pub mod drift;
-pub mod probe_code;
+pub mod matrix;
+pub mod probe;
 mod rig;
+pub mod rollouts;
 pub mod skyfox;
 
-pub use rig::{Ended, Rig, binaries, root};
+pub use rig::{Ended, Rig, acm, binaries, root};

@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use skydeck_aws::Clients;
 use skydeck_bootstrap::cli::Architecture;
 use skydeck_bootstrap::{install, package};
-use skydeck_sandbox::{Call, FOREIGN_ACCOUNT, Options, Sandbox};
+use skydeck_sandbox::{ACCOUNT, Call, FOREIGN_ACCOUNT, Options, Sandbox};
 use tokio::process::Command;
 
 /// The root of the checkout.
@@ -19,11 +19,12 @@ pub fn root() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
-/// The directory of the binaries that this test was built beside.
+/// The directory of the binaries that this program was built beside; tests are built in a directory of it.
 #[must_use]
 pub fn binaries() -> PathBuf {
-    let test = std::env::current_exe().unwrap_or_default();
-    test.ancestors().nth(2).unwrap_or(Path::new("target/debug")).to_owned()
+    let program = std::env::current_exe().unwrap_or_default();
+    let directory = program.parent().unwrap_or(Path::new("target/debug"));
+    directory.ancestors().find(|found| !found.ends_with("deps")).unwrap_or(directory).to_owned()
 }
 
 /// A sandbox of a test's own, and the command beside it.
@@ -74,7 +75,15 @@ impl Rig {
     /// # Panics
     /// Where one of these fails.
     pub async fn installed() -> Self {
-        let rig = Self::start().await;
+        Self::installed_at(None).await
+    }
+
+    /// The same, in a sandbox of another speed than usual.
+    ///
+    /// # Panics
+    /// Where one of these fails.
+    pub async fn installed_at(speed: Option<f64>) -> Self {
+        let rig = Self::start_at(speed).await;
         rig.install().await;
         rig
     }
@@ -86,6 +95,7 @@ impl Rig {
     pub async fn install(&self) {
         let built = package::build_here(&root(), &install::binaries()).await.expect("the functions can be built");
         let directory = built.values().find_map(|path| path.parent()).expect("there are functions").to_owned();
+
         let arguments = ["bootstrap", "--architecture", Architecture::HOST.name(), "--binaries"];
         let installed = self.command(arguments).arg(directory).output().await.expect("skydeck can be started");
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
@@ -96,7 +106,12 @@ impl Rig {
     /// # Panics
     /// Where that fails.
     pub async fn start() -> Self {
-        let options = Options::new(root().join("target/sandbox"));
+        Self::start_at(None).await
+    }
+
+    async fn start_at(speed: Option<f64>) -> Self {
+        let usual = Options::new(root().join("target/sandbox"));
+        let options = Options { speed: speed.unwrap_or(usual.speed), ..usual };
         let sandbox = Sandbox::start(&options).await.expect("the sandbox starts");
         let keys = sandbox.credentials();
         let aws = clients(&sandbox, &keys.access_key_id, &keys.secret_access_key).await;
@@ -135,6 +150,18 @@ impl Rig {
         let start = |call: &Call| call.action == "StartExecution";
         self.sandbox.calls_since(seq).into_iter().filter(|call| call.write && !own(call) && !start(call)).collect()
     }
+}
+
+/// A client of the team's certificates, which skydeck itself never looks at, in an emulator.
+#[must_use]
+pub fn acm(endpoint: &str) -> aws_sdk_acm::Client {
+    let config = aws_sdk_acm::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("ap-south-1"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "test"));
+    aws_sdk_acm::Client::from_conf(config.build())
 }
 
 async fn clients(sandbox: &Sandbox, key: &str, secret: &str) -> Clients {

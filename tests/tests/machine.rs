@@ -8,10 +8,12 @@ use skydeck_aws::function::{ALIAS, FUNCTIONS, MEMORY_MIB, TIMEOUT_SECONDS};
 use skydeck_core::run::Layer;
 use skydeck_tests::root;
 
-fn provision() -> Value {
-    let text = std::fs::read_to_string(root().join("statemachine/provision.asl.json")).expect("the state machine");
-    serde_json::from_str(&text).expect("JSON")
+fn machine(name: &str) -> Value {
+    let path = root().join(format!("statemachine/{name}.asl.json"));
+    serde_json::from_str(&std::fs::read_to_string(path).expect("the state machine")).expect("JSON")
 }
+
+const MACHINES: [&str; 3] = ["provision", "rollout", "sweep"];
 
 /// All states, those of branches included, by name.
 fn states(machine: &Value) -> Vec<(String, &Value)> {
@@ -32,9 +34,10 @@ fn called(state: &Value) -> Option<&str> {
 
 #[test]
 fn layers_binaries_states_and_functions_agree() {
-    let machine = provision();
+    let machines = MACHINES.map(machine);
     let functions: BTreeSet<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
-    let called: BTreeSet<&str> = states(&machine).into_iter().filter_map(|(_, state)| called(state)).collect();
+    let states = machines.iter().flat_map(states);
+    let called: BTreeSet<&str> = states.filter_map(|(_, state)| called(state)).collect();
     assert_eq!(called, functions, "states call exactly the functions that are installed");
     let sources = std::fs::read_dir(root().join("functions/src/bin")).expect("binaries");
     let binaries: BTreeSet<String> =
@@ -61,8 +64,8 @@ fn what_cargo_lambda_deploys_is_what_is_installed() {
 
 #[test]
 fn no_parallel_carries_what_the_emulator_would_ignore() {
-    let machine = provision();
-    let all = states(&machine);
+    let machines = MACHINES.map(machine);
+    let all: Vec<_> = machines.iter().flat_map(states).collect();
     let parallels: Vec<_> = all.iter().filter(|(_, state)| state["Type"] == "Parallel").collect();
     assert!(parallels.len() >= 4, "forward and back there are two each");
     for (name, state) in parallels {
@@ -74,7 +77,7 @@ fn no_parallel_carries_what_the_emulator_would_ignore() {
 
 #[test]
 fn every_call_is_retried_by_error_name_and_a_branch_catches_its_own_error() {
-    let machine = provision();
+    let machines = MACHINES.map(machine);
     let wanted = [
         "NotYet",
         "Throttled",
@@ -85,7 +88,7 @@ fn every_call_is_retried_by_error_name_and_a_branch_catches_its_own_error() {
         "Lambda.ResourceNotReadyException",
         "Sandbox.Timedout",
     ];
-    for (name, state) in states(&machine) {
+    for (name, state) in machines.iter().flat_map(states) {
         if called(state).is_none() {
             continue;
         }
@@ -99,7 +102,8 @@ fn every_call_is_retried_by_error_name_and_a_branch_catches_its_own_error() {
         for error in wanted {
             assert!(names.contains(error), "{name} does not retry {error}");
         }
-        let caught = state["Catch"][0]["ErrorEquals"][0].as_str();
+        let last = state["Catch"].as_array().and_then(|catches| catches.last());
+        let caught = last.and_then(|last| last["ErrorEquals"][0].as_str());
         assert_eq!(caught, Some("States.ALL"), "{name} lets an error pass");
         let timeout = state["TimeoutSeconds"].as_i64().unwrap_or_default();
         assert!(timeout > i64::from(TIMEOUT_SECONDS), "{name} gives up before its function does");
@@ -118,9 +122,11 @@ fn the_npm_package_asl_validator_accepts_it() {
             .status();
         assert!(installed.expect("npm can be started").success(), "asl-validator can be installed");
     }
-    let checked =
-        Command::new(validator).arg("--json-path").arg(root().join("statemachine/provision.asl.json")).output();
-    let checked = checked.expect("asl-validator can be started");
-    let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success(), "{said}");
+    for name in MACHINES {
+        let path = root().join(format!("statemachine/{name}.asl.json"));
+        let checked = Command::new(&validator).arg("--json-path").arg(path).output();
+        let checked = checked.expect("asl-validator can be started");
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
+        assert!(checked.status.success(), "{name}: {said}");
+    }
 }

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 use skydeck_core::facts::Facts;
-use skydeck_core::plan::{Action, Describe, Description, Plan, Refusal, fingerprint};
+use skydeck_core::plan::{Action, Describe, Description, Handover, Plan, Refusal, fingerprint};
 use skydeck_core::run::{Layer, LayerReport, Mode};
 use skydeck_core::scope::Scope;
 
 use crate::client::Clients;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, not_yet};
 use crate::execute::{Made, execute};
 
 pub mod balancer;
@@ -73,6 +73,8 @@ pub struct Attempt {
     pub fingerprint: String,
     /// What AWS has to finish before the rest can be planned.
     pub waits: Vec<String>,
+    /// What is left to rollouts.
+    pub rollouts: Vec<Handover>,
     /// Counts and times of this attempt.
     pub report: LayerReport,
     /// Why the layer is not done.
@@ -87,6 +89,7 @@ pub async fn converge<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> 
         changes: Vec::new(),
         fingerprint: String::new(),
         waits: Vec::new(),
+        rollouts: Vec::new(),
         report: LayerReport::count(W::LAYER, &[]),
         error: Some(error),
     });
@@ -100,7 +103,7 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
         Mode::Plan | Mode::Apply => W::plan(scope, world),
         Mode::Destroy => Ok(W::teardown(scope, world)),
     };
-    let mut world = W::observe(clients, scope).await?;
+    let mut world = observe::<W>(clients, scope).await?;
     let fingerprint = W::fingerprint(&world);
     let plan = want(&world)?;
     let descriptions = plan.describe();
@@ -111,12 +114,19 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
         (outcome.done.iter().map(|id| descriptions[id.0].clone()).collect(), outcome.error)
     };
     if mode != Mode::Plan && error.is_none() && !(plan.is_empty() && plan.waits.is_empty()) {
-        world = W::observe(clients, scope).await?;
+        world = observe::<W>(clients, scope).await?;
         error = unfinished(&want(&world)?);
     }
     let mut report = LayerReport::count(W::LAYER, &changes);
     report.notes.clone_from(&plan.notes);
-    Ok(Attempt { facts: W::facts(scope, &world), changes, fingerprint, waits: plan.waits, report, error })
+    let facts = W::facts(scope, &world);
+    Ok(Attempt { facts, changes, fingerprint, waits: plan.waits, rollouts: plan.rollouts, report, error })
+}
+
+/// One look at the world. What was listed and is gone when it is described is in the middle of going, or AWS's list is
+/// behind: the next attempt looks again.
+async fn observe<W: Work>(clients: &Clients, scope: &Scope) -> Result<W::World> {
+    not_yet(W::observe(clients, scope).await, Error::is_not_found)
 }
 
 /// What is still open after a plan was carried out: AWS is at work, or does not show yet what it has done.

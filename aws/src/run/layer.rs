@@ -33,6 +33,10 @@ pub async fn layer<W: Work>(context: &Context, input: LayerInput) -> Result<Laye
     if let Some(error) = attempt.error {
         return Err(error);
     }
+    if !attempt.rollouts.is_empty() {
+        journal.changes.extend(attempt.rollouts.iter().map(|rollout| rollout.description.clone()));
+        context.home.write_json(&key, &journal).await?;
+    }
     let report = LayerReport {
         calls: journal.calls,
         milliseconds: journal.milliseconds,
@@ -40,7 +44,8 @@ pub async fn layer<W: Work>(context: &Context, input: LayerInput) -> Result<Laye
         changes: (!journal.changes.is_empty()).then_some(key),
         ..LayerReport::count(W::LAYER, &journal.changes)
     };
-    Ok(LayerOutput { facts: attempt.facts, report })
+    let rollouts = attempt.rollouts.into_iter().map(|rollout| rollout.service).collect();
+    Ok(LayerOutput { facts: attempt.facts, report, rollouts })
 }
 
 /// What the layer would change, written as a part of the plan. One that is made again replaces the one before.
@@ -51,10 +56,13 @@ async fn plan<W: Work>(context: &Context, run: &Run, facts: Facts) -> Result<Lay
     if let Some(error) = attempt.error {
         return Err(error);
     }
+    let (services, handed): (Vec<_>, Vec<_>) =
+        attempt.rollouts.into_iter().map(|rollout| (rollout.service, rollout.description)).unzip();
+    let changes = [attempt.changes, handed].concat();
     let part = LayerPlan {
         layer: W::LAYER,
         fingerprint: attempt.fingerprint,
-        changes: by_resource(&attempt.changes),
+        changes: by_resource(&changes),
         notes: attempt.report.notes.clone(),
         waits: attempt.waits,
     };
@@ -63,5 +71,5 @@ async fn plan<W: Work>(context: &Context, run: &Run, facts: Facts) -> Result<Lay
     let counted = LayerReport::count(W::LAYER, &part.changes);
     let LayerReport { calls, milliseconds, notes, .. } = attempt.report;
     let report = LayerReport { calls, milliseconds, notes, changes: Some(key), ..counted };
-    Ok(LayerOutput { facts: attempt.facts, report })
+    Ok(LayerOutput { facts: attempt.facts, report, rollouts: services })
 }

@@ -2,14 +2,18 @@
 
 mod approve;
 mod conclude;
+mod dispatch;
 mod layer;
 mod observe;
 mod prepare;
 
 pub use approve::approve;
 pub use conclude::conclude;
+pub use dispatch::dispatch;
 pub use layer::layer;
 pub use observe::observe;
+pub(crate) use observe::{stop, targets, tasks};
+pub(crate) use prepare::only_platform;
 pub use prepare::prepare;
 
 use futures::future::try_join_all;

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types as ecs;
+use aws_sdk_sfn::types::ExecutionStatus;
 use futures::future::try_join_all;
 use futures::try_join;
 use skydeck_core::layer::service::AWAITING_TAG;
+use skydeck_core::rollout::stop::{Kind, Stop, Told};
 use skydeck_core::run::Look;
 use skydeck_core::scope::Scope;
-use skydeck_core::verdict::{Name, Outcome, Questions, Seen, Target, Verification, look};
+use skydeck_core::verdict::{Check, Name, Outcome, Questions, Seen, Target, Verification, look};
 
 use super::Context;
 use crate::client::Clients;
@@ -32,10 +34,33 @@ pub async fn observe(context: &Context, asked: Look) -> Result<Verification> {
         .map(|(name, service)| async { Ok::<_, Error>((name.clone(), see(clients, scope, name, service).await?)) });
     let seen: BTreeMap<String, Seen> = try_join_all(seen).await?.into_iter().collect();
     let names = scope.platform.services.keys();
-    let checks: Vec<_> = names.flat_map(|name| look(name, seen.get(name))).collect();
+    let mut checks = rollouts(clients, &asked.rollouts).await?;
+    let rolling: Vec<String> = checks.iter().map(|check| check.service.clone()).collect();
+    checks.extend(names.flat_map(|name| look(name, seen.get(name))).map(|mut check| {
+        // Whether it fails is that rollout's verdict.
+        if rolling.contains(&check.service) && check.outcome == Outcome::Failed {
+            check.outcome = Outcome::NotYet;
+        }
+        check
+    }));
     let running = checks.iter().filter(|check| check.check == Name::Tasks && check.outcome != Outcome::Skipped);
     let (outside, inside) = Questions::of(scope, running.map(|check| check.service.as_str()));
     Ok(Verification::of(asked.round, checks, outside, inside))
+}
+
+/// Of the rollouts that the run has started, those that have not ended well.
+async fn rollouts(clients: &Clients, started: &BTreeMap<String, String>) -> Result<Vec<Check>> {
+    let checks = started.iter().map(|(service, arn)| async move {
+        let request = clients.sfn.describe_execution().execution_arn(arn);
+        let execution = request.send().await.during("describe execution", arn)?;
+        let (outcome, evidence) = match execution.status() {
+            ExecutionStatus::Succeeded => return Ok(None),
+            ExecutionStatus::Running | ExecutionStatus::PendingRedrive => (Outcome::NotYet, "rolling out".to_owned()),
+            status => (Outcome::Failed, execution.cause().unwrap_or(status.as_str()).to_owned()),
+        };
+        Ok::<_, Error>(Some(Check { service: service.clone(), check: Name::Rollout, outcome, evidence }))
+    });
+    Ok(try_join_all(checks).await?.into_iter().flatten().collect())
 }
 
 async fn services(clients: &Clients, scope: &Scope) -> Result<BTreeMap<String, ecs::Service>> {
@@ -62,18 +87,17 @@ async fn see(clients: &Clients, scope: &Scope, name: &str, service: &ecs::Servic
             return Ok(Seen { awaits_image: true, desired, ..Seen::default() });
         }
     }
-    let (tasks, targets) = try_join!(
-        tasks(clients, scope, name, definition, ecs::DesiredStatus::Running),
-        targets(clients, scope, name),
-    )?;
-    let running = tasks.iter().filter(|task| task.last_status() == Some("RUNNING")).count();
+    let (tasks, targets) =
+        try_join!(tasks(clients, scope, name, ecs::DesiredStatus::Running), targets(clients, scope, name),)?;
+    let ours = tasks.iter().filter(|task| task.task_definition_arn() == Some(definition));
+    let running = ours.filter(|task| task.last_status() == Some("RUNNING")).count();
     let running = u32::try_from(running).unwrap_or(u32::MAX);
     let primary = service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"));
     let failed = primary.filter(|found| found.rollout_state() == Some(&ecs::DeploymentRolloutState::Failed));
     let given_up = failed.map(|found| found.rollout_state_reason().unwrap_or("ECS gave the deployment up").to_owned());
     let stopped = if running < desired {
         let tasks = tasks_stopped(clients, scope, name, definition).await?;
-        tasks.into_iter().max_by_key(|(at, _)| *at).map(|(_, why)| why)
+        tasks.into_iter().max_by_key(|stop| stop.at).map(|stop| stop.why)
     } else {
         None
     };
@@ -82,12 +106,11 @@ async fn see(clients: &Clients, scope: &Scope, name: &str, service: &ecs::Servic
     Ok(Seen { awaits_image: false, desired, running, given_up, stopped, event, targets })
 }
 
-/// Tasks of a service's task definition.
-async fn tasks(
+/// Tasks of a service that are meant to run, or have stopped within the last hour.
+pub(crate) async fn tasks(
     clients: &Clients,
     scope: &Scope,
     name: &str,
-    definition: &str,
     status: ecs::DesiredStatus,
 ) -> Result<Vec<ecs::Task>> {
     let cluster = &scope.prefix();
@@ -101,32 +124,31 @@ async fn tasks(
         let request = clients.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns.to_vec()));
         request.send().await.during("describe tasks of service", name)
     });
-    let tasks = try_join_all(chunks).await?.into_iter().flat_map(|answer| answer.tasks.unwrap_or_default());
-    Ok(tasks.filter(|task| task.task_definition_arn() == Some(definition)).collect())
+    Ok(try_join_all(chunks).await?.into_iter().flat_map(|answer| answer.tasks.unwrap_or_default()).collect())
 }
 
 /// When and why tasks of the definition stopped that were not meant to.
-async fn tasks_stopped(clients: &Clients, scope: &Scope, name: &str, definition: &str) -> Result<Vec<(i64, String)>> {
-    let tasks = tasks(clients, scope, name, definition, ecs::DesiredStatus::Stopped).await?;
-    let meant = |reason: &str| reason.starts_with("Scaling activity");
-    let told = |task: &ecs::Task| {
-        let reason = task.stopped_reason().filter(|reason| !meant(reason))?;
-        let exit = task.containers().iter().find_map(|container| container.exit_code());
-        let why = task.containers().iter().find_map(|container| container.reason());
-        let mut text = reason.trim_end_matches('.').to_owned();
-        if let Some(code) = exit {
-            text += &format!(", exit code {code}");
-        }
-        // ECS may say the same of the task and of its container.
-        if let Some(why) = why.filter(|why| !reason.contains(why)) {
-            text += &format!(": {}", why.trim_end_matches('.'));
-        }
-        Some((task.stopped_at().map_or(0, |at| at.as_nanos() as i64 / 1_000_000), text))
-    };
-    Ok(tasks.iter().filter_map(told).collect())
+async fn tasks_stopped(clients: &Clients, scope: &Scope, name: &str, definition: &str) -> Result<Vec<Stop>> {
+    let tasks = tasks(clients, scope, name, ecs::DesiredStatus::Stopped).await?;
+    let ours = tasks.iter().filter(|task| task.task_definition_arn() == Some(definition));
+    Ok(ours.map(stop).filter(|stop| stop.kind != Kind::Meant).collect())
 }
 
-async fn targets(clients: &Clients, scope: &Scope, name: &str) -> Result<Vec<Target>> {
+/// When and why a task stopped.
+pub(crate) fn stop(task: &ecs::Task) -> Stop {
+    let told = |container: &&ecs::Container| container.exit_code().is_some() || container.reason().is_some();
+    let container = task.containers().iter().find(told);
+    let told = Told {
+        code: task.stop_code().map(|code| code.as_str()).unwrap_or_default(),
+        reason: task.stopped_reason().unwrap_or_default(),
+        container: container.and_then(|container| container.reason()).unwrap_or_default(),
+        exit: container.and_then(|container| container.exit_code()),
+    };
+    let at = task.stopped_at().or(task.stopping_at()).and_then(|at| at.to_millis().ok()).unwrap_or_default();
+    Stop { at, kind: told.kind(), why: told.words() }
+}
+
+pub(crate) async fn targets(clients: &Clients, scope: &Scope, name: &str) -> Result<Vec<Target>> {
     let facts = scope.facts.balancer.as_ref();
     let Some(group) = facts.and_then(|facts| facts.target_group_arns.get(name)) else { return Ok(Vec::new()) };
     let request = clients.elb.describe_target_health().target_group_arn(group);

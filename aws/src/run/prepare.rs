@@ -76,7 +76,7 @@ async fn unmoved_file(context: &Context, platform: &str, id: &str) -> Result<Pla
     Ok(file)
 }
 
-async fn only_platform(context: &Context) -> Result<String> {
+pub(crate) async fn only_platform(context: &Context) -> Result<String> {
     let mut platforms = context.home.platforms().await?;
     match (platforms.pop(), platforms.is_empty()) {
         (Some(platform), true) => Ok(platform),

@@ -11,6 +11,7 @@ use skydeck_sandbox::{Image, Running};
 
 use super::demo_answers;
 use super::demo_report::{Report, Step, layers};
+use super::demo_rollouts::Rollouts;
 use super::outputs;
 use super::platform_file::PlatformFile;
 use super::{bootstrap, sandbox};
@@ -51,6 +52,9 @@ pub(super) async fn run(mut context: Context, options: &Demo) -> miette::Result<
 const SECRET: &str = "of the demo";
 /// The tag of every first image.
 const TAG: &str = "v1.0.0";
+/// How these images behave: seconds on AWS that their pulls take longer, so that a person sees their tasks come up one
+/// after another, as on AWS.
+const BEHAVES: &str = "large:40";
 
 struct DemoRun<'a> {
     context: &'a Context,
@@ -110,6 +114,10 @@ impl DemoRun<'_> {
             return Ok(Ending::Failed);
         }
         self.report.calls = sandbox_error(running.admin().status().await)?.last_call;
+        match self.rollouts(&running, (&clients, &account)).await? {
+            Ending::Done => {}
+            ending => return Ok(ending),
+        }
         if keep {
             return Ok(Ending::Done);
         }
@@ -132,7 +140,7 @@ impl DemoRun<'_> {
     async fn push(&self, running: &Running) -> miette::Result<()> {
         for service in self.file.platform.services.values() {
             let repository = format!("{}-{}", self.file.name(), service.repository);
-            sandbox_error(running.admin().push(&repository, TAG, &Image::new(TAG)).await)?;
+            sandbox_error(running.admin().push(&repository, TAG, &Image::new(TAG).behaving(BEHAVES)).await)?;
         }
         Ok(())
     }
@@ -145,6 +153,24 @@ impl DemoRun<'_> {
         answers.iter().for_each(|exchange| terminal.say(format!("  {}", exchange.line())));
         self.report.answers = answers;
         self.report.answers.iter().all(demo_answers::Exchange::is_good)
+    }
+
+    /// A good push and a bad one, and what the service answers after both.
+    async fn rollouts(
+        &mut self,
+        running: &Running,
+        (clients, account): (&Clients, &Account),
+    ) -> miette::Result<Ending> {
+        let rollouts = Rollouts { context: self.context, clients, account, running, file: &self.file };
+        let Some(service) = rollouts.service() else { return Ok(Ending::Done) };
+        let Some(ended) = rollouts.run(service).await? else { return Ok(Ending::Interrupted) };
+        let as_it_should_be = rollouts.is_as_it_should_be(service, &ended).await?;
+        let answer =
+            demo_answers::ask_service(running, &self.file.platform, &self.report.outputs, (service, SECRET)).await;
+        answer.iter().for_each(|exchange| self.context.terminal.say(format!("  {}", exchange.line())));
+        self.report.rollouts = ended;
+        let good = as_it_should_be && answer.iter().all(demo_answers::Exchange::is_good);
+        Ok(if good { Ending::Done } else { Ending::Failed })
     }
 
     async fn provision(&self, clients: &Clients, account: &Account, mode: Mode) -> miette::Result<Option<Finished>> {

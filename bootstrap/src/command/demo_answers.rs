@@ -48,36 +48,51 @@ impl Exchange {
 /// Asks each service by its probe path, from where its load balancer is reached; SkyFox's own paths; and what is
 /// internal from outside, which must not be reached. `key` is the value of every secret.
 pub(super) async fn ask(running: &Running, platform: &Platform, outputs: &Value, key: &str) -> Vec<Exchange> {
-    let mut asked = Vec::new();
-    let url = |balancer: &str, path: &str| {
-        let url = outputs["load_balancers"][balancer]["url"].as_str().unwrap_or_default();
-        format!("{url}{path}")
-    };
-    let mut wanted = Vec::new();
-    for service in platform.services.values() {
-        let inside =
-            platform.load_balancers.get(&service.load_balancer).map(|found| found.scheme) == Some(Scheme::Internal);
-        let Some(path) = &service.probe_path else { continue };
-        wanted.push((inside, url(&service.load_balancer, path), false));
-    }
+    let mut wanted: Vec<(bool, String)> =
+        platform.services.keys().filter_map(|service| probe(platform, outputs, service)).collect();
     if platform.name == "skyfox" {
-        wanted.push((true, url("internal", "/movie-service/movies"), false));
+        wanted.push((true, url(outputs, "internal", "/movie-service/movies")));
         // From outside through the backend and the internal load balancer to the movies.
-        wanted.push((false, url("external", "/movies"), false));
+        wanted.push((false, url(outputs, "external", "/movies")));
     }
-    let closed = wanted.iter().find(|(inside, ..)| *inside).map(|(_, url, _)| (false, url.clone(), true));
     wanted.sort();
-    wanted.extend(closed);
-    for (inside, url, is_closed) in wanted {
-        let reply = running.ask(inside, "GET", &url, &[("x-api-key", key)]).await;
-        let status = reply.as_ref().map(|reply| reply.status);
-        asked.push(Exchange {
-            inside,
-            url,
-            status,
-            body: reply.map(|reply| reply.body).unwrap_or_default(),
-            is_closed,
-        });
+    let closed = wanted.iter().find(|(inside, _)| *inside).map(|(_, url)| url.clone());
+    let mut asked = Vec::new();
+    for (inside, url) in wanted {
+        asked.push(exchange(running, inside, url, key).await);
+    }
+    if let Some(url) = closed {
+        asked.push(Exchange { is_closed: true, ..exchange(running, false, url, key).await });
     }
     asked
+}
+
+/// Asks one service by its probe path, where it has one.
+pub(super) async fn ask_service(
+    running: &Running,
+    platform: &Platform,
+    outputs: &Value,
+    (service, key): (&str, &str),
+) -> Option<Exchange> {
+    let (inside, url) = probe(platform, outputs, service)?;
+    Some(exchange(running, inside, url, key).await)
+}
+
+/// Whether a service is reached from inside the VPC, and the URL of its probe path.
+fn probe(platform: &Platform, outputs: &Value, service: &str) -> Option<(bool, String)> {
+    let service = platform.services.get(service)?;
+    let balancer = platform.load_balancers.get(&service.load_balancer)?;
+    let path = service.probe_path.as_ref()?;
+    Some((balancer.scheme == Scheme::Internal, url(outputs, &service.load_balancer, path)))
+}
+
+fn url(outputs: &Value, balancer: &str, path: &str) -> String {
+    let url = outputs["load_balancers"][balancer]["url"].as_str().unwrap_or_default();
+    format!("{url}{path}")
+}
+
+async fn exchange(running: &Running, inside: bool, url: String, key: &str) -> Exchange {
+    let reply = running.ask(inside, "GET", &url, &[("x-api-key", key)]).await;
+    let status = reply.as_ref().map(|reply| reply.status);
+    Exchange { inside, url, status, body: reply.map(|reply| reply.body).unwrap_or_default(), is_closed: false }
 }

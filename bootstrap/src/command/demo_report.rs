@@ -25,6 +25,8 @@ pub(super) struct Report {
     pub(super) answers: Vec<Exchange>,
     /// All AWS calls until the apply was over, the command's own included.
     pub(super) calls: u64,
+    /// The rollouts of a good push and of a bad one.
+    pub(super) rollouts: Vec<Finished>,
     /// The destroy.
     pub(super) destroy: Option<Finished>,
 }

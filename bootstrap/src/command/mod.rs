@@ -5,13 +5,20 @@ mod bootstrap;
 mod demo;
 mod demo_answers;
 mod demo_report;
+mod demo_rollouts;
 mod destroy;
 mod outputs;
 mod plan;
 mod platform_file;
+mod rollout;
+mod rollouts;
 mod sandbox;
+mod sandbox_events;
 mod secret;
+mod site;
 mod status;
+mod suspend;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -35,6 +42,12 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Follow(options) => follow(&context, &options).await,
         Command::Status(options) => status::run(&context, &options).await,
         Command::Outputs(options) => outputs::run(&context, &options).await,
+        Command::Rollout(options) => rollout::rollout(&context, &options).await,
+        Command::Rollback(options) => rollout::rollback(&context, &options).await,
+        Command::Rollouts(options) => rollouts::run(&context, &options).await,
+        Command::Wait(options) => wait::run(&context, &options).await,
+        Command::Suspend(options) => suspend::suspend(&context, &options).await,
+        Command::Resume(options) => suspend::resume(&context, &options).await,
         Command::Secret(verb) => secret::run(&context, &verb).await,
         Command::Sandbox(verb) => sandbox::run(&context, verb).await,
     };

@@ -11,7 +11,7 @@ use super::platform_file::PlatformFile;
 use crate::cli::Plan;
 use crate::context::Context;
 use crate::error::{Ending, tell};
-use crate::run::{self, Order, follow_again, installed, only_platform};
+use crate::run::{self, Order, installed, only_platform};
 use crate::show::plan_of;
 
 pub(super) async fn run(context: &Context, options: &Plan) -> miette::Result<Ending> {
@@ -32,9 +32,7 @@ pub(super) async fn run(context: &Context, options: &Plan) -> miette::Result<End
     let order = Order { file: proposed.as_deref(), ..Order::new(Mode::Plan, &platform) };
     let execution = run::start(&clients, &account, &order).await.map_err(installed)?;
     let Some(finished) = run::watch(context, &clients, &execution).await? else {
-        context
-            .terminal
-            .say(format!("\nThe plan is still being made. See it with `{}`", follow_again(context, &execution)));
+        run::leave(context, &execution, "\nThe plan is still being made. See it with")?;
         return Ok(Ending::Interrupted);
     };
     run::tell_end(context, &clients, &account, &finished).await?;

@@ -14,6 +14,7 @@ use skydeck_core::run::outputs_key;
 use skydeck_sandbox::{Call, Image, Options, Running};
 use tokio::process::Command;
 
+use super::sandbox_events;
 use crate::cli::{Calls, Push, Sandbox, Up};
 use crate::context::{Context, sandbox_error};
 use crate::error::{Ending, Usage};
@@ -54,6 +55,12 @@ pub(super) async fn run(context: &Context, verb: Sandbox) -> miette::Result<Endi
         Sandbox::Status => status(context).await?,
         Sandbox::Env => env(context, &context.running().await?)?,
         Sandbox::Push(options) => push(context, &options).await?,
+        Sandbox::Events(options) => sandbox_events::run(context, options).await?,
+        Sandbox::Fire { schedule } => {
+            sandbox_error(context.running().await?.admin().fire(&schedule).await)?;
+            context.terminal.say(format!("{schedule} is due."));
+            context.terminal.document(&json!({ "fired": schedule }))?;
+        }
         Sandbox::Calls(options) => calls(context, &options).await?,
         Sandbox::Serve(up) => {
             let options = options(&project::sandbox()?, &up);

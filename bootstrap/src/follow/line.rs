@@ -3,9 +3,10 @@
 use console::Style;
 use serde::Serialize;
 use skydeck_core::preview::Counts;
+use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::run::{LayerReport, Mode};
 
-use super::Finished;
+use super::{Finished, rollout};
 
 /// Wide enough for every layer's name.
 const NAME: usize = 10;
@@ -47,6 +48,15 @@ pub enum Line {
         #[serde(rename = "for")]
         what: String,
     },
+    /// The tasks of a service that was waited for run, and their targets are healthy.
+    Up {
+        /// Which one.
+        service: String,
+        /// What was seen.
+        evidence: String,
+        /// How long it was waited for.
+        seconds: f64,
+    },
     /// What runs was checked, and serves.
     Serving {
         /// The services that serve.
@@ -54,6 +64,42 @@ pub enum Line {
         /// Those that were not checked, and why.
         skipped: Vec<(String, String)>,
         /// How long it took, waits included.
+        seconds: f64,
+    },
+    /// It was decided what a rollout rolls out.
+    Decided {
+        /// The service.
+        service: String,
+        /// The image.
+        image: String,
+        /// The image that runs, where one does.
+        running: Option<String>,
+        /// Why.
+        cause: Cause,
+        /// How long it took, waits for others included.
+        seconds: f64,
+    },
+    /// A service was given a new revision.
+    Released {
+        /// `family:revision`.
+        definition: String,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// It was given the one before back.
+    RollingBack {
+        /// `family:revision`; none where there was nothing to return to.
+        definition: Option<String>,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// What was released serves, or what was returned to.
+    Verified {
+        /// Whether that is what was returned to.
+        back: bool,
+        /// What was seen.
+        evidence: String,
+        /// How long it was looked at.
         seconds: f64,
     },
     /// A layer has failed.
@@ -86,6 +132,9 @@ impl Line {
             }
             Line::Waiting { layer: Some(layer), what } => format!("{layer}: {what}"),
             Line::Waiting { layer: None, what } => what.clone(),
+            Line::Up { service, evidence, seconds } => {
+                row("", &time(*seconds), &format!("service {service}: {evidence}"))
+            }
             Line::Serving { services, skipped, seconds } => {
                 let good = match services.as_slice() {
                     [] => style.clone().dim().apply_to("no service has tasks".to_owned()),
@@ -97,6 +146,20 @@ impl Line {
                     text.push_str(&row("", "", &format!("note: service {service}: {why}")));
                 }
                 text
+            }
+            Line::Decided { service, image, running, cause, seconds } => {
+                let running = running.as_ref().map(|running| format!(" in place of {running}")).unwrap_or_default();
+                let text = format!("service {service}: {image}{running}, by {}", rollout::by(*cause));
+                row("decide", &time(*seconds), &text)
+            }
+            Line::Released { definition, seconds } => row("release", &time(*seconds), definition),
+            Line::RollingBack { definition, seconds } => {
+                let text = definition.as_deref().map_or("to no tasks".into(), |definition| format!("to {definition}"));
+                row("roll back", &time(*seconds), &style.clone().red().apply_to(text).to_string())
+            }
+            Line::Verified { back, evidence, seconds } => {
+                let good = style.clone().green().apply_to(evidence).to_string();
+                row(if *back { "returned" } else { "serving" }, &time(*seconds), &good)
             }
             Line::Failed { layer, error, cause } => {
                 let failed = style.clone().red().bold().apply_to("failed").to_string();
@@ -110,7 +173,7 @@ fn row(name: &str, time: &str, text: &str) -> String {
     format!("  {name:<NAME$} {time:>7}  {text}").trim_end().to_owned()
 }
 
-fn time(seconds: f64) -> String {
+pub(super) fn time(seconds: f64) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.1} s");
     }
@@ -138,11 +201,15 @@ fn counts(report: &LayerReport, mode: Mode) -> String {
 /// The last line about a run.
 #[must_use]
 pub fn summary(finished: &Finished, style: &Style) -> String {
+    if let Some(text) = rollout::summary(finished, style) {
+        return text;
+    }
     let mode = finished.mode.or(finished.conclusion.as_ref().map(|conclusion| conclusion.mode));
     let name = match mode {
         Some(Mode::Plan) => "Plan",
         Some(Mode::Apply) => "Apply",
         Some(Mode::Destroy) => "Destroy",
+        None if finished.execution.contains(":skydeck-rollout:") => "Rollout",
         None => "Run",
     };
     if !finished.is_good() {

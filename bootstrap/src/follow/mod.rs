@@ -2,12 +2,14 @@
 
 mod event;
 mod line;
+mod rollout;
 mod story;
 #[cfg(test)]
 mod tests;
 
 pub use event::Event;
 pub use line::{Line, summary};
+pub use rollout::image;
 pub use story::Story;
 
 use std::time::Duration;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use serde::Serialize;
 use skydeck_aws::error::Explain;
 use skydeck_aws::{Clients, Result};
+use skydeck_core::rollout::run::Result as Ended;
 use skydeck_core::run::{Conclusion, Mode};
 
 /// Between two looks while something happens, and the longest when nothing does: Step Functions answers 20 a second.
@@ -40,10 +43,16 @@ pub struct Finished {
     pub cause: Option<String>,
     /// What `Conclude` said, where it was reached.
     pub conclusion: Option<Conclusion>,
+    /// How a rollout ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Ended>,
+    /// Why nothing was rolled out, where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<String>,
 }
 
 impl Finished {
-    /// Whether the run did what it was for.
+    /// Whether the run came to a good end. A rollout whose turn is over, or that was not needed, has.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.status == "SUCCEEDED"
@@ -84,13 +93,6 @@ async fn history(clients: &Clients, execution: &str) -> Result<Vec<Event>> {
 async fn finished(clients: &Clients, execution: &str, story: Story) -> Result<Finished> {
     let request = clients.sfn.describe_execution().execution_arn(execution);
     let found = request.send().await.during("read execution", execution)?;
-    Ok(Finished {
-        execution: execution.to_owned(),
-        status: found.status().as_str().to_owned(),
-        seconds: story.seconds(),
-        mode: story.mode(),
-        error: found.error,
-        cause: found.cause,
-        conclusion: story.into_conclusion(),
-    })
+    let status = found.status().as_str().to_owned();
+    Ok(story.into_finished(execution, &status, (found.error, found.cause)))
 }

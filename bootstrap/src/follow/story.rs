@@ -3,14 +3,15 @@
 //! AWS says for each event which one it follows from, so that what happens in a branch of a Parallel finds its state. The
 //! emulator says neither that nor which states a branch enters; then the time counts from where the Parallel began.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
 use skydeck_core::run::{Conclusion, LayerReport, Mode, Prepared};
-use skydeck_core::verdict::{Name, Status, Verification};
+use skydeck_core::verdict::{Check, Name, Outcome, Status, Verification};
 
-use super::{Event, Line};
+use super::rollout::Tale;
+use super::{Event, Finished, Line};
 
 /// Errors that the state machine tries again, beside the Lambda service's own.
 const RETRIED: [&str; 3] = ["NotYet", "Throttled", "Sandbox.Timedout"];
@@ -33,7 +34,13 @@ pub struct Story {
     looked: Option<i64>,
     /// What was last said to be waited for.
     awaited: String,
+    /// The services whose tasks and targets are waited for.
+    coming: BTreeSet<String>,
     conclusion: Option<Conclusion>,
+    /// The task state that was entered last.
+    working: String,
+    /// What only rollouts have.
+    tale: Tale,
 }
 
 impl Story {
@@ -49,11 +56,12 @@ impl Story {
                 self.entered.insert(event.id, (name.clone(), event.time));
                 if matches!(kind, "TaskStateEntered" | "ParallelStateEntered") {
                     self.working_since = event.time;
+                    self.working.clone_from(name);
                 }
                 // What comes out of a layer's Catch goes into the state that gathers.
                 if name.starts_with("Gather") { self.failures(event) } else { Vec::new() }
             }
-            ("TaskSucceeded", _) => self.succeeded(event).into_iter().collect(),
+            ("TaskSucceeded", _) => self.succeeded(event).unwrap_or_default(),
             ("TaskFailed", _) => self.failed(event).into_iter().collect(),
             ("ExecutionSucceeded" | "ExecutionFailed" | "ExecutionAborted" | "ExecutionTimedOut", _) => {
                 self.over = true;
@@ -63,45 +71,68 @@ impl Story {
         }
     }
 
-    fn succeeded(&mut self, event: &Event) -> Option<Line> {
+    fn succeeded(&mut self, event: &Event) -> Option<Vec<Line>> {
         let payload = event.payload.get("Payload")?;
         let seconds = self.seconds_of(event);
+        if let Some(lines) = self.tale.read(payload, &self.working, seconds, event.time) {
+            return Some(lines);
+        }
         if let Ok(Prepared { run }) = Prepared::deserialize(payload) {
             self.mode = Some(run.purpose());
             self.pass = Some(run.mode);
-            return Some(match run.approves {
+            return Some(vec![match run.approves {
                 // The second time: the layers have looked, and now they work.
                 Some(plan) if run.mode == Mode::Apply => Line::Approved { plan, seconds },
                 _ => Line::Prepared { platform: run.platform.clone(), mode: run.mode, seconds },
-            });
+            }]);
         }
         if let Some(report) = payload.get("report").and_then(|report| LayerReport::deserialize(report).ok()) {
-            return Some(Line::Layer { report, mode: self.pass.unwrap_or(Mode::Apply), seconds });
+            return Some(vec![Line::Layer { report, mode: self.pass.unwrap_or(Mode::Apply), seconds }]);
         }
         if let Ok(found) = Verification::deserialize(payload) {
-            return self.verified(event, found);
+            return Some(self.verified(event, &found));
         }
         self.conclusion = Conclusion::deserialize(payload).ok().or(self.conclusion.take());
         None
     }
 
-    fn verified(&mut self, event: &Event, found: Verification) -> Option<Line> {
+    fn verified(&mut self, event: &Event, found: &Verification) -> Vec<Line> {
         let looked = *self.looked.get_or_insert(self.state_of(event).map_or(self.working_since, |(_, since)| *since));
+        let seconds = seconds(looked, event.time);
+        let mut lines = self.come_up(&found.checks, seconds);
         match found.status {
-            Status::Waiting if found.summary == self.awaited => None,
-            Status::Waiting => {
+            Status::Waiting if found.summary != self.awaited => {
                 self.awaited.clone_from(&found.summary);
-                Some(Line::Waiting { layer: Some("serving".into()), what: found.summary })
+                lines.push(Line::Waiting { layer: Some("serving".into()), what: found.summary.clone() });
             }
-            Status::Failed => None,
+            Status::Waiting | Status::Failed | Status::Superseded => {}
             // They have yet to be asked.
-            Status::Serving if found.asks && !found.checks.iter().any(|check| check.check == Name::Answers) => None,
-            Status::Serving => Some(Line::Serving {
+            Status::Serving if found.asks && !found.checks.iter().any(|check| check.check == Name::Answers) => {}
+            Status::Serving => lines.push(Line::Serving {
                 services: found.serving().into_iter().map(Into::into).collect(),
                 skipped: found.skipped().into_iter().map(|c| (c.service.clone(), c.evidence.clone())).collect(),
-                seconds: seconds(looked, event.time),
+                seconds,
             }),
         }
+        lines
+    }
+
+    /// The services that were waited for, and run now.
+    fn come_up(&mut self, checks: &[Check], seconds: f64) -> Vec<Line> {
+        let mut services: BTreeMap<&str, Vec<&Check>> = BTreeMap::new();
+        for check in checks.iter().filter(|check| check.check != Name::Answers) {
+            services.entry(&check.service).or_default().push(check);
+        }
+        let mut lines = Vec::new();
+        for (service, checks) in services {
+            if checks.iter().any(|check| check.outcome == Outcome::NotYet) {
+                self.coming.insert(service.to_owned());
+            } else if checks.iter().all(|check| check.outcome == Outcome::Ok) && self.coming.remove(service) {
+                let evidence = checks.iter().map(|check| check.evidence.as_str()).collect::<Vec<_>>().join(", ");
+                lines.push(Line::Up { service: service.to_owned(), evidence, seconds });
+            }
+        }
+        lines
     }
 
     fn failed(&self, event: &Event) -> Option<Line> {
@@ -153,26 +184,32 @@ impl Story {
         self.over
     }
 
-    /// From the first event to the last.
+    /// The run, once it is over, with what Step Functions says of it.
     #[must_use]
-    pub fn seconds(&self) -> f64 {
-        seconds(self.begun, self.last)
-    }
-
-    /// What the run is for, once `Prepare` has said it.
-    #[must_use]
-    pub fn mode(&self) -> Option<Mode> {
-        self.mode
-    }
-
-    /// What `Conclude` said, where it was reached.
-    #[must_use]
-    pub fn into_conclusion(self) -> Option<Conclusion> {
-        self.conclusion
+    pub fn into_finished(
+        self,
+        execution: &str,
+        status: &str,
+        (error, cause): (Option<String>, Option<String>),
+    ) -> Finished {
+        // From the first event to the last.
+        let seconds = seconds(self.begun, self.last);
+        let (rollout, ignored) = self.tale.into_end();
+        Finished {
+            execution: execution.to_owned(),
+            status: status.to_owned(),
+            seconds,
+            mode: self.mode,
+            error,
+            cause,
+            conclusion: self.conclusion,
+            rollout,
+            ignored,
+        }
     }
 }
 
-fn seconds(from: i64, to: i64) -> f64 {
+pub(super) fn seconds(from: i64, to: i64) -> f64 {
     // A run lasts hours at most; milliseconds fit.
     (to - from).max(0) as f64 / 1000.0
 }

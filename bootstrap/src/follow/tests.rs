@@ -4,12 +4,14 @@ use console::Style;
 use serde_json::json;
 use skydeck_core::verdict::{Check, Name, Outcome, Questions, Verification};
 
-use super::{Event, Finished, Line, Story, summary};
+use super::{Event, Line, Story, summary};
 
 fn recorded(name: &str) -> Vec<Event> {
     let text = match name {
         "apply" => include_str!("history/apply.json"),
         "destroy" => include_str!("history/destroy.json"),
+        "rollback" => include_str!("history/rollback.json"),
+        "rolled_back" => include_str!("history/rolled_back.json"),
         _ => include_str!("history/failed.json"),
     };
     serde_json::from_str(text).unwrap()
@@ -21,15 +23,8 @@ fn told(events: &[Event], error: Option<(&str, &str)>) -> String {
     let mut story = Story::default();
     let lines: Vec<Line> = events.iter().flat_map(|event| story.read(event)).collect();
     assert!(story.is_over());
-    let finished = Finished {
-        execution: "arn".into(),
-        status: if error.is_some() { "FAILED".into() } else { "SUCCEEDED".into() },
-        seconds: story.seconds(),
-        mode: story.mode(),
-        error: error.map(|(name, _)| name.into()),
-        cause: error.map(|(_, cause)| cause.into()),
-        conclusion: story.into_conclusion(),
-    };
+    let status = if error.is_some() { "FAILED" } else { "SUCCEEDED" };
+    let finished = story.into_finished("arn", status, error.map(|(name, cause)| (name.into(), cause.into())).unzip());
     let mut text: Vec<String> = lines.iter().map(|line| line.text(&plain)).collect();
     text.push(summary(&finished, &plain));
     text.join("\n")
@@ -52,6 +47,41 @@ fn a_failed_apply_is_told_with_every_layer_that_failed() {
 }
 
 #[test]
+fn a_rollback_is_told_from_the_decision_to_the_checks() {
+    insta::assert_snapshot!("rollback", told(&recorded("rollback"), None));
+}
+
+#[test]
+fn a_rollout_that_is_rolled_back_is_told_with_the_way_back_and_what_was_wrong() {
+    insta::assert_snapshot!("rolled_back", told(&recorded("rolled_back"), Some(("RolledBack", "told by its result"))));
+}
+
+#[test]
+fn a_trigger_that_starts_nothing_says_why_and_one_that_waits_for_whom() {
+    let decided =
+        json!({ "decision": "ignored", "reason": "sha256:aa runs already", "rollout": null, "verification": null });
+    let waits = json!({ "errorType": "NotYet", "errorMessage": "still waiting for the rollout b" }).to_string();
+    let event = |id, kind: &str| Event { id, time: 1000 * id, kind: kind.into(), ..Event::default() };
+    let events = [
+        Event { name: Some("Decide".into()), ..event(1, "TaskStateEntered") },
+        Event { error: Some("NotYet".into()), cause: Some(waits), previous: 1, ..event(2, "TaskFailed") },
+        Event { payload: json!({ "Payload": decided }), ..event(3, "TaskSucceeded") },
+        event(4, "ExecutionSucceeded"),
+    ];
+    let wanted = "decide: still waiting for the rollout b\nNothing is rolled out: sha256:aa runs already.";
+    assert_eq!(told(&events, None), wanted);
+}
+
+#[test]
+fn a_rollout_that_came_to_no_verdict_is_told_by_its_error() {
+    let arn = "arn:aws:states:ap-south-1:111122223333:execution:skydeck-rollout:a";
+    let error = (Some("BadInput".into()), Some("nosuch is not in the repository".into()));
+    let finished = Story::default().into_finished(arn, "FAILED", error);
+    let text = summary(&finished, &Style::new().force_styling(false));
+    assert_eq!(text, "Rollout failed: nosuch is not in the repository (BadInput)");
+}
+
+#[test]
 fn a_history_without_links_is_told_all_the_same() {
     let mut events = recorded("apply");
     // As the emulator has it by itself: no links, and no states inside a Parallel.
@@ -65,15 +95,7 @@ fn a_history_without_links_is_told_all_the_same() {
 #[test]
 fn a_run_that_somebody_stops_says_so() {
     let plain = Style::new().force_styling(false);
-    let finished = Finished {
-        execution: "arn".into(),
-        status: "ABORTED".into(),
-        seconds: 3.0,
-        mode: None,
-        error: None,
-        cause: None,
-        conclusion: None,
-    };
+    let finished = Story::default().into_finished("arn", "ABORTED", (None, None));
     assert_eq!(summary(&finished, &plain), "Run was stopped by somebody.");
 }
 
@@ -116,8 +138,9 @@ fn services_that_come_up_are_told_once_per_change_and_good_only_when_they_have_a
         let event = Event { id, time: 1000 * id, kind: "TaskSucceeded".into(), payload, ..Event::default() };
         told.extend(story.read(&event).iter().map(|line| line.text(&Style::new().force_styling(false))));
     }
-    let [first, second] = told.as_slice() else { panic!("{told:#?}") };
+    let [first, second, third] = told.as_slice() else { panic!("{told:#?}") };
     assert_eq!(first, "serving: service movie: 1 of 2 tasks running");
-    assert!(second.starts_with("  serving ") && second.contains("movie answer"), "{second}");
-    assert!(second.ends_with("note: service payment: no image yet"), "{second}");
+    assert!(second.ends_with(" 3.0 s  service movie: 2 of 2 tasks running"), "{second}");
+    assert!(third.starts_with("  serving ") && third.contains("movie answer"), "{third}");
+    assert!(third.ends_with("note: service payment: no image yet"), "{third}");
 }

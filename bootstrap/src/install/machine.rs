@@ -9,7 +9,14 @@ use super::{Change, TAG, TAG_VALUE, propagated, taken};
 use crate::context::Account;
 
 /// The definition of `skydeck-provision`, with a placeholder `${name}` for each function.
-pub const PROVISION: &str = include_str!("../../../statemachine/provision.asl.json");
+const PROVISION: &str = include_str!("../../../statemachine/provision.asl.json");
+
+/// The definition of `skydeck-rollout`.
+const ROLLOUT: &str = include_str!("../../../statemachine/rollout.asl.json");
+/// The definition of `skydeck-sweep`.
+const SWEEP: &str = include_str!("../../../statemachine/sweep.asl.json");
+/// All definitions, by name.
+pub const MACHINES: [(&str, &str); 3] = [("provision", PROVISION), ("rollout", ROLLOUT), ("sweep", SWEEP)];
 
 /// The functions that a definition calls, by its placeholders.
 #[must_use]
@@ -80,8 +87,8 @@ mod tests {
         }
         assert_eq!(
             names.len(),
-            skydeck_core::run::Layer::ALL.len() + 5,
-            "prepare, approve, observe, ask and conclude beside them"
+            skydeck_core::run::Layer::ALL.len() + 6,
+            "prepare, approve, dispatch, observe, ask and conclude beside them"
         );
     }
 
@@ -99,6 +106,8 @@ mod tests {
                 }
             }
         }
-        check(&serde_json::from_str::<Value>(PROVISION).unwrap()["States"]);
+        for (_, text) in MACHINES {
+            check(&serde_json::from_str::<Value>(text).unwrap()["States"]);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! bears one of skydeck's names without skydeck's tag is somebody else's, and is left alone with an error.
 
 mod bucket;
+mod events;
 mod function;
 mod machine;
 mod policy;
@@ -22,7 +23,7 @@ use crate::cli::Architecture;
 use crate::context::Account;
 use crate::package::Package;
 
-pub use machine::{PROVISION, functions_of};
+pub use machine::{MACHINES, functions_of};
 
 /// Tag of everything that an installation consists of.
 pub const TAG: &str = "skydeck:installation";
@@ -108,7 +109,8 @@ pub async fn install(clients: &Clients, plan: &Plan<'_>, tell: Tell<'_>) -> Resu
         item
     };
     let machine_role = async {
-        let policy = policy::states(plan.account, &functions_of(PROVISION));
+        let functions: Vec<String> = FUNCTIONS.iter().map(|function| function.name.to_owned()).collect();
+        let policy = policy::states(plan.account, &functions);
         let change = role::ensure(clients, "skydeck-states", "states.amazonaws.com", &policy).await?;
         Ok::<_, Error>(done("role", "skydeck-states".into(), change))
     };
@@ -120,8 +122,24 @@ pub async fn install(clients: &Clients, plan: &Plan<'_>, tell: Tell<'_>) -> Resu
     let mut items = vec![bucket, role];
     items.extend(roles);
     items.extend(install_functions(clients, plan, &done).await?);
-    let change = machine::ensure(clients, plan.account, "provision", PROVISION).await?;
-    items.push(done("state machine", "skydeck-provision".into(), change));
+    for (name, text) in MACHINES {
+        let change = machine::ensure(clients, plan.account, name, text).await?;
+        items.push(done("state machine", format!("skydeck-{name}"), change));
+    }
+    items.extend(install_events(clients, plan, &done).await?);
+    Ok(items)
+}
+
+/// What starts the state machines by itself: last, when all is there that it starts.
+async fn install_events(clients: &Clients, plan: &Plan<'_>, done: Done<'_>) -> Result<Vec<Item>> {
+    let change = events::ensure_role(clients, plan.account).await?;
+    let mut items = vec![done("role", events::ROLE.into(), change)];
+    let change = events::ensure_queue(clients, plan.account).await?;
+    items.push(done("queue", events::DEAD_LETTERS.into(), change));
+    for rule in &events::RULES {
+        let change = events::ensure_rule(clients, plan.account, rule).await?;
+        items.push(done("rule", rule.name.into(), change));
+    }
     Ok(items)
 }
 

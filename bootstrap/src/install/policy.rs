@@ -70,6 +70,23 @@ pub(super) fn states(account: &Account, functions: &[String]) -> Value {
     document(&[json!({ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": callable })])
 }
 
+/// What EventBridge may do: start the state machines.
+pub(super) fn events(machines: &[String]) -> Value {
+    document(&[json!({ "Effect": "Allow", "Action": "states:StartExecution", "Resource": machines })])
+}
+
+/// The policy of the queue for what could not be delivered: only this account's rules of skydeck write to it.
+pub(super) fn dead_letters(account: &Account) -> Value {
+    document(&[json!({
+        "Sid": "Rules",
+        "Effect": "Allow",
+        "Principal": { "Service": "events.amazonaws.com" },
+        "Action": "sqs:SendMessage",
+        "Resource": account.arn("sqs", super::events::DEAD_LETTERS),
+        "Condition": { "ArnLike": { "aws:SourceArn": account.arn("events", "rule/skydeck-*") } },
+    })])
+}
+
 /// The bucket's own policy: nobody without TLS.
 pub(super) fn bucket(account: &Account) -> Value {
     let bucket = account.bucket();

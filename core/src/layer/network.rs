@@ -25,16 +25,32 @@ pub const ANYWHERE: &str = "0.0.0.0/0";
 pub struct World {
     /// Names of the region's availability zones, sorted; local and wavelength zones are not among them.
     pub zones: Vec<String>,
-    /// VPCs of ours, the one in use first: there is more than one after a creation whose answer was lost.
+    /// VPCs of ours, the platform's first: there is more than one where a creation was not seen and made once more. The
+    /// others hold no network interface, so that nobody misses them.
     pub vpcs: Vec<Found<Vpc>>,
-    /// Internet gateways of ours, the attached one first.
+    /// Ids of more VPCs of ours that do hold network interfaces.
+    pub in_use: Vec<String>,
+    /// Internet gateways of ours: that of the platform's VPC, then those that are free, then the others.
     pub gateways: Vec<Found<Gateway>>,
-    /// Route tables of ours in the VPC in use.
+    /// Route tables of ours in the platform's VPC.
     pub route_tables: Vec<Found<RouteTable>>,
     /// Subnets of ours, by zone.
     pub subnets: BTreeMap<String, Found<Subnet>>,
     /// Security groups of ours, by name.
     pub groups: BTreeMap<String, Found<Group>>,
+    /// What is ours in the other VPCs.
+    pub spare: Spare,
+}
+
+/// What was made in a VPC that the platform does not use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spare {
+    /// Route tables.
+    pub route_tables: Vec<Found<RouteTable>>,
+    /// Subnets.
+    pub subnets: Vec<Found<Subnet>>,
+    /// Security groups with their names; the groups in their rules are told by id.
+    pub groups: Vec<(String, Found<Group>)>,
 }
 
 /// Settings of the VPC.

@@ -1,23 +1,21 @@
-//! Task definitions and ECS services. A service stands with no tasks until there is an image in its repository; the
-//! first one starts it, and what runs in it from then on is a rollout's to decide.
+//! Task definitions and ECS services. The layer makes a service, without tasks, and keeps its settings; what it runs is a
+//! rollout's to decide, from the first image on, so that there is one writer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::plan::{Describe, Description, Ref, diff};
+use crate::plan::{Describe, Description, Ref};
 use crate::scope::Tags;
 
 mod desired;
 mod environment;
-mod image;
 mod plan;
 mod teardown;
 
-pub use desired::{AWAITING_TAG, facts, family};
+pub use desired::{AWAITING_TAG, facts, family, repository, task_definition, wanted_settings};
 pub use environment::{environment, resolve};
-pub use image::{Pushed, repository, wanted};
 pub use plan::plan;
 pub use teardown::teardown;
 
@@ -29,7 +27,7 @@ pub struct World {
     pub services: BTreeMap<String, Service>,
     /// Task definition families, by name.
     pub families: BTreeMap<String, Family>,
-    /// The task definitions that services use, and the newest of each family, by ARN.
+    /// The task definitions that services use, and the newest of each family, by ARN; of idle services the two newest.
     pub definitions: BTreeMap<String, Definition>,
     /// Digests of the images that services are to start with: of those that have run none, by name.
     pub images: BTreeMap<String, String>,
@@ -141,6 +139,12 @@ impl Definition {
     pub fn awaits_image(&self) -> bool {
         self.image.rsplit_once(':').is_some_and(|(_, tag)| tag == AWAITING_TAG)
     }
+
+    /// The digest that its image is pinned to; `None` where it is not, as while it awaits the first.
+    #[must_use]
+    pub fn digest(&self) -> Option<&str> {
+        self.image.split_once('@').map(|(_, digest)| digest)
+    }
 }
 
 /// What a task definition says, but for its image.
@@ -199,13 +203,9 @@ pub struct ContainerHealth {
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "a variant is named after the API call, its fields after the call's parameters")]
 pub enum Change {
-    Register { family: String, old: Option<Box<TaskSettings>>, new: Box<Definition> },
-    CreateService { name: String, definition: Ref, desired: u32, settings: Settings, placement: Placement, tags: Tags },
+    Register { family: String, new: Box<Definition> },
+    CreateService { name: String, definition: Ref, settings: Settings, placement: Placement, tags: Tags },
     SetService { name: String, old: Settings, new: Settings },
-    // With the definition, where that changes too: ECS checks a load balancer's container port against it.
-    SetPlacement { name: String, definition: Option<(String, Ref)>, old: Placement, new: Placement },
-    SetDefinition { name: String, old: String, definition: Ref },
-    Start { name: String, old: String, definition: Ref, desired: u32 },
     SetTags { arn: String, kind: String, name: String, old: Tags, new: Tags },
     ScaleToZero { name: String, old: u32 },
     DeleteService { name: String },
@@ -216,28 +216,12 @@ pub enum Change {
 impl Describe for Change {
     fn describe(&self) -> Description {
         match self {
-            Change::Register { family, old: None, new } => Description::create("task definition", family, new),
-            Change::Register { family, old: Some(old), new } => {
-                Description::update("task definition", family, &json!(old), &json!(new.settings))
-            }
-            Change::CreateService { name, desired, settings, placement, tags, .. } => {
-                let settings = json!({ "desired": desired, "settings": settings, "placement": placement });
+            Change::Register { family, new } => Description::create("task definition", family, new),
+            Change::CreateService { name, settings, placement, tags, .. } => {
+                let settings = json!({ "desired": 0, "settings": settings, "placement": placement });
                 Description::create_tagged("service", name, &settings, tags)
             }
             Change::SetService { name, old, new } => Description::update("service", name, old, new),
-            Change::SetPlacement { name, definition: None, old, new } => Description::update("service", name, old, new),
-            Change::SetPlacement { name, definition: Some((before, definition)), old, new } => {
-                let mut told = redefined(name, before, definition);
-                told.attributes.extend(diff(old, new));
-                told
-            }
-            Change::SetDefinition { name, old, definition } => redefined(name, old, definition),
-            Change::Start { name, old, definition, desired } => Description::update(
-                "service",
-                name,
-                &json!({ "task_definition": old, "desired": 0 }),
-                &json!({ "task_definition": revision(definition), "desired": desired }),
-            ),
             Change::SetTags { kind, name, old, new, .. } => {
                 Description::update(kind, name, &json!({ "tags": old }), &json!({ "tags": new }))
             }
@@ -253,18 +237,6 @@ impl Describe for Change {
             ),
             Change::DeleteDefinitions { family, .. } => Description::delete("task definition", family),
         }
-    }
-}
-
-fn redefined(name: &str, old: &str, definition: &Ref) -> Description {
-    let side = |arn: &str| json!({ "task_definition": arn });
-    Description::update("service", name, &side(old), &side(revision(definition)))
-}
-
-fn revision(definition: &Ref) -> &str {
-    match definition {
-        Ref::Known(arn) => arn,
-        Ref::Made(_) => "new revision",
     }
 }
 

@@ -27,7 +27,7 @@ const REGIONS: [&str; 16] = [
     "ap-northeast-2",
 ];
 
-fn wrong(code: Code, part: Range<usize>, what: impl Into<String>, help: impl Into<String>) -> Verdict {
+pub(super) fn wrong(code: Code, part: Range<usize>, what: impl Into<String>, help: impl Into<String>) -> Verdict {
     Err(Wrong { code, part, what: what.into(), help: help.into() })
 }
 
@@ -37,7 +37,7 @@ pub(super) fn any(_: &str) -> Verdict {
 }
 
 /// The first character that is not allowed.
-fn first_not(text: &str, allowed: impl Fn(char) -> bool) -> Option<(char, Range<usize>)> {
+pub(super) fn first_not(text: &str, allowed: impl Fn(char) -> bool) -> Option<(char, Range<usize>)> {
     let (at, found) = text.char_indices().find(|(_, c)| !allowed(*c))?;
     Some((found, at..at + found.len_utf8()))
 }
@@ -335,6 +335,15 @@ fn tag_text(text: &str, most: usize) -> Verdict {
         return wrong(Code::InvalidFormat, 0..0, format!("has {length} characters"), format!("use at most {most}"));
     }
     Ok(())
+}
+
+/// The one strategy that there is.
+pub(super) fn strategy(text: &str) -> Verdict {
+    if text == "rolling" {
+        return Ok(());
+    }
+    let what = format!("is `{text}`, and only `rolling` is supported for now");
+    wrong(Code::UnsupportedStrategy, 0..0, what, "write `strategy = \"rolling\"`, or leave it out: it is the default")
 }
 
 /// A tag's key that is neither AWS's nor skydeck's.

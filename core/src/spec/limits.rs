@@ -73,6 +73,9 @@ pub(super) const SERVICE_GRACE_SECONDS: Limit = limit(0, 7_200);
 /// `deregistration_delay.timeout_seconds`
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html>).
 pub(super) const DEREGISTRATION_DELAY_SECONDS: Limit = limit(0, 3_600);
+/// Revisions of a task definition that stay registered: the one that runs and the one that a rollback returns to, at
+/// least. The most is skydeck's.
+pub(super) const KEEP_REVISIONS: Limit = limit(2, 100);
 /// Priority of a listener rule
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html>).
 pub(super) const PRIORITY: Limit = limit(1, 50_000);
@@ -114,6 +117,9 @@ pub(super) const FUNCTION_NAME: usize = 64;
 /// Characters of a repository's name
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>).
 pub(super) const REPOSITORY_NAME: usize = 256;
+/// Characters of an image's tag
+/// (<https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html>).
+pub(super) const IMAGE_TAG: usize = 128;
 /// Characters of a host name that a load balancer sends to
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RedirectActionConfig.html>).
 pub(super) const HOST: usize = 128;

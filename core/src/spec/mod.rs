@@ -6,9 +6,11 @@
 
 mod compare;
 mod format;
+mod image;
 mod limits;
 pub mod model;
 mod names;
+mod pattern;
 mod platform;
 mod problem;
 mod reader;
@@ -23,6 +25,7 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 pub use model::*;
+pub use pattern::Pattern;
 pub use problem::{Code, Label, Problem, Problems};
 
 use platform::Head;

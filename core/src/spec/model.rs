@@ -2,9 +2,13 @@
 //! something that exists in the file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ipnet::Ipv4Net;
+use semver::VersionReq;
 use serde::{Deserialize, Serialize};
+
+use super::pattern::Pattern;
 
 /// A whole platform: one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +129,10 @@ pub enum Scheme {
 pub struct Service {
     /// The ECR repository's name without the platform's prefix; the service's own name if the file does not say.
     pub repository: String,
+    /// Which of its images it should run.
+    pub image: ImagePolicy,
+    /// How many revisions of its task definition stay registered after a successful rollout.
+    pub keep_revisions: u32,
     /// The port the container listens on.
     pub port: u16,
     /// CPU units; 1024 are one vCPU.
@@ -155,6 +163,44 @@ pub struct Service {
     pub secrets: BTreeMap<String, String>,
     /// Keys of the buckets that the service reads and writes.
     pub buckets: Vec<String>,
+}
+
+/// Which of a repository's images a service should run. Tags that begin with `skydeck-` never count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImagePolicy {
+    /// The one that bears this tag now.
+    Tag(String),
+    /// The highest version in this range, by tags such as `1.2.3` or `v1.2.3`.
+    Semver(VersionReq),
+    /// The one with the highest number in its tag.
+    Numeric {
+        /// What stands before the number.
+        prefix: String,
+        /// What stands behind it.
+        suffix: String,
+    },
+    /// The latest pushed of which a tag matches; `*` stands for any characters, `?` for one.
+    Glob(String),
+    /// The latest pushed in a tag of which this is found.
+    Regex(Pattern),
+    /// The latest pushed that a person tagged.
+    #[default]
+    Newest,
+}
+
+impl fmt::Display for ImagePolicy {
+    /// As the platform file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ImagePolicy::Tag(tag) => write!(f, "tag = \"{tag}\""),
+            ImagePolicy::Semver(range) => write!(f, "semver = \"{range}\""),
+            ImagePolicy::Numeric { prefix, suffix } => write!(f, "numeric = \"{prefix}*{suffix}\""),
+            ImagePolicy::Glob(glob) => write!(f, "glob = \"{glob}\""),
+            ImagePolicy::Regex(pattern) => write!(f, "regex = \"{pattern}\""),
+            ImagePolicy::Newest => write!(f, "newest"),
+        }
+    }
 }
 
 /// A listener rule.

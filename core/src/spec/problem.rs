@@ -75,6 +75,8 @@ codes! {
     DuplicateName = "skydeck::spec::duplicate_name",
     /// A deployment that could never replace a task.
     StuckDeployment = "skydeck::spec::stuck_deployment",
+    /// A deployment strategy that skydeck does not have.
+    UnsupportedStrategy = "skydeck::spec::unsupported_strategy",
     /// A reference that cannot be read as one.
     InvalidReference = "skydeck::spec::invalid_reference",
     /// A reference to something that the file does not have.

@@ -112,6 +112,11 @@ impl<'f> Section<'f> {
         self.file
     }
 
+    /// Where a key of this table stands; the table, where the file does not say the key.
+    pub(super) fn place_of(&self, key: &str) -> Span {
+        self.table.and_then(|table| table.get_key_value(key)).map_or_else(|| self.span(), |(name, _)| name.span())
+    }
+
     /// The dotted name of a key of this table.
     pub(super) fn name_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.into() } else { format!("{}.{key}", self.path) }

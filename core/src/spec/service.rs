@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::format;
+use super::image::image;
 use super::limits;
 use super::model::{Health, Rule, Scheme, Service};
 use super::platform::choice;
@@ -152,9 +153,8 @@ fn twice<T>(section: &Section<'_>, environment: &[(At<String>, T)], secrets: &[(
 
 /// What needs no comparing with other services.
 fn settings(section: &mut Section<'_>) -> Service {
-    if let Some(strategy) = section.text("strategy", format::any).filter(|strategy| strategy.value != "rolling") {
-        choice(section, "strategy", &strategy, &["rolling"]);
-    }
+    section.text("strategy", format::strategy);
+    let says_image = section.has_table("image");
     let desired = section.number_or("desired", limits::DESIRED, 1);
     let maximum = section.number_or("maximum-percent", limits::MAXIMUM_PERCENT, 200);
     let minimum = section.number_or("minimum-healthy-percent", limits::MINIMUM_HEALTHY_PERCENT, 100);
@@ -163,6 +163,8 @@ fn settings(section: &mut Section<'_>) -> Service {
     }
     Service {
         repository: String::new(),
+        image: section.table("image", |section| image(section, says_image)),
+        keep_revisions: or_blank(section.number_or("keep-revisions", limits::KEEP_REVISIONS, 5)),
         port: 0,
         cpu: or_blank(section.number_or("cpu", limits::CPU, 256)),
         memory: or_blank(section.number_or("memory", limits::MEMORY, 512)),

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Name, Outcome, Verification};
+use super::{Check, Fault, Name, Outcome, Status, Streak, Verification};
 use crate::facts::LoadBalancerFacts;
 use crate::scope::Scope;
 use crate::spec::{Scheme, Service};
 
 /// How long an answer may take, in milliseconds.
 const TIMEOUT: u64 = 5000;
+/// Looks in a row with healthy targets and bad answers after which a rollout gives up: some half a minute.
+const UNANSWERED: u32 = 5;
 /// What an Application Load Balancer calls itself in the answers that are its own.
 const LISTENER: &str = "awselb";
 
@@ -101,14 +103,52 @@ fn question(name: &str, service: &Service, balancer: &LoadBalancerFacts) -> Ques
 /// Adds to the checks what came back from both sides.
 #[must_use]
 pub fn judge(seen: Verification, outside: &Answers, inside: &Answers) -> Verification {
-    let Verification { round, mut checks, outside: asked_outside, inside: asked_inside, .. } = seen;
+    let Verification { round, mut checks, outside: asked_outside, inside: asked_inside, mut streak, .. } = seen;
     for (asked, answers) in [(&asked_outside, outside), (&asked_inside, inside)] {
         for (number, question) in asked.questions.iter().enumerate() {
             checks.push(answered(question, answers.answers.get(number).map(Vec::as_slice).unwrap_or_default()));
         }
     }
     checks.sort_by(|one, other| (&one.service, one.check).cmp(&(&other.service, other.check)));
-    Verification::of(round, checks, asked_outside, asked_inside)
+    let fault = streak.count(&mut checks);
+    let mut judged = Verification::of(round, checks, asked_outside, asked_inside);
+    judged.fault = fault;
+    if judged.status == Status::Serving && streak.good < streak.needed {
+        judged.status = Status::Waiting;
+        judged.summary = format!("{} of {} good looks in a row", streak.good, streak.needed);
+    }
+    judged.streak = streak;
+    judged
+}
+
+impl Streak {
+    /// Counts a look whose answers have come. Too many bad ones make the check, and with it the rollout, fail; those that
+    /// were bad before it are told and let pass.
+    fn count(&mut self, checks: &mut [Check]) -> Option<Fault> {
+        if self.needed == 0 {
+            return None;
+        }
+        let bad = |check: &Check| check.check == Name::Answers && check.outcome != Outcome::Ok;
+        if !checks.iter().any(bad) {
+            (self.good, self.unanswered) = (self.good + 1, 0);
+            return None;
+        }
+        let bad = checks.iter_mut().filter(|check| bad(check));
+        if self.lenient {
+            bad.for_each(|check| {
+                check.outcome = Outcome::Skipped;
+                check.evidence += ", as it did before this rollout";
+            });
+            self.good += 1;
+            return None;
+        }
+        (self.good, self.unanswered) = (0, self.unanswered + 1);
+        if self.unanswered < UNANSWERED {
+            return None;
+        }
+        bad.for_each(|check| check.outcome = Outcome::Failed);
+        Some(Fault::Image)
+    }
 }
 
 fn answered(question: &Question, answers: &[Answer]) -> Check {

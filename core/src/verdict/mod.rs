@@ -34,8 +34,16 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Name {
+    /// Its image can run here.
+    Image,
+    /// A rollout that the run has started ends well.
+    Rollout,
+    /// It runs the task definition that was released.
+    Definition,
     /// Tasks of its task definition run, as many as wanted.
     Tasks,
+    /// They run the image that was released.
+    Digest,
     /// Every target of theirs is healthy.
     Targets,
     /// It answers through its load balancer.
@@ -45,7 +53,11 @@ pub enum Name {
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Name::Image => "image",
+            Name::Rollout => "rollout",
+            Name::Definition => "definition",
             Name::Tasks => "tasks",
+            Name::Digest => "digest",
             Name::Targets => "targets",
             Name::Answers => "answers",
         })
@@ -75,6 +87,32 @@ pub enum Status {
     Waiting,
     /// Give up.
     Failed,
+    /// A newer rollout has taken over; what this one released is no longer its own.
+    Superseded,
+}
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The image's: it is not deployed again by itself.
+    Image,
+    /// The platform's: no room, a missing secret, AWS refusing.
+    Platform,
+}
+
+/// What a rollout asks beyond one good look, and how far it has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Streak {
+    /// Good looks in a row that make a success; 0 where one is enough.
+    pub needed: u32,
+    /// Good looks in a row so far.
+    pub good: u32,
+    /// Looks in a row in which all was good but the answers.
+    pub unanswered: u32,
+    /// Whether the answers were bad before anything was released: then they are a warning and no reason to fail.
+    pub lenient: bool,
 }
 
 /// What `Observe` and `Ask` hand on.
@@ -96,6 +134,12 @@ pub struct Verification {
     pub asks_inside: bool,
     /// Whether there is anything to ask at all.
     pub asks: bool,
+    /// Whose fault it is, where a rollout fails.
+    #[serde(default)]
+    pub fault: Option<Fault>,
+    /// How often a rollout has seen all good.
+    #[serde(default)]
+    pub streak: Streak,
 }
 
 /// Input of `Ask`.
@@ -129,7 +173,8 @@ impl Verification {
         };
         let asks_inside = !inside.questions.is_empty();
         let asks = asks_inside || !outside.questions.is_empty();
-        Verification { status, round, checks, summary, outside, inside, asks_inside, asks }
+        let (fault, streak) = (None, Streak::default());
+        Verification { status, round, checks, summary, outside, inside, asks_inside, asks, fault, streak }
     }
 
     /// The services that serve, by name.

@@ -9,8 +9,8 @@ use skydeck_core::facts::{
 use skydeck_core::plan::{Describe, Plan};
 use skydeck_core::scope::Tags;
 use skydeck_core::spec::{
-    Bucket, Cluster, Health, Instances, LoadBalancer, Network, Part, Platform, Registry, Rule, Scheme, Secret, Service,
-    Template,
+    Bucket, Cluster, Health, ImagePolicy, Instances, LoadBalancer, Network, Part, Platform, Registry, Rule, Scheme,
+    Secret, Service, Template,
 };
 
 pub(crate) fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
@@ -43,6 +43,8 @@ pub(crate) fn service(port: u16, health: &str, load_balancer: &str) -> Service {
             unhealthy_threshold: 2,
             start_seconds: 60,
         },
+        image: ImagePolicy::Newest,
+        keep_revisions: 5,
         probe_path: None,
         environment: BTreeMap::new(),
         secrets: BTreeMap::new(),

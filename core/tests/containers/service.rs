@@ -1,13 +1,15 @@
 //! Task definitions and services.
 
-use skydeck_core::layer::service::{Change, Definition, Family, Service, Settings, World, facts, plan, teardown};
-use skydeck_core::plan::{Plan, Refusal};
+use skydeck_core::layer::service::{Change, Definition, Family, Settings, World, facts, plan, teardown};
+use skydeck_core::plan::{Describe, Handover, Plan, Refusal};
 
 use crate::fixture::{changed, foreign, lines, scope};
 use crate::service_world::{after, arn, backend, container, definition, family, service, standing, task};
 
 /// An attribute and how it gets wrong.
 type Spoilt = (&'static str, fn(&mut Settings));
+/// How a world drifts.
+type Drift = fn(&mut World);
 
 /// The definition that a plan registers.
 fn registered(plan: &Plan<Change>) -> Option<&Definition> {
@@ -32,51 +34,77 @@ fn from_nothing_each_service_gets_a_definition_and_no_tasks() {
     assert_eq!(registered(&plan), Some(&definition("backend", 8080, "/health")));
 }
 
+/// The services that a rollout has to change, with the attributes in question.
+fn handed_over(plan: &Plan<Change>) -> Vec<String> {
+    let text = |handover: &Handover| {
+        let attributes: Vec<&str> =
+            handover.description.attributes.iter().map(|changed| changed.name.as_str()).collect();
+        format!("{}: {}", handover.service, attributes.join(" "))
+    };
+    plan.rollouts.iter().map(text).collect()
+}
+
 #[test]
 fn a_standing_world_needs_nothing() {
     let plan = after(|_| {});
     assert_eq!(lines(&plan), [""; 0]);
-    assert!(plan.notes.is_empty() && plan.waits.is_empty());
+    assert!(plan.notes.is_empty() && plan.waits.is_empty() && plan.rollouts.is_empty());
 }
 
 fn pushed(world: &mut World) {
     world.images.insert("backend".into(), "sha256:abc".into());
 }
 
-/// How many tasks a plan wants of the services that it makes or starts.
-fn wanted(plan: &Plan<Change>) -> Vec<u32> {
-    let desired = |change: &Change| match change {
-        Change::CreateService { desired, .. } | Change::Start { desired, .. } => Some(*desired),
-        _ => None,
-    };
-    plan.steps.iter().filter_map(|step| desired(&step.change)).collect()
+/// The service runs an image.
+fn runs(world: &mut World) {
+    task(world).image = "ecr/skyfox-devprod-backend@sha256:def".into();
+    (backend(world).tasks, backend(world).desired) = (2, 2);
 }
 
 #[test]
-fn the_first_image_starts_a_service_by_its_digest_with_the_files_count() {
+fn the_first_image_is_left_to_a_rollout_with_the_files_count() {
     let plan = after(pushed);
-    assert_eq!(lines(&plan), ["0 ~ task definition skyfox-devprod-backend", "1 ~ service backend after 0"]);
-    assert_eq!(registered(&plan).map(|new| new.image.as_str()), Some("ecr/skyfox-devprod-backend@sha256:abc"));
-    assert_eq!(wanted(&plan), [2]);
-    let newer = after(|world| {
-        pushed(world);
-        let mut definition = task(world).clone();
-        definition.image = "ecr/skyfox-devprod-backend@sha256:abc".into();
-        world.definitions.insert(arn("backend", 2), definition);
-        family(world).active.insert(0, arn("backend", 2));
-    });
-    assert_eq!(lines(&newer), ["0 ~ service backend"], "a registration without an answer is not repeated");
+    assert!(plan.is_empty(), "the layer itself has nothing to do");
+    assert_eq!(handed_over(&plan), ["backend: desired image"]);
+    let text = format!("{:?}", plan.rollouts);
+    assert!(text.contains("2") && text.contains("sha256:abc"), "{text}");
 }
 
 #[test]
-fn a_new_service_whose_repository_has_an_image_begins_with_it() {
+fn a_new_service_whose_repository_has_an_image_stands_without_tasks_and_a_rollout_starts_it() {
     let plan = after(|world| {
         pushed(world);
         world.services.remove("backend");
     });
-    assert_eq!(lines(&plan), ["0 ~ task definition skyfox-devprod-backend", "1 + service backend after 0"]);
-    assert_eq!(wanted(&plan), [2]);
-    assert_eq!(wanted(&after(|world| drop(world.services.remove("backend")))), [0]);
+    assert_eq!(lines(&plan), ["0 + service backend"]);
+    assert_eq!(handed_over(&plan), ["backend: desired image"]);
+    let described = plan.steps[0].change.describe();
+    let desired = described.attributes.iter().find(|attribute| attribute.name == "desired").unwrap();
+    assert_eq!(desired.new.as_ref().unwrap(), 0);
+    assert!(after(|world| drop(world.services.remove("backend"))).rollouts.is_empty(), "there is no image");
+}
+
+#[test]
+fn a_revision_registered_twice_is_reaped_while_the_service_awaits_its_image_and_never_later() {
+    let twice = |world: &mut World| {
+        let definition = task(world).clone();
+        world.definitions.insert(arn("backend", 2), definition);
+        family(world).active.insert(0, arn("backend", 2));
+    };
+    let reaped = Change::Deregister { arn: arn("backend", 2) };
+    let plan = after(twice);
+    assert_eq!((plan.steps.len(), &plan.steps[0].change), (2, &reaped));
+    assert!(matches!(&plan.steps[1].change, Change::DeleteDefinitions { arns, .. } if *arns == [arn("backend", 2)]));
+    let another = after(|world| {
+        twice(world);
+        world.definitions.get_mut(&arn("backend", 2)).unwrap().settings.network_mode = "host".into();
+    });
+    assert!(another.is_empty(), "another revision is no twin");
+    let released = after(|world| {
+        task(world).image = "ecr/skyfox-devprod-backend@sha256:abc".into();
+        twice(world);
+    });
+    assert!(released.is_empty(), "a rollout may come back to it");
 }
 
 #[test]
@@ -84,20 +112,20 @@ fn a_service_that_has_an_image_is_not_given_another() {
     for tasks in [0, 2] {
         let plan = after(|world| {
             pushed(world);
-            task(world).image = "ecr/skyfox-devprod-backend@sha256:def".into();
+            runs(world);
             (backend(world).tasks, backend(world).desired) = (tasks, tasks);
         });
-        assert!(plan.is_empty() && plan.notes.is_empty());
+        assert!(plan.is_empty() && plan.notes.is_empty() && plan.rollouts.is_empty());
     }
 }
 
 #[test]
-fn what_runs_is_the_rollouts_and_no_drift() {
+fn what_runs_and_how_often_is_the_rollouts_and_no_drift() {
     let plan = after(|world| {
-        task(world).image = "ecr/skyfox-devprod-backend@sha256:abc".into();
+        runs(world);
         (backend(world).tasks, backend(world).desired) = (4, 4);
     });
-    assert!(plan.is_empty() && plan.notes.is_empty());
+    assert!(plan.is_empty() && plan.notes.is_empty() && plan.rollouts.is_empty());
 }
 
 #[test]
@@ -125,96 +153,72 @@ fn drifted_settings_are_set_right_whether_tasks_run_or_not() {
 }
 
 #[test]
-fn every_drift_of_a_definition_registers_a_revision_that_an_idle_service_then_uses() {
-    let spoilt: [fn(&mut World); 12] = [
-        |world| task(world).settings.network_mode = "host".into(),
-        |world| task(world).settings.runtime.1 = "X86_64".into(),
-        |world| task(world).settings.task_role.clear(),
-        |world| task(world).settings.execution_role.clear(),
-        |world| task(world).settings.container = None,
-        |world| container(world).cpu = 1,
-        |world| container(world).memory = 1,
-        |world| container(world).ports.clear(),
-        |world| drop(container(world).environment.remove("PORT")),
-        |world| drop(container(world).secrets.remove("JWT_SECRET_KEY")),
-        |world| drop(container(world).log.1.remove("awslogs-group")),
-        |world| container(world).health = None,
+fn every_drift_of_a_definition_is_left_to_a_rollout_with_what_differs() {
+    let spoilt: [(&str, Drift); 11] = [
+        ("network_mode", |world| task(world).settings.network_mode = "host".into()),
+        ("runtime", |world| task(world).settings.runtime.1 = "X86_64".into()),
+        ("task_role", |world| task(world).settings.task_role.clear()),
+        ("execution_role", |world| task(world).settings.execution_role.clear()),
+        ("container.cpu", |world| container(world).cpu = 1),
+        ("container.memory", |world| container(world).memory = 1),
+        ("container.ports", |world| container(world).ports.clear()),
+        ("container.environment.PORT", |world| drop(container(world).environment.remove("PORT"))),
+        ("container.secrets.JWT_SECRET_KEY", |world| drop(container(world).secrets.remove("JWT_SECRET_KEY"))),
+        ("container.log", |world| drop(container(world).log.1.remove("awslogs-group"))),
+        ("container.health.retries", |world| container(world).health.as_mut().unwrap().retries = 9),
     ];
-    for spoil in spoilt {
-        let plan = after(|world| {
-            task(world).image = "kept".into();
-            spoil(world);
-        });
-        assert_eq!(lines(&plan), ["0 ~ task definition skyfox-devprod-backend", "1 ~ service backend after 0"]);
-        assert_eq!(registered(&plan).map(|new| new.image.as_str()), Some("kept"));
+    for (attribute, spoil) in spoilt {
+        for tasks in [0, 2] {
+            let plan = after(|world| {
+                runs(world);
+                (backend(world).tasks, backend(world).desired) = (tasks, tasks);
+                spoil(world);
+            });
+            assert!(plan.steps.is_empty() && plan.notes.is_empty(), "{attribute}");
+            let told = handed_over(&plan);
+            assert!(told.len() == 1 && told[0] == format!("backend: task_definition.{attribute}"), "{told:?}");
+        }
     }
 }
 
 #[test]
-fn a_service_with_tasks_keeps_its_definition_and_a_note_says_so() {
-    for count in [|service: &mut Service| service.tasks = 1, |service: &mut Service| service.tasks = 2] {
-        let plan = after(|world| {
-            count(backend(world));
-            container(world).cpu = 1;
-        });
-        assert!(plan.is_empty());
-        assert_eq!(plan.notes, ["service backend runs an older definition; a rollout will release the new one"]);
-    }
-}
-
-#[test]
-fn capacity_and_load_balancers_change_while_a_service_is_idle_only() {
-    let moved = |world: &mut World| backend(world).placement.load_balancers.clear();
-    assert_eq!(changed(&after(moved)), ["service backend: load_balancers"]);
-    let busy = after(|world| {
-        moved(world);
-        backend(world).tasks = 1;
-    });
-    assert!(busy.is_empty());
-    assert_eq!(busy.notes.len(), 1);
-}
-
-#[test]
-fn a_changed_port_comes_with_its_load_balancers_in_one_call_since_ecs_checks_one_against_the_other() {
-    let other = |world: &mut World| {
-        container(world).ports = [(9090, 0, "tcp".to_owned())].into();
-        backend(world).placement.load_balancers.clear();
-    };
-    let plan = after(other);
-    assert_eq!(lines(&plan), ["0 ~ task definition skyfox-devprod-backend", "1 ~ service backend after 0"]);
-    assert!(matches!(&plan.steps[1].change, Change::SetPlacement { definition: Some(_), .. }), "{plan:?}");
-    let first = after(|world| {
-        other(world);
-        task(world).image = "ecr/skyfox-devprod-backend:skydeck-awaiting-first-push".into();
+fn a_definition_that_awaits_its_image_is_made_anew_with_it_and_not_before() {
+    let plan = after(|world| container(world).cpu = 1);
+    assert!(plan.is_empty() && plan.rollouts.is_empty());
+    let plan = after(|world| {
         pushed(world);
+        container(world).cpu = 1;
     });
-    let last =
-        ["0 ~ task definition skyfox-devprod-backend", "1 ~ service backend after 0", "2 ~ service backend after 0 1"];
-    assert_eq!(lines(&first), last);
-    assert_eq!(wanted(&first), [2]);
+    assert_eq!(handed_over(&plan), ["backend: desired image"]);
+}
+
+#[test]
+fn capacity_and_load_balancers_are_left_to_a_rollout() {
+    let plan = after(|world| {
+        runs(world);
+        backend(world).placement.load_balancers.clear();
+    });
+    assert!(plan.steps.is_empty());
+    assert_eq!(handed_over(&plan), ["backend: placement.load_balancers"]);
 }
 
 #[test]
 fn a_revision_whose_registration_got_no_answer_is_not_registered_twice() {
-    let fresh = after(|world| drop(world.services.remove("backend")));
-    assert_eq!(lines(&fresh), ["0 + service backend"]);
-    let changed = after(|world| {
-        let newer = task(world).clone();
+    let gone = |world: &mut World| drop(world.services.remove("backend"));
+    assert_eq!(lines(&after(gone)), ["0 + service backend"]);
+    let older = after(|world| {
+        gone(world);
         container(world).cpu = 1;
-        world.definitions.insert(arn("backend", 2), newer);
-        family(world).active.insert(0, arn("backend", 2));
     });
-    assert_eq!(lines(&changed), ["0 ~ service backend"]);
+    assert_eq!(lines(&older), ["0 + task definition skyfox-devprod-backend", "1 + service backend after 0"]);
+    assert_eq!(registered(&older), Some(&definition("backend", 8080, "/health")));
 }
 
 #[test]
-fn a_newest_revision_with_another_image_is_not_taken_for_the_lost_one() {
+fn a_newest_revision_with_an_image_is_not_what_a_new_service_stands_with() {
     let plan = after(|world| {
-        let mut newer = task(world).clone();
-        newer.image = "rejected".into();
-        container(world).cpu = 1;
-        world.definitions.insert(arn("backend", 2), newer);
-        family(world).active.insert(0, arn("backend", 2));
+        runs(world);
+        world.services.remove("backend");
     });
     assert!(registered(&plan).is_some_and(|new| new.image.ends_with("skydeck-awaiting-first-push")));
 }

@@ -2,6 +2,7 @@
 //! `INSTA_UPDATE=always cargo test -p skydeck-core` writes them anew.
 
 mod golden;
+mod images;
 mod names;
 mod network;
 mod references;

@@ -101,6 +101,7 @@ fn every_number_has_its_limits() {
         ("services.web.desired", 1, 5_000),
         ("services.web.maximum-percent", 101, 200),
         ("services.web.minimum-healthy-percent", 0, 100),
+        ("services.web.keep-revisions", 2, 100),
         ("services.web.grace-seconds", 0, 7_200),
         ("services.web.deregistration-delay-seconds", 0, 3_600),
         ("services.web.health.interval-seconds", 6, 300),

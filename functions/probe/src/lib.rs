@@ -6,9 +6,14 @@ mod ask;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use futures::future::join_all;
+use hyper_util::client::proxy::matcher::Matcher;
+use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
 
+use ask::Ways;
 pub use ask::{Answer, Question};
 
 /// How many times in a row each question is asked.
@@ -36,21 +41,31 @@ pub fn choose_tls() -> Result<(), &'static str> {
     rustls::crypto::ring::default_provider().install_default().map_err(|_| "a provider of TLS is set already")
 }
 
-/// Asks everything.
+/// Asks everything: through the proxies, and trusting the authorities, that the environment names as usual
+/// (`HTTPS_PROXY`, `SSL_CERT_FILE` and so on), else directly and trusting the system's.
 pub async fn ask_all(questions: &Questions) -> Answers {
-    let several = |question: &Question| {
-        let question = question.clone();
-        async move {
-            let mut answers = Vec::new();
-            for _ in 0..TIMES {
-                answers.push(ask::ask(reqwest::Client::builder(), question.clone()).await);
-                // Who is silent once is not waited for again.
-                if matches!(answers.last(), Some(Answer::Silent { .. })) {
-                    break;
-                }
+    let ways = Ways { tls: trusting(usual_roots()), proxies: Matcher::from_env() };
+    let several = async |question: &Question| {
+        let mut answers = Vec::new();
+        for _ in 0..TIMES {
+            answers.push(ask::ask(&ways, question).await);
+            // Who is silent once is not waited for again.
+            if matches!(answers.last(), Some(Answer::Silent { .. })) {
+                break;
             }
-            answers
         }
+        answers
     };
     Answers { answers: join_all(questions.questions.iter().map(several)).await }
+}
+
+/// Who asks by HTTP needs no roots of trust, and there may be none.
+fn usual_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
+    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }

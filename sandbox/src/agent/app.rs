@@ -7,14 +7,15 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::http::StatusCode;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
+use super::check::CHECKER;
 use super::image::{Behaviour, Image};
 use super::skyfox::{self, Reply};
-use crate::alb::{TOOK, Via};
+use crate::alb::{Door, TOOK, Via};
 use crate::gateway::Shared;
 use crate::glob;
 
@@ -37,7 +38,9 @@ impl App {
         let mut took = 0.0;
         match self.behaviour {
             Behaviour::Error => return response(500, &json!({ "error": "internal server error" }), took),
-            Behaviour::WrongPath => return response(404, &json!({ "error": "not found" }), took),
+            Behaviour::WrongPath if !is_health_check(parts) => {
+                return response(404, &json!({ "error": "not found" }), took);
+            }
             Behaviour::Hang => std::future::pending::<()>().await,
             Behaviour::Slow(seconds) => {
                 took = seconds;
@@ -67,7 +70,10 @@ impl App {
             return response(502, &json!({ "error": format!("no address: {url}") }), took);
         };
         let (parts, ()) = request.into_parts();
-        match self.shared.balance(Via::Inside, &parts, body).await {
+        let Some(door) = Door::of(&parts.uri, parts.uri.scheme_str() == Some("https")) else {
+            return response(502, &json!({ "error": format!("no host: {url}") }), took);
+        };
+        match self.shared.balance(Via::Inside, &door, &parts, body).await {
             Some(answer) => {
                 let mut response = Response::new(Full::new(answer.body));
                 *response.status_mut() = answer.status;
@@ -98,6 +104,13 @@ impl App {
             other => other.clone(),
         }
     }
+}
+
+/// By the name that the prober of a load balancer, or a container's own check, gives itself: where the path that people ask
+/// is that of the health check, nothing else tells them apart.
+fn is_health_check(parts: &Parts) -> bool {
+    let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    agent.starts_with("ELB-HealthChecker/") || agent == CHECKER
 }
 
 /// The answer that a label gives for a path: the path itself, or the first pattern that matches it.

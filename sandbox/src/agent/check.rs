@@ -17,6 +17,8 @@ use crate::gateway::Shared;
 
 /// However fast the sandbox's clock, this machine needs some time to answer.
 const LEAST: Duration = Duration::from_millis(500);
+/// By which a container knows its own check.
+pub(super) const CHECKER: &str = "container-health-check";
 
 /// A container's health check; times in seconds of AWS.
 pub(super) struct Check {
@@ -70,9 +72,8 @@ impl Check {
     async fn ask(&self, shared: &Shared) -> bool {
         let Some((instance, port, path)) = &self.asks else { return true };
         let Some(port) = shared.agents.port(instance, *port) else { return false };
-        let Ok(request) = Request::get(format!("http://127.0.0.1:{port}{path}")).body(Full::new(Bytes::new())) else {
-            return false;
-        };
+        let request = Request::get(format!("http://127.0.0.1:{port}{path}")).header("user-agent", CHECKER);
+        let Ok(request) = request.body(Full::new(Bytes::new())) else { return false };
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
         let exchange = async {
             let response = client.request(request).await.ok()?;

@@ -14,13 +14,15 @@ pub(crate) enum Behaviour {
     Healthy,
     /// Each answer takes that many seconds of AWS.
     Slow(f64),
+    /// Its pull takes that many seconds of AWS more, or up to twice as many: each task's another time.
+    Large(f64),
     /// It ends before it serves.
     Crash,
     /// It ends a minute after it began to serve.
     CrashLater,
     /// It answers 500 to everything.
     Error,
-    /// It answers 404 to everything.
+    /// It answers its health checks, and 404 to everybody else.
     WrongPath,
     /// It takes connections and never answers.
     Hang,
@@ -33,6 +35,7 @@ impl Behaviour {
     pub(crate) fn of(label: &str) -> Self {
         match label.split_once(':').unwrap_or((label, "")) {
             ("slow", seconds) => Self::Slow(seconds.parse().unwrap_or(10.0)),
+            ("large", seconds) => Self::Large(seconds.parse().unwrap_or(10.0)),
             ("crash", _) => Self::Crash,
             ("crash-later", _) => Self::CrashLater,
             ("error", _) => Self::Error,
@@ -163,6 +166,7 @@ mod tests {
     #[test]
     fn labels_say_how_an_image_behaves() {
         assert_eq!(Behaviour::of("slow:7.5"), Behaviour::Slow(7.5));
+        assert_eq!(Behaviour::of("large:30"), Behaviour::Large(30.0));
         assert_eq!(Behaviour::of("crash-later"), Behaviour::CrashLater);
         assert_eq!((Behaviour::of(""), Behaviour::of("healthy")), (Behaviour::Healthy, Behaviour::Healthy));
     }

@@ -32,6 +32,8 @@ pub(super) struct Listener {
     pub(super) balancer: String,
     pub(super) port: u16,
     pub(super) https: bool,
+    /// The ARN of the one that it presents, where it speaks TLS.
+    pub(super) certificate: String,
     pub(super) actions: Vec<Action>,
 }
 
@@ -181,6 +183,7 @@ fn listener(element: &Element) -> Listener {
         balancer: text(element, "LoadBalancerArn"),
         port: number(element.text("Port"), 80.0) as u16,
         https: element.text("Protocol") == Some("HTTPS"),
+        certificate: element.find("CertificateArn").map(|arn| arn.own_text().to_owned()).unwrap_or_default(),
         actions: actions(element.child("DefaultActions")),
     }
 }

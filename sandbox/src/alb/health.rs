@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::config::TargetGroup;
+use super::history::{TargetCounts, TargetHistory};
 use super::{Balancer, Target};
 use crate::clock::Clock;
 
@@ -51,6 +52,7 @@ pub(crate) struct Check {
 pub(crate) struct Table {
     entries: BTreeMap<Target, Entry>,
     groups: HashMap<String, TargetGroup>,
+    histories: HashMap<String, TargetHistory>,
     speed: Option<f64>,
     /// How many probes were sent.
     pub(crate) probes: u64,
@@ -78,7 +80,13 @@ impl Table {
 
     /// Forgets targets whose time is over, and says which probes are due.
     pub(crate) fn due(&mut self, now: f64) -> Vec<Check> {
-        self.entries.retain(|_, entry| !matches!(entry.state, State::Draining(until) if until <= now));
+        let is_over = |entry: &Entry| matches!(entry.state, State::Draining(until) if until <= now);
+        let over: Vec<Target> =
+            self.entries.iter().filter(|(_, entry)| is_over(entry)).map(|(target, _)| target.clone()).collect();
+        for target in over {
+            self.entries.remove(&target);
+            self.note(now, &target.group);
+        }
         let speed = self.speed.unwrap_or(1.0);
         let mut due = Vec::new();
         for (target, entry) in &mut self.entries {
@@ -108,7 +116,7 @@ impl Table {
     }
 
     /// Takes a probe's outcome; whether the target's state is another now.
-    pub(crate) fn probed(&mut self, target: &Target, outcome: Outcome) -> bool {
+    pub(crate) fn probed(&mut self, now: f64, target: &Target, outcome: Outcome) -> bool {
         let Some(group) = self.groups.get(&target.group) else { return false };
         let Some(entry) = self.entries.get_mut(target) else { return false };
         let before = entry.state;
@@ -127,7 +135,30 @@ impl Table {
                 entry.state = State::Unhealthy;
             }
         }
-        before != entry.state
+        let changed = before != entry.state;
+        if changed {
+            self.note(now, &target.group);
+        }
+        changed
+    }
+
+    /// Keeps what is the case from now on.
+    fn note(&mut self, now: f64, group: &str) {
+        let mut counts = TargetCounts { at: now, ..TargetCounts::default() };
+        for (_, entry) in self.of(group) {
+            *match entry.state {
+                State::Initial => &mut counts.initial,
+                State::Healthy => &mut counts.healthy,
+                State::Unhealthy => &mut counts.unhealthy,
+                State::Draining(_) => &mut counts.draining,
+            } += 1;
+        }
+        self.histories.entry(group.to_owned()).or_default().note(counts);
+    }
+
+    /// What a group has been through.
+    pub(crate) fn history(&self, group: &str) -> TargetHistory {
+        self.histories.get(group).cloned().unwrap_or_default()
     }
 
     /// The targets of a group with their state, in order.
@@ -155,6 +186,7 @@ impl Balancer for Table {
                 self.entries.insert(target.clone(), entry);
             }
         }
+        self.note(now, &target.group);
     }
 
     fn deregister(&mut self, now: f64, target: &Target) {
@@ -164,6 +196,7 @@ impl Balancer for Table {
             && !matches!(entry.state, State::Draining(_))
         {
             entry.state = State::Draining(until);
+            self.note(now, &target.group);
         }
     }
 

@@ -40,24 +40,24 @@ fn a_target_becomes_healthy_sick_and_well_again() {
     assert_eq!(told(&table), ("initial", Some("Elb.RegistrationInProgress")));
     assert_eq!(table.due(0.0).len(), 1);
     assert!(table.due(0.0).is_empty());
-    assert!(!table.probed(&target, Outcome::Failed));
+    assert!(!table.probed(1.0, &target, Outcome::Failed));
     assert_eq!(told(&table), ("initial", Some("Elb.InitialHealthChecking")));
     assert!(table.due(29.0).is_empty());
     assert_eq!(table.next(), 30.0);
     assert_eq!(table.due(30.0).len(), 1);
-    assert!(table.probed(&target, Outcome::Code(200)));
+    assert!(table.probed(1.0, &target, Outcome::Code(200)));
     assert_eq!(told(&table), ("healthy", None));
     assert!(table.is_healthy(&target));
-    table.probed(&target, Outcome::Code(404));
+    table.probed(1.0, &target, Outcome::Code(404));
     assert_eq!(told(&table).0, "healthy");
-    table.probed(&target, Outcome::Code(404));
+    table.probed(1.0, &target, Outcome::Code(404));
     assert_eq!(told(&table), ("unhealthy", Some("Target.ResponseCodeMismatch")));
     assert_eq!(table.complaint(&target).unwrap(), "Health checks failed with these codes: [404]");
     // Where none is healthy, requests go to all.
     assert_eq!(table.open("tg").len(), 1);
-    table.probed(&target, Outcome::Code(200));
+    table.probed(1.0, &target, Outcome::Code(200));
     assert_eq!(told(&table).0, "unhealthy");
-    table.probed(&target, Outcome::Code(200));
+    table.probed(1.0, &target, Outcome::Code(200));
     assert_eq!(told(&table).0, "healthy");
 }
 

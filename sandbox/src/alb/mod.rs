@@ -4,9 +4,11 @@
 mod actions;
 mod config;
 mod health;
+mod history;
 mod probe;
 mod proxy;
 mod route;
+mod tls;
 mod words;
 
 use std::collections::HashMap;
@@ -22,7 +24,9 @@ use hyper_util::rt::TokioExecutor;
 use crate::asg::Place;
 use config::Config;
 use health::Table;
-pub(crate) use proxy::{Via, from_proxy};
+pub use history::{TargetCounts, TargetHistory};
+pub(crate) use proxy::{Door, Via, from_proxy};
+pub(crate) use tls::{Certificates, Tunnel};
 
 /// An instance and a port behind a target group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

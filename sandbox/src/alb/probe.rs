@@ -19,7 +19,7 @@ impl Alb {
     /// Asks one target, and keeps the answer.
     pub(crate) async fn probe(shared: Arc<Shared>, place: Place, check: Check) {
         let outcome = ask(&shared, &check).await;
-        if shared.alb.with(&place, |table| table.probed(&check.target, outcome)) {
+        if shared.alb.with(&place, |table| table.probed(shared.clock.now(), &check.target, outcome)) {
             shared.ecs.touch(&place);
             shared.pulse.notify_one();
         }

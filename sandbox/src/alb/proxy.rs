@@ -36,6 +36,21 @@ pub(crate) enum Via {
     Inside,
 }
 
+/// What a client asks the proxy for: a load balancer by its name, at a port, in plain text or by TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Door {
+    host: String,
+    port: u16,
+    tls: bool,
+}
+
+impl Door {
+    pub(crate) fn of(uri: &Uri, tls: bool) -> Option<Self> {
+        let usual = if tls || uri.scheme_str() == Some("https") { 443 } else { 80 };
+        Some(Self { host: uri.host()?.to_lowercase(), port: uri.port_u16().unwrap_or(usual), tls })
+    }
+}
+
 /// A request that names another host than the gateway's in its first line, and the user that it gives the proxy.
 pub(crate) fn from_proxy(parts: &Parts) -> Option<String> {
     parts.uri.authority()?;
@@ -43,6 +58,18 @@ pub(crate) fn from_proxy(parts: &Parts) -> Option<String> {
     let decoded = given.and_then(|text| STANDARD.decode(text.strip_prefix("Basic ")?.trim()).ok());
     let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     Some(text.split(':').next().unwrap_or_default().to_owned())
+}
+
+impl Config {
+    /// The listener behind a door, where there is a way to it.
+    fn way(&self, via: Via, door: &Door) -> Option<&Listener> {
+        let balancer = self.balancer(&door.host)?;
+        if balancer.internal && via == Via::Outside {
+            tracing::info!(door.host, "an internal load balancer was asked for from outside of its VPC");
+            return None;
+        }
+        self.listener(balancer, door.port)
+    }
 }
 
 impl Shared {
@@ -61,21 +88,27 @@ impl Shared {
         if subnets.unwrap_or(0) > 0 { Via::Inside } else { Via::Outside }
     }
 
+    /// Where everything is that belongs to nobody else.
+    pub(crate) fn home(&self) -> Place {
+        Place { account: crate::ACCOUNT.to_owned(), region: self.region.clone() }
+    }
+
+    /// The certificate of the listener of HTTPS that a door leads to; none where there is no such listener, or no way.
+    pub(crate) async fn certificate(&self, via: Via, door: &Door) -> Option<String> {
+        let config = self.alb.config(&self.upstream, &self.home()).await;
+        config.way(via, door).filter(|listener| listener.https).map(|listener| listener.certificate.clone())
+    }
+
     /// A load balancer's answer. None is no answer at all: no such name, no such port, or no way there.
-    pub(crate) async fn balance(&self, via: Via, parts: &Parts, body: Bytes) -> Option<Answer> {
-        let host = parts.uri.host()?.to_lowercase();
-        let https = parts.uri.scheme_str() == Some("https");
-        let port = parts.uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-        let place = Place { account: crate::ACCOUNT.to_owned(), region: self.region.clone() };
+    pub(crate) async fn balance(&self, via: Via, door: &Door, parts: &Parts, body: Bytes) -> Option<Answer> {
+        let place = self.home();
         let config = self.alb.config(&self.upstream, &place).await;
-        let balancer = config.balancer(&host)?;
-        if balancer.internal && via == Via::Outside {
-            tracing::info!(host, "an internal load balancer was asked for from outside of its VPC");
-            return None;
+        let listener = config.way(via, door)?;
+        if listener.https != door.tls {
+            return Some(titled(StatusCode::BAD_REQUEST, "The plain HTTP request was sent to HTTPS port"));
         }
-        let listener = config.listener(balancer, port)?;
         // A name of its own that the client asks for stands in the Host header.
-        let named = parts.headers.get("host").and_then(|value| value.to_str().ok()).unwrap_or(&host);
+        let named = parts.headers.get("host").and_then(|value| value.to_str().ok()).unwrap_or(&door.host);
         let named = named.split(':').next().unwrap_or(named);
         let seen = Seen {
             method: parts.method.as_str(),
@@ -212,6 +245,10 @@ fn page(status: StatusCode) -> Answer {
         StatusCode::GATEWAY_TIMEOUT => "Gateway Time-out",
         status => status.canonical_reason().unwrap_or_default(),
     };
+    titled(status, name)
+}
+
+fn titled(status: StatusCode, name: &str) -> Answer {
     let title = format!("{} {name}", status.as_u16());
     let body = format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"

@@ -73,6 +73,7 @@ mod tests {
             balancer: "b".into(),
             port: 80,
             https: false,
+            certificate: String::new(),
             actions: vec![Action::Fixed { status: 404, kind: "text/plain".into(), body: "Not Found".into() }],
         };
         let rule = |priority, field: &str, value: &str, group: &str| Rule {

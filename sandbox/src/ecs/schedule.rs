@@ -198,6 +198,7 @@ impl Region {
         let deployment = service.deployments.first().map(|d| d.id.clone()).unwrap_or_default();
         let definition = self.definition(&service.task_definition).ok_or(Blocked::NoInstances)?;
         let mut task = self.new_task(world, &service.cluster, &service.name, &deployment, definition);
+        task.tags = service.tags_of_tasks(definition);
         let of = |id: &String| self.tasks.get(id).and_then(|task| task.provider.clone());
         let providers: Vec<String> = census.new.iter().chain(started).filter_map(of).collect();
         task.provider = next_provider(service, &providers);

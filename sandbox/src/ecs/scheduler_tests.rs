@@ -199,6 +199,67 @@ fn the_circuit_breaker_trips_and_leaves_what_ran() {
     assert!(reason.as_str().unwrap().ends_with("completed."), "{reason}");
 }
 
+/// A second release before the first has come up: what ran serves on until the last one has taken over.
+#[test]
+fn a_release_overtakes_another_and_what_ran_serves_meanwhile() {
+    let mut sim = Sim::new(2);
+    sim.define("s", "i", 100, 100);
+    sim.serve("s", 4, (150, 50), balanced());
+    sim.steps(5);
+    let ids = |sim: &Sim| {
+        let service = sim.service("s");
+        let deployments = service["deployments"].as_array().unwrap().iter();
+        deployments.map(|d| (d["id"].as_str().unwrap().to_owned(), d["status"].as_str().unwrap().to_owned())).collect()
+    };
+    let first: Vec<(String, String)> = ids(&sim);
+    for image in ["crash", "j"] {
+        sim.define("s", image, 100, 100);
+        sim.update("s", json!({ "taskDefinition": "s" }));
+        for _ in 0..10 {
+            sim.step();
+            assert!(sim.service("s")["runningCount"].as_i64() >= Some(2));
+        }
+    }
+    let among: Vec<(String, String)> = ids(&sim);
+    assert_eq!((among[0].1.as_str(), among[1].1.as_str()), ("PRIMARY", "ACTIVE"));
+    sim.steps(60);
+    let last: Vec<(String, String)> = ids(&sim);
+    assert_eq!((last.len(), &last[0]), (1, &among[0]));
+    assert!(last[0].0.starts_with("ecs-svc/") && last[0] != first[0]);
+    assert!(sim.service("s")["taskDefinition"].as_str().unwrap().ends_with("s:3"));
+    // What is in use may be deregistered: it runs on, and grows; only nothing new takes it.
+    sim.act("DeregisterTaskDefinition", json!({ "taskDefinition": "s:3" }));
+    sim.update("s", json!({ "desiredCount": 5 }));
+    sim.steps(10);
+    assert_eq!(sim.service("s")["runningCount"], 5);
+    let again = json!({ "cluster": "c", "service": "s", "taskDefinition": "s:3" }).to_string();
+    assert!(sim.region.act(&sim.world, "UpdateService", again.as_bytes()).is_err());
+}
+
+#[test]
+fn tasks_are_tagged_as_their_service_says() {
+    let mut sim = Sim::new(1);
+    let tag = |value: &str| json!([{ "key": "of", "value": value }]);
+    let container = json!({ "name": "app", "image": "i", "memory": 100 });
+    sim.act(
+        "RegisterTaskDefinition",
+        json!({ "family": "s", "containerDefinitions": [container], "tags": tag("definition") }),
+    );
+    for (name, how, found) in [("s", "SERVICE", "service"), ("t", "TASK_DEFINITION", "definition")] {
+        let more =
+            json!({ "serviceName": name, "tags": tag("service"), "propagateTags": how, "enableECSManagedTags": true });
+        sim.serve("s", 1, (200, 100), more);
+        sim.steps(3);
+        let task = sim.region.tasks.values().find(|task| task.service == name).unwrap().id.clone();
+        let ask = json!({ "cluster": "c", "tasks": [task], "include": ["TAGS"] });
+        let tags = sim.act("DescribeTasks", ask)["tasks"][0]["tags"].clone();
+        assert_eq!(
+            (&tags[0]["value"], &tags[2]),
+            (&json!(found), &json!({ "key": "aws:ecs:serviceName", "value": name }))
+        );
+    }
+}
+
 #[test]
 fn an_image_that_cannot_be_pulled_is_told() {
     let mut sim = Sim::new(1);

@@ -1,6 +1,10 @@
 //! Tasks, and the states that one goes through.
 
+use serde_json::Value;
+
 use super::placement::{Need, Port};
+use super::service::Service;
+use super::tags::Tag;
 use super::task_definition::TaskDefinition;
 use super::{Region, World};
 use crate::alb::Target;
@@ -100,6 +104,7 @@ pub(crate) struct Task {
     pub(crate) definition: String,
     pub(crate) need: Need,
     pub(crate) containers: Vec<TaskContainer>,
+    pub(crate) tags: Vec<Tag>,
     pub(crate) provider: Option<String>,
     pub(crate) place: Option<Place>,
     pub(crate) status: Status,
@@ -167,6 +172,23 @@ impl TaskDefinition {
     }
 }
 
+impl Service {
+    /// What its tasks are tagged with: its own tags or its task definition's, as it says, and ECS's.
+    pub(super) fn tags_of_tasks(&self, definition: &TaskDefinition) -> Vec<Tag> {
+        let mut tags = match self.rest.get("propagateTags").and_then(Value::as_str) {
+            Some("SERVICE") => self.tags.clone(),
+            Some("TASK_DEFINITION") => definition.tags.clone(),
+            _ => Vec::new(),
+        };
+        if self.rest.get("enableECSManagedTags") == Some(&Value::Bool(true)) {
+            for (key, value) in [("aws:ecs:clusterName", &self.cluster), ("aws:ecs:serviceName", &self.name)] {
+                tags.push(Tag { key: key.to_owned(), value: value.clone() });
+            }
+        }
+        tags
+    }
+}
+
 impl Region {
     /// A task that has no place yet.
     pub(super) fn new_task(
@@ -201,6 +223,7 @@ impl Region {
             definition: definition.arn.clone(),
             need: definition.need(),
             containers: definition.containers.iter().map(container).collect(),
+            tags: Vec::new(),
             provider: None,
             place: None,
             status: Status::Provisioning,

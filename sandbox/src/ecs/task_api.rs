@@ -24,6 +24,8 @@ pub(super) struct ListTasksRequest {
 pub(super) struct DescribeTasksRequest {
     cluster: Option<String>,
     tasks: Vec<String>,
+    #[serde(default)]
+    include: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +73,13 @@ impl Region {
         let (mut found, mut failures) = (Vec::new(), Vec::new());
         for given in &request.tasks {
             match self.tasks.get(short(given)).filter(|task| task.cluster == cluster.name) {
-                Some(task) => found.push(self.task_json(task)),
+                Some(task) => {
+                    let mut told = self.task_json(task);
+                    if request.include.iter().any(|item| item == "TAGS") {
+                        told["tags"] = json!(task.tags);
+                    }
+                    found.push(told);
+                }
                 None => {
                     let arn = self.arn(&format!("task/{}/{}", cluster.name, short(given)));
                     failures.push(json!({ "arn": arn, "reason": "MISSING" }));

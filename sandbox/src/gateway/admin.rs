@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::Method;
 use hyper::http::StatusCode;
 use hyper::http::request::Parts;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -13,6 +14,8 @@ use super::Shared;
 use super::fault::Fault;
 use crate::answer::Answer;
 use crate::asg::Place;
+use crate::consistency::Lag;
+use crate::events::{self, EventFault};
 use crate::push;
 
 /// Everything under it is not AWS.
@@ -46,15 +49,14 @@ pub(crate) async fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answe
             shared.record.clear();
             ok(&json!({}))
         }
-        (&Method::PUT, "faults") => match serde_json::from_slice::<Fault>(body) {
-            Ok(fault) => {
-                shared.faults().arm(fault);
-                ok(&json!({}))
-            }
-            Err(error) => bad(&error.to_string()),
-        },
+        (&Method::PUT, "faults") => taken(body, |fault: Fault| shared.faults().arm(fault)),
         (&Method::DELETE, "faults") => {
             shared.faults().clear();
+            ok(&json!({}))
+        }
+        (&Method::PUT, "lags") => taken(body, |lag: Lag| shared.consistency.arm(lag)),
+        (&Method::DELETE, "lags") => {
+            shared.consistency.clear();
             ok(&json!({}))
         }
         (&Method::PUT, "latency") => match serde_json::from_slice::<Latency>(body) {
@@ -68,11 +70,24 @@ pub(crate) async fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answe
         (&Method::POST, "images") => match serde_json::from_slice::<push::Request>(body) {
             Ok(request) => {
                 let place = Place { account: crate::ACCOUNT.to_owned(), region: shared.region.clone() };
-                match push::push(&shared.upstream, &place, &request).await {
+                match push::push(shared, &place, &request).await {
                     Ok(pushed) => ok(&json!(pushed)),
                     Err(error) => bad(&crate::error::chain(&error)),
                 }
             }
+            Err(error) => bad(&error.to_string()),
+        },
+        (&Method::GET, "events") => ok(&json!(shared.events.since(since(parts)))),
+        (&Method::PUT, "event-faults") => taken(body, |fault: EventFault| shared.events.arm(fault)),
+        (&Method::DELETE, "event-faults") => {
+            shared.events.clear();
+            ok(&json!({}))
+        }
+        (&Method::POST, "fire") => match serde_json::from_slice::<Schedule>(body) {
+            Ok(schedule) => match events::fire(shared, &schedule.name).await {
+                Ok(()) => ok(&json!({})),
+                Err(error) => bad(&crate::error::chain(&error)),
+            },
             Err(error) => bad(&error.to_string()),
         },
         (&Method::POST, "stop") => {
@@ -84,6 +99,12 @@ pub(crate) async fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answe
             Answer::plain(StatusCode::NOT_FOUND, &json!({ "error": text }))
         }
     }
+}
+
+/// The body of `POST fire`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Schedule {
+    pub(crate) name: String,
 }
 
 /// The body of `PUT latency`.
@@ -108,6 +129,17 @@ fn since(parts: &Parts) -> u64 {
     let query = parts.uri.query().unwrap_or_default();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     pairs.find(|(key, _)| key == "since").and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+}
+
+/// What a body asks to be kept is kept.
+fn taken<T: DeserializeOwned>(body: &[u8], keep: impl FnOnce(T)) -> Answer {
+    match serde_json::from_slice(body) {
+        Ok(given) => {
+            keep(given);
+            ok(&json!({}))
+        }
+        Err(error) => bad(&error.to_string()),
+    }
 }
 
 fn ok(value: &Value) -> Answer {

@@ -11,10 +11,12 @@ use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::admin::{Latency, Status};
+use super::admin::{Latency, Schedule, Status};
 use super::fault::Fault;
 use super::record::Call;
 use crate::Error;
+use crate::consistency::Lag;
+use crate::events::{Event, EventFault};
 use crate::push::{self, Image, Pushed};
 
 /// It answers from memory on this machine: a longer silence is a failure.
@@ -74,6 +76,22 @@ impl Admin {
         self.unit(Method::DELETE, "faults", None).await
     }
 
+    /// Lets what is created from now on be seen late.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn lag(&self, lag: &Lag) -> Result<(), Error> {
+        self.unit(Method::PUT, "lags", Some(json!(lag))).await
+    }
+
+    /// Everything is seen at once again.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn clear_lags(&self) -> Result<(), Error> {
+        self.unit(Method::DELETE, "lags", None).await
+    }
+
     /// Adds this delay to each call.
     ///
     /// # Errors
@@ -90,6 +108,38 @@ impl Admin {
     pub async fn push(&self, repository: &str, tag: &str, image: &Image) -> Result<Pushed, Error> {
         let request = push::Request { repository: repository.into(), tag: tag.into(), image: image.clone() };
         self.send(Method::POST, "images", Some(json!(request))).await
+    }
+
+    /// The events after number `since` (0 is all of them), in the order in which they happened.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn events(&self, since: u64) -> Result<Vec<Event>, Error> {
+        self.send(Method::GET, &format!("events?since={since}"), None).await
+    }
+
+    /// Lets chosen events get lost, come twice, late or out of order.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn disturb(&self, fault: &EventFault) -> Result<(), Error> {
+        self.unit(Method::PUT, "event-faults", Some(json!(fault))).await
+    }
+
+    /// Takes all faults of events back; what a reordering still holds is delivered.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn clear_event_faults(&self) -> Result<(), Error> {
+        self.unit(Method::DELETE, "event-faults", None).await
+    }
+
+    /// Makes a schedule due now.
+    ///
+    /// # Errors
+    /// When it does not answer, or there is none of that name.
+    pub async fn fire(&self, schedule: &str) -> Result<(), Error> {
+        self.unit(Method::POST, "fire", Some(json!(Schedule { name: schedule.to_owned() }))).await
     }
 
     /// Ends it.

@@ -2,8 +2,10 @@
 
 use hyper::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::naming::{Name, Protocol};
+use super::past::Past;
 use crate::answer::Answer;
 
 /// How a chosen call fails.
@@ -16,6 +18,13 @@ pub enum FaultKind {
     LoseAnswer,
     /// It takes effect, and AWS answers with an internal error.
     ServerErrorAfter,
+    /// No answer ever comes, and nothing happened. Whoever waits for it can be killed at just this call.
+    Hang,
+    /// It takes effect, and no answer ever comes.
+    HangAfter,
+    /// It takes effect, and from now on those who ask what they have asked before are told what they would have been
+    /// told before it, until the faults are taken back. S3, which is consistent, tells the truth.
+    Unseen,
     /// AWS says that it is called too often; nothing happened.
     Throttle,
     /// AWS says that the caller may not; nothing happened.
@@ -29,6 +38,22 @@ pub enum FaultKind {
         /// AWS's message.
         message: String,
     },
+}
+
+/// A share of calls, the same ones each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chance {
+    /// Of a hundred.
+    pub percent: u8,
+    /// Another seed chooses others.
+    pub seed: u64,
+}
+
+impl Chance {
+    fn strikes(self, nth: u32) -> bool {
+        let hash = Sha256::digest(format!("{}-{nth}", self.seed));
+        u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % 100 < u32::from(self.percent)
+    }
 }
 
 /// Which call fails, and how.
@@ -50,6 +75,9 @@ pub struct Fault {
     /// How many matching calls fail in a row; 0 is all of them from then on.
     #[serde(default = "one")]
     pub times: u32,
+    /// Of those, only so many of a hundred, by a seed.
+    #[serde(default)]
+    pub chance: Option<Chance>,
     /// How they fail.
     #[serde(flatten)]
     pub kind: FaultKind,
@@ -63,7 +91,7 @@ impl Fault {
     /// The next call of this action fails, once.
     pub fn next(service: &str, action: &str, kind: FaultKind) -> Self {
         let (service, action) = (service.to_owned(), action.to_owned());
-        Self { service, action, caller: None, resource: None, nth: 1, times: 1, kind }
+        Self { service, action, caller: None, resource: None, nth: 1, times: 1, chance: None, kind }
     }
 
     /// Only for this caller.
@@ -87,6 +115,13 @@ impl Fault {
         self
     }
 
+    /// Every matching call may fail from now on, `percent` of a hundred do: which ones follows from the seed.
+    #[must_use]
+    pub fn by_chance(mut self, percent: u8, seed: u64) -> Self {
+        (self.times, self.chance) = (0, Some(Chance { percent, seed }));
+        self
+    }
+
     fn matches(&self, name: &Name) -> bool {
         let is = |pattern: &str, text: &str| pattern == "*" || pattern == text;
         is(&self.service, &name.service)
@@ -103,6 +138,9 @@ impl FaultKind {
             Self::Refuse => "refuse".into(),
             Self::LoseAnswer => "lose_answer".into(),
             Self::ServerErrorAfter => "server_error_after".into(),
+            Self::Hang => "hang".into(),
+            Self::HangAfter => "hang_after".into(),
+            Self::Unseen => "unseen".into(),
             Self::Throttle => "throttle".into(),
             Self::Deny => "deny".into(),
             Self::Error { code, .. } => format!("error {code}"),
@@ -112,7 +150,7 @@ impl FaultKind {
     /// The error that AWS would answer, for the kinds that answer at all.
     pub(crate) fn answer(&self, name: &Name) -> Option<Answer> {
         let (status, code, message) = match self {
-            Self::Refuse | Self::LoseAnswer => return None,
+            Self::Refuse | Self::LoseAnswer | Self::Hang | Self::HangAfter | Self::Unseen => return None,
             Self::Error { status, code, message } => (*status, code.as_str(), message.clone()),
             Self::Throttle => throttled(name),
             Self::ServerErrorAfter => server_error(name),
@@ -161,35 +199,56 @@ fn denied(name: &Name) -> (u16, &'static str, String) {
 
 /// The faults that wait for their call.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<(Fault, u32)>);
+pub(crate) struct Faults {
+    /// Each with the number of calls that it has matched.
+    waiting: Vec<(Fault, u32)>,
+    pub(crate) past: Past,
+}
 
 impl Faults {
     pub(crate) fn arm(&mut self, fault: Fault) {
-        self.0.push((fault, 0));
+        if fault.kind == FaultKind::Unseen {
+            self.past.remember();
+        }
+        self.waiting.push((fault, 0));
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 
     pub(crate) fn armed(&self) -> Vec<Fault> {
-        self.0.iter().map(|(fault, _)| fault.clone()).collect()
+        self.waiting.iter().map(|(fault, _)| fault.clone()).collect()
     }
 
     /// Counts this call against every fault that it matches; the first that is due strikes.
     pub(crate) fn strike(&mut self, name: &Name) -> Option<FaultKind> {
         let mut struck = None;
-        for (fault, seen) in &mut self.0 {
+        for (fault, seen) in &mut self.waiting {
             if !fault.matches(name) {
                 continue;
             }
             *seen += 1;
             let due = *seen >= fault.nth && (fault.times == 0 || *seen < fault.nth + fault.times);
+            let due = due && fault.chance.is_none_or(|chance| chance.strikes(*seen));
             if due && struck.is_none() {
                 struck = Some(fault.kind.clone());
             }
         }
-        self.0.retain(|(fault, seen)| fault.times == 0 || *seen + 1 < fault.nth + fault.times);
+        self.waiting.retain(|(fault, seen)| fault.times == 0 || *seen + 1 < fault.nth + fault.times);
         struck
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chance_strikes_its_share_and_the_same_calls_again() {
+        let struck = |seed| (1..=1000).filter(|nth| Chance { percent: 20, seed }.strikes(*nth)).collect::<Vec<_>>();
+        assert!((150..250).contains(&struck(1).len()), "{}", struck(1).len());
+        assert_eq!(struck(1), struck(1));
+        assert_ne!(struck(1), struck(2));
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod fault;
 mod lambda_naming;
 pub(crate) mod naming;
+mod past;
 pub(crate) mod record;
 mod s3_naming;
 pub(crate) mod upstream;
@@ -25,15 +26,17 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::agent::Agents;
-use crate::alb::{Alb, from_proxy};
+use crate::alb::{Alb, Certificates, Door, Tunnel, from_proxy};
 use crate::answer::Answer;
 use crate::asg::{Asg, Place};
 use crate::clock::Clock;
+use crate::consistency::{self, Consistency};
 use crate::ecs::Ecs;
+use crate::events::Events;
 use fault::{FaultKind, Faults};
 use naming::{Name, Protocol};
 use record::{Outcome, Record};
@@ -45,13 +48,18 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) record: Record,
     pub(crate) faults: Mutex<Faults>,
+    /// How many faults have struck; those that let a call hang are counted when its effect is there.
+    pub(crate) strikes: watch::Sender<u64>,
     pub(crate) latency_micros: AtomicU64,
     pub(crate) clock: Clock,
     pub(crate) region: String,
     pub(crate) ecs: Ecs,
     pub(crate) asg: Asg,
     pub(crate) alb: Alb,
+    pub(crate) certificates: Certificates,
     pub(crate) agents: Agents,
+    pub(crate) events: Events,
+    pub(crate) consistency: Consistency,
     /// Something happened that the loop should look at.
     pub(crate) pulse: Notify,
     pub(crate) started: f64,
@@ -61,19 +69,29 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(upstream: Upstream, clock: Clock, region: String, latency: Duration) -> Arc<Self> {
+    pub(crate) fn new(
+        upstream: Upstream,
+        certificates: Certificates,
+        clock: Clock,
+        region: String,
+        latency: Duration,
+    ) -> Arc<Self> {
         let started = clock.now();
         let shared = Self {
             upstream,
             record: Record::default(),
             faults: Mutex::default(),
+            strikes: watch::Sender::new(0),
             latency_micros: AtomicU64::new(0),
             clock,
             region,
             ecs: Ecs::default(),
             asg: Asg::default(),
             alb: Alb::default(),
+            certificates,
             agents: Agents::default(),
+            events: Events::default(),
+            consistency: Consistency::default(),
             pulse: Notify::new(),
             started,
             active: AtomicU64::new(started as u64),
@@ -92,9 +110,12 @@ impl Shared {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer to one call; none where the connection has to break.
-    async fn call(&self, parts: Parts, body: Bytes) -> Option<Answer> {
-        self.active.store(self.clock.now() as u64, Ordering::Relaxed);
+    /// What comes of one call.
+    async fn call(&self, parts: Parts, body: Bytes) -> Ending {
+        // Functions have temporary keys; those that a schedule starts again and again keep nothing up.
+        if !parts.headers.contains_key("x-amz-security-token") {
+            self.active.store(self.clock.now() as u64, Ordering::Relaxed);
+        }
         let name = Name::of(&parts, &body, &self.region);
         let seq = self.record.begin(&name, self.clock.now());
         let latency = self.latency_micros.load(Ordering::Relaxed);
@@ -102,11 +123,21 @@ impl Shared {
             tokio::time::sleep(Duration::from_micros(latency)).await;
         }
         let fault = self.faults().strike(&name);
-        let answer = match &fault {
-            None => Some(self.effect(&name, parts, body).await),
-            Some(FaultKind::LoseAnswer) => {
+        let mut answer = match &fault {
+            None => {
+                let past = self.faults().past.answer(&name, &parts, &body);
+                match past {
+                    Some(answer) => Some(answer),
+                    None => Some(self.effect(&name, parts, body).await),
+                }
+            }
+            Some(FaultKind::LoseAnswer | FaultKind::HangAfter) => {
                 self.effect(&name, parts, body).await;
                 None
+            }
+            Some(FaultKind::Unseen) => {
+                self.look_back().await;
+                Some(self.effect(&name, parts, body).await)
             }
             Some(kind @ FaultKind::ServerErrorAfter) => {
                 self.effect(&name, parts, body).await;
@@ -114,26 +145,65 @@ impl Shared {
             }
             Some(kind) => kind.answer(&name),
         };
+        let stale = answer.as_mut().is_some_and(consistency::take_mark);
         let outcome = Outcome {
             status: answer.as_ref().map(|answer| answer.status.as_u16()),
             error: answer.as_ref().and_then(Answer::error_code),
-            fault: fault.as_ref().map(FaultKind::label),
+            fault: fault.as_ref().map(FaultKind::label).or(stale.then(|| "stale".to_owned())),
         };
         self.record.end(seq, self.clock.now(), outcome);
+        if fault.is_some() {
+            self.strikes.send_modify(|strikes| *strikes += 1);
+        }
+        match (answer, fault) {
+            (Some(answer), _) => Ending::Answer(answer),
+            (None, Some(FaultKind::Hang | FaultKind::HangAfter)) => Ending::Silence,
+            (None, _) => Ending::Break,
+        }
+    }
+
+    /// Keeps the answers of this moment to all that was asked so far.
+    async fn look_back(&self) {
+        let asked = self.faults().past.asked();
+        let mut answers = Vec::new();
+        for (name, parts, body) in asked {
+            let answer = self.effect(&name, parts.clone(), body.clone()).await;
+            answers.push(((name, parts, body), answer));
+        }
+        self.faults().past.tell(answers);
+    }
+
+    /// What comes of a call, as far as what was just created is seen already.
+    async fn effect(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
+        let Some(asked) = self.consistency.asked(name, &parts, &body) else {
+            return self.carry_out(name, parts, body).await;
+        };
+        if let Some(refused) = self.consistency.refuse(name, &asked) {
+            return refused;
+        }
+        let mut answer = self.carry_out(name, parts, body).await;
+        self.consistency.follow(name, &asked, &mut answer);
         answer
     }
 
     /// The emulator's answer, or that of the module to which the service belongs.
-    async fn effect(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
+    async fn carry_out(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
         let own = matches!(&*name.service, "ecs" | "autoscaling" | "elasticloadbalancing" | "ec2");
         let form = own.then(|| naming::form(&parts, &body));
-        let answer = match self.upstream.send(parts, body.clone()).await {
+        let mut answer = match self.upstream.send(parts, body.clone()).await {
             Ok(answer) => answer,
             Err(error) => {
                 let text = format!("the emulator did not answer: {}", crate::error::chain(&error));
                 return Answer::error(name.protocol, StatusCode::BAD_GATEWAY, "EmulatorFailure", &text);
             }
         };
+        if answer.status.is_success() && (&*name.service, &*name.action) == ("acm", "ImportCertificate") {
+            self.certificates.import(&body, &answer.body);
+        }
+        self.events.take(self.clock, &mut answer);
+        if (&*name.service, &*name.action) == ("events", "PutEvents") {
+            self.events.keep_put((name.account(), &name.region), &body, &answer);
+        }
         if let Some(form) = form.as_ref().filter(|_| answer.status.is_success()) {
             return self.follow(name, form).await.unwrap_or(answer);
         }
@@ -165,6 +235,15 @@ impl Shared {
             _ => None,
         }
     }
+}
+
+/// What comes of a call.
+enum Ending {
+    Answer(Answer),
+    /// The connection breaks.
+    Break,
+    /// The connection stays, and nothing comes.
+    Silence,
 }
 
 /// Whether the emulator checked the caller and found only that it lacks the service.
@@ -210,28 +289,41 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn connection(io: TokioIo<tokio::net::TcpStream>, shared: Arc<Shared>) {
-    let service = service_fn(move |request| respond(Arc::clone(&shared), request));
+    let tunnel = Mutex::new(None);
+    let service = service_fn(|request| respond(Arc::clone(&shared), &tunnel, request));
     // An error here is a client that went away, or an answer lost on purpose.
-    let _ = http1::Builder::new().serve_connection(io, service).await;
+    let _ = http1::Builder::new().serve_connection(io, service).with_upgrades().await;
+    let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(tunnel) = tunnel {
+        shared.serve_tunnel(tunnel).await;
+    }
 }
 
 /// The answer to this call is lost: hyper closes the connection on an error.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is lost on purpose")]
-struct Lost;
+pub(crate) struct Lost;
 
-async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
+/// Answers one request. `tunnel` is what the connection becomes after it, where the client asks for a way through.
+async fn respond(
+    shared: Arc<Shared>,
+    tunnel: &Mutex<Option<Tunnel>>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Lost> {
+    let upgrade = (request.method() == hyper::Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return Err(Lost) };
     let body = body.to_bytes();
     if let Some(user) = from_proxy(&parts) {
         shared.active.store(shared.clock.now() as u64, Ordering::Relaxed);
-        if parts.method == hyper::Method::CONNECT {
-            // A way through, as for TLS, is not simulated.
-            return Err(Lost);
-        }
         let via = shared.via(&user).await;
-        return shared.balance(via, &parts, body).await.map(into_response).ok_or(Lost);
+        let door = Door::of(&parts.uri, upgrade.is_some()).ok_or(Lost)?;
+        let Some(upgrade) = upgrade else {
+            return shared.balance(via, &door, &parts, body).await.map(into_response).ok_or(Lost);
+        };
+        shared.certificate(via, &door).await.ok_or(Lost)?;
+        *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { via, door, upgrade });
+        return Ok(Response::default());
     }
     if parts.uri.path().starts_with(admin::PREFIX) {
         return Ok(into_response(admin::answer(&shared, &parts, &body).await));
@@ -239,12 +331,14 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
     // In a task of its own, a call is carried through even when its client goes away.
     let call = tokio::spawn(async move { shared.call(parts, body).await });
     match call.await {
-        Ok(Some(answer)) => Ok(into_response(answer)),
-        Ok(None) | Err(_) => Err(Lost),
+        Ok(Ending::Answer(answer)) => Ok(into_response(answer)),
+        // Ends when the client goes away.
+        Ok(Ending::Silence) => std::future::pending().await,
+        Ok(Ending::Break) | Err(_) => Err(Lost),
     }
 }
 
-fn into_response(answer: Answer) -> Response<Full<Bytes>> {
+pub(crate) fn into_response(answer: Answer) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(answer.body));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;

@@ -10,6 +10,9 @@ use super::naming::Name;
 /// A whole run makes some thousands of calls; older ones than these are forgotten.
 const KEPT: usize = 100_000;
 
+/// No more than these are ever under way at once.
+const RECENT: usize = 1000;
+
 /// One call of AWS that came through the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Call {
@@ -100,6 +103,11 @@ impl Record {
 
     pub(crate) fn since(&self, seq: u64) -> Vec<Call> {
         self.inner().calls.iter().filter(|call| call.seq > seq).cloned().collect()
+    }
+
+    /// Whether no call is under way; one that hangs on purpose is not.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.inner().calls.iter().rev().take(RECENT).all(|call| call.status.is_some() || call.fault.is_some())
     }
 
     pub(crate) fn last(&self) -> u64 {

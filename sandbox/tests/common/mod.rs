@@ -9,7 +9,13 @@ use std::time::{Duration, Instant};
 use aws_config::retry::RetryConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use skydeck_sandbox::{Options, Sandbox};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
 
 /// Where the Python environments are shared with other tests and the command.
 pub(crate) fn dir() -> PathBuf {
@@ -53,4 +59,47 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl Fn
         assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen in 20 s");
         tokio::task::yield_now().await;
     }
+}
+
+/// A call of a JSON service for which there is no SDK client here; status and answer.
+#[allow(dead_code, reason = "not every test file needs all of this one")]
+pub(crate) async fn call(sandbox: &Sandbox, target: &str, body: Value) -> (u16, Value) {
+    let service = match target.split('.').next().unwrap() {
+        "AWSEvents" => "events",
+        "AWSStepFunctions" => "states",
+        _ => "sqs",
+    };
+    send(sandbox, service, "/", Some(target), body).await
+}
+
+/// A `POST` as the account's root; status and answer.
+#[allow(dead_code, reason = "not every test file needs all of this one")]
+pub(crate) async fn send(
+    sandbox: &Sandbox,
+    service: &str,
+    path: &str,
+    target: Option<&str>,
+    body: Value,
+) -> (u16, Value) {
+    let credential = format!("{ACCOUNT}/20260101/ap-south-1/{service}/aws4_request");
+    let mut request = hyper::Request::post(format!("{}{path}", sandbox.endpoint()))
+        .header("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"))
+        .header("content-type", "application/x-amz-json-1.1");
+    if let Some(target) = target {
+        request = request.header("x-amz-target", target);
+    }
+    let request = request.body(Full::new(Bytes::from(body.to_string()))).unwrap();
+    let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let response = client.request(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+/// The same, where it has to succeed.
+#[allow(dead_code, reason = "not every test file needs all of this one")]
+pub(crate) async fn done(sandbox: &Sandbox, target: &str, body: Value) -> Value {
+    let (status, answer) = call(sandbox, target, body).await;
+    assert_eq!(status, 200, "{target}: {answer}");
+    answer
 }

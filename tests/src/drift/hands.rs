@@ -9,7 +9,7 @@ use skydeck_aws::client::Clients;
 use skydeck_core::scope::Scope;
 
 use crate::account::Account;
-use crate::probe_code::archive;
+use crate::probe::archive;
 
 /// Service-linked roles, by the service that they are linked to.
 const LINKED: [(&str, &str); 3] = [

@@ -6,7 +6,7 @@ use skydeck_aws::client::Clients;
 use skydeck_aws::layer::network::Network;
 use skydeck_core::Scope;
 use skydeck_core::facts::{IdentityFacts, RegistryFacts};
-use skydeck_tests::probe_code;
+use skydeck_tests::probe;
 
 use crate::harness::{Emulator, apply};
 
@@ -23,7 +23,7 @@ pub(crate) async fn ground(name: &str, emulator: &Emulator) -> Scope {
     };
     let repository_uris = scope.platform.services.keys().map(uri).collect();
     scope.facts.registry = Some(RegistryFacts { repository_uris });
-    probe_code::upload(clients, &scope.home, "first").await;
+    probe::upload(clients, &scope.home, "first").await;
     scope
 }
 

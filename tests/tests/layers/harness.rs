@@ -11,7 +11,7 @@ use skydeck_core::Scope;
 use skydeck_core::facts::Facts;
 use skydeck_core::run::{Layer, Mode};
 use skydeck_sandbox::{ACCOUNT, Call, FOREIGN_ACCOUNT, Moto, Options, Sandbox};
-use skydeck_tests::{root, skyfox};
+use skydeck_tests::{acm, root, skyfox};
 
 /// How often a layer is tried, and how long apart: in a run the state machine does that.
 const ATTEMPTS: usize = 40;
@@ -85,6 +85,15 @@ impl Emulator {
             Kind::Sandbox(sandbox) => clients(sandbox.endpoint(), FOREIGN_ACCOUNT).await,
             Kind::Moto(moto) => clients(&moto.endpoint(), FOREIGN_ACCOUNT).await,
         }
+    }
+
+    /// A certificate that ACM has issued for a name, by ARN.
+    pub(crate) async fn certificate(&self, name: &str) -> String {
+        let acm = match &self.kind {
+            Kind::Sandbox(sandbox) => acm(sandbox.endpoint()),
+            Kind::Moto(moto) => acm(&moto.endpoint()),
+        };
+        acm.request_certificate().domain_name(name).send().await.unwrap().certificate_arn.unwrap()
     }
 
     /// The platform under a name, in the emulator's account.

@@ -11,7 +11,7 @@ use skydeck_core::plan::Ref;
 use skydeck_core::scope::Tags;
 
 use crate::client::no_retries;
-use crate::error::{Error, Explain, Result, tolerate};
+use crate::error::{Error, Explain, Result, look_again, tolerate};
 use crate::execute::Made;
 use crate::tag::to_ec2;
 
@@ -102,6 +102,9 @@ async fn create_subnet(ec2: &Client, vpc: &str, zone: &str, settings: &Subnet) -
         .availability_zone(zone)
         .cidr_block(settings.cidr.to_string())
         .tag_specifications(tagged(ResourceType::Subnet, &settings.tags))
+        // Its block guards it, but what a repetition is told is what a stranger's subnet in the way is told, too.
+        .customize()
+        .config_override(Builder::default().retry_config(no_retries()))
         .send()
         .await
         .during("create subnet", &settings.tags["Name"])?;
@@ -115,6 +118,9 @@ async fn create_group(ec2: &Client, vpc: &str, name: &str, settings: &Group) -> 
         .group_name(name)
         .description(&settings.description)
         .tag_specifications(tagged(ResourceType::SecurityGroup, &settings.tags))
+        // As with a subnet: its name guards it, and what is refused may be a stranger's.
+        .customize()
+        .config_override(Builder::default().retry_config(no_retries()))
         .send()
         .await
         .during("create security group", name)?;
@@ -143,7 +149,8 @@ async fn set_route(ec2: &Client, table: &str, gateway: &str, replace: bool, name
         request.send().await.during("replace the default route of", name)?;
     } else {
         let request = ec2.create_route().route_table_id(table).destination_cidr_block(ANYWHERE).gateway_id(gateway);
-        request.send().await.during("create the default route of", name)?;
+        // A retry after a lost answer finds the route there, or somebody else has made one: where it leads to is looked at.
+        look_again(request.send().await.during("create the default route of", name), &["RouteAlreadyExists"])?;
     }
     Ok(())
 }
@@ -193,8 +200,9 @@ async fn allow_in(ec2: &Client, group: &str, name: &str, rules: &[(Ingress, Opti
 async fn revoke_in(ec2: &Client, group: &str, name: &str, rules: &[(Ingress, Option<Ref>)], made: &Made) -> Result<()> {
     let request = ec2.revoke_security_group_ingress().group_id(group);
     let request = request.set_ip_permissions(Some(permissions(rules, made)?));
-    // A retry after a lost answer finds the rules gone.
-    tolerate(request.send().await.during("revoke ingress of", name), &["InvalidPermission.NotFound"])?;
+    // A retry after a lost answer finds the rules gone, or the whole group by now.
+    let gone = ["InvalidPermission.NotFound", "InvalidGroup.NotFound"];
+    tolerate(request.send().await.during("revoke ingress of", name), &gone)?;
     Ok(())
 }
 

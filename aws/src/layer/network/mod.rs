@@ -39,6 +39,7 @@ impl Work for Network {
         "ec2:DeleteVpc",
         "ec2:DescribeAvailabilityZones",
         "ec2:DescribeInternetGateways",
+        "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeRouteTables",
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSubnets",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, IpPermission, SecurityGroup, VpcAttributeName};
 use futures::try_join;
-use skydeck_core::layer::network::{ANYWHERE, Gateway, Group, Ingress, RouteTable, Source, Subnet, Vpc, World};
+use skydeck_core::layer::network::{ANYWHERE, Gateway, Group, Ingress, RouteTable, Source, Spare, Subnet, Vpc, World};
 use skydeck_core::plan::Found;
 use skydeck_core::scope::Scope;
 
@@ -25,30 +25,60 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         subnets(ec2, ours),
         groups(ec2, ours),
     )?;
-    // The VPC in use is the one that holds our subnets or our gateway; among equals the lowest id, so that every run
-    // chooses the same.
+    let interfaces = if vpcs.len() > 1 { interfaces(ec2, &vpcs).await? } else { BTreeSet::new() };
+    // The platform's VPC is the one that things are in; among equals one with our subnets or our gateway, and then the
+    // lowest id, so that every run chooses the same.
     let used = |id: &str| {
         subnets.iter().any(|(vpc, _, _)| vpc == id)
             || gateways.iter().any(|gateway: &Found<Gateway>| gateway.settings.vpc.as_deref() == Some(id))
     };
-    vpcs.sort_by_key(|vpc| (!used(&vpc.id), vpc.id.clone()));
-    gateways.sort_by_key(|gateway| (gateway.settings.vpc.is_none(), gateway.id.clone()));
+    vpcs.sort_by_key(|vpc| (!interfaces.contains(&vpc.id), !used(&vpc.id), vpc.id.clone()));
     let current = vpcs.first().map(|vpc| vpc.id.clone()).unwrap_or_default();
-    let mut route_tables: Vec<Found<RouteTable>> =
-        tables.into_iter().filter(|(vpc, _)| *vpc == current).map(|(_, table)| table).collect();
+    let (vpcs, in_use): (Vec<_>, Vec<_>) =
+        vpcs.into_iter().partition(|vpc| vpc.id == current || !interfaces.contains(&vpc.id));
+    gateways.sort_by_key(|gateway| {
+        let vpc = gateway.settings.vpc.as_ref();
+        (vpc != Some(&current), vpc.is_some(), gateway.id.clone())
+    });
+    let spare = |vpc: &str| vpcs.iter().skip(1).any(|found| found.id == vpc);
+    let (here, there) = split(tables, |(vpc, _)| *vpc == current, |(vpc, _)| spare(vpc));
+    let mut route_tables: Vec<Found<RouteTable>> = here.into_iter().map(|(_, table)| table).collect();
     route_tables.sort_by_key(|table| (table.settings.subnets.is_empty(), table.id.clone()));
+    let (subnets, others) = split(subnets, |(vpc, _, _)| *vpc == current, |(vpc, _, _)| spare(vpc));
+    let vpc_of = |group: &SecurityGroup| group.vpc_id().unwrap_or_default().to_owned();
+    let (here, elsewhere) = split(groups, |group| vpc_of(group) == current, |group| spare(&vpc_of(group)));
+    let names = here.iter().filter_map(|group| Some((group.group_id()?, group.group_name()?))).collect();
+    let groups = here.iter().map(|group| named(group, &names)).collect();
+    let spare = Spare {
+        route_tables: there.into_iter().map(|(_, table)| table).collect(),
+        subnets: others.into_iter().map(|(_, _, subnet)| subnet).collect(),
+        groups: elsewhere.iter().map(|group| named(group, &BTreeMap::new())).collect(),
+    };
     Ok(World {
         zones,
         vpcs,
+        in_use: in_use.into_iter().map(|vpc| vpc.id).collect(),
         gateways,
         route_tables,
-        subnets: subnets
-            .into_iter()
-            .filter(|(vpc, _, _)| *vpc == current)
-            .map(|(_, zone, subnet)| (zone, subnet))
-            .collect(),
-        groups: named(groups.iter().filter(|group| group.vpc_id() == Some(current.as_str()))),
+        subnets: subnets.into_iter().map(|(_, zone, subnet)| (zone, subnet)).collect(),
+        groups,
+        spare,
     })
+}
+
+/// What is in the platform's VPC, and what is in those that it does not use; what is in neither goes.
+fn split<T>(found: Vec<T>, here: impl Fn(&T) -> bool, spare: impl Fn(&T) -> bool) -> (Vec<T>, Vec<T>) {
+    let (here, rest): (Vec<T>, Vec<T>) = found.into_iter().partition(here);
+    (here, rest.into_iter().filter(spare).collect())
+}
+
+/// Those of the VPCs that hold network interfaces.
+async fn interfaces(ec2: &Client, vpcs: &[Found<Vpc>]) -> Result<BTreeSet<String>> {
+    let ids = vpcs.iter().map(|vpc| vpc.id.clone()).collect();
+    let filter = Filter::builder().name("vpc-id").set_values(Some(ids)).build();
+    let pages = ec2.describe_network_interfaces().filters(filter).into_paginator().items().send();
+    let found: Vec<_> = pages.collect::<Result<_, _>>().await.during("list", "network interfaces")?;
+    Ok(found.iter().filter_map(|interface| interface.vpc_id()).map(Into::into).collect())
 }
 
 fn filter(name: &str, value: &str) -> Filter {
@@ -192,25 +222,18 @@ async fn groups(ec2: &Client, ours: &[Filter]) -> Result<Vec<SecurityGroup>> {
         .during("list", "security groups")
 }
 
-/// Groups by name, the ids in their rules turned into names where they are ours.
-fn named<'a>(groups: impl Iterator<Item = &'a SecurityGroup> + Clone) -> BTreeMap<String, Found<Group>> {
-    let names: BTreeMap<&str, &str> =
-        groups.clone().filter_map(|group| Some((group.group_id()?, group.group_name()?))).collect();
-    groups
-        .map(|group| {
-            let settings = Group {
-                description: group.description().unwrap_or_default().to_owned(),
-                ingress: group.ip_permissions().iter().flat_map(|rule| ingress(rule, &names)).collect(),
-                egress_all: group.ip_permissions_egress().iter().any(|rule| {
-                    rule.ip_protocol() == Some("-1")
-                        && rule.ip_ranges().iter().any(|range| range.cidr_ip() == Some(ANYWHERE))
-                }),
-                tags: from_ec2(group.tags()),
-            };
-            let id = group.group_id().unwrap_or_default().to_owned();
-            (group.group_name().unwrap_or_default().to_owned(), Found { id, settings })
-        })
-        .collect()
+/// A group and its name; ids in its rules are turned into the names that are given for them.
+fn named(group: &SecurityGroup, names: &BTreeMap<&str, &str>) -> (String, Found<Group>) {
+    let settings = Group {
+        description: group.description().unwrap_or_default().to_owned(),
+        ingress: group.ip_permissions().iter().flat_map(|rule| ingress(rule, names)).collect(),
+        egress_all: group.ip_permissions_egress().iter().any(|rule| {
+            rule.ip_protocol() == Some("-1") && rule.ip_ranges().iter().any(|range| range.cidr_ip() == Some(ANYWHERE))
+        }),
+        tags: from_ec2(group.tags()),
+    };
+    let id = group.group_id().unwrap_or_default().to_owned();
+    (group.group_name().unwrap_or_default().to_owned(), Found { id, settings })
 }
 
 fn ingress(rule: &IpPermission, names: &BTreeMap<&str, &str>) -> BTreeSet<Ingress> {

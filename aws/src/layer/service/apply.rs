@@ -18,29 +18,11 @@ pub(super) async fn apply(client: &Client, scope: &Scope, change: &Change, made:
     let update = |name: &String| client.update_service().cluster(cluster).service(name);
     match change {
         Change::Register { family, new, .. } => return definition::register(client, family, new).await.map(Some),
-        Change::CreateService { name, definition, desired, settings, placement, tags } => {
+        Change::CreateService { name, definition, settings, placement, tags } => {
             let request = create(client, cluster, name, made.id(definition)?, settings, placement, tags)?;
-            created(request.desired_count(number::to_aws(*desired)), name).await?;
+            created(request.desired_count(0), name).await?;
         }
         Change::SetService { name, new, .. } => set(client, cluster, name, new).await?,
-        Change::SetPlacement { name, definition, new, .. } => {
-            let definition = definition.as_ref().map(|(_, definition)| made.id(definition)).transpose()?;
-            let request = update(name)
-                .set_task_definition(definition.map(Into::into))
-                .set_capacity_provider_strategy(Some(capacity(new)?))
-                .set_load_balancers(Some(load_balancers(new)))
-                // Another capacity provider holds for new tasks only, and ECS wants that said.
-                .force_new_deployment(true);
-            request.send().await.during("set capacity and load balancers of service", name)?;
-        }
-        Change::SetDefinition { name, definition, .. } => {
-            let request = update(name).task_definition(made.id(definition)?);
-            request.send().await.during("set the task definition of service", name)?;
-        }
-        Change::Start { name, definition, desired, .. } => {
-            let request = update(name).task_definition(made.id(definition)?).desired_count(number::to_aws(*desired));
-            request.send().await.during("start service", name)?;
-        }
         Change::SetTags { arn, kind, name, new, .. } => {
             let request = client.tag_resource().resource_arn(arn).set_tags(Some(to_ecs(new)));
             request.send().await.during(&format!("tag {kind}"), name)?;
@@ -63,7 +45,7 @@ pub(super) async fn apply(client: &Client, scope: &Scope, change: &Change, made:
     Ok(None)
 }
 
-fn capacity(placement: &Placement) -> Result<Vec<ecs::CapacityProviderStrategyItem>> {
+pub(crate) fn capacity(placement: &Placement) -> Result<Vec<ecs::CapacityProviderStrategyItem>> {
     let item = |(provider, (base, weight)): (&String, &(i32, i32))| {
         let item = ecs::CapacityProviderStrategyItem::builder().capacity_provider(provider).base(*base).weight(*weight);
         item.build().map_err(|_| Error::Broken("a capacity provider has no name".into()))
@@ -71,7 +53,7 @@ fn capacity(placement: &Placement) -> Result<Vec<ecs::CapacityProviderStrategyIt
     placement.capacity.iter().map(item).collect()
 }
 
-fn load_balancers(placement: &Placement) -> Vec<ecs::LoadBalancer> {
+pub(crate) fn load_balancers(placement: &Placement) -> Vec<ecs::LoadBalancer> {
     let one = |behind: &skydeck_core::layer::service::Behind| {
         ecs::LoadBalancer::builder()
             .target_group_arn(&behind.target_group)
@@ -146,10 +128,11 @@ fn create(
 
 async fn created(request: CreateServiceFluentBuilder, name: &str) -> Result<()> {
     // A service-linked role that has just been made takes some seconds to reach ECS, and a deleted service of the same
-    // name some to drain.
+    // name some to drain. One that is there although it was not observed is looked at once more.
     let result = not_yet(request.send().await.during("create service", name), |error| {
         error.says("InvalidParameterException", "service linked role")
             || error.says("InvalidParameterException", "still Draining")
+            || error.says("InvalidParameterException", "not idempotent")
     });
     result.map(drop)
 }

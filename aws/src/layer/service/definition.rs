@@ -108,7 +108,7 @@ fn container(image: &str, wanted: &Container) -> Result<ecs::ContainerDefinition
 
 /// Registers a revision and returns its ARN. Without retries: neither token nor name guards it, so that after a lost
 /// answer the next attempt looks first.
-pub(super) async fn register(client: &Client, family: &str, wanted: &Definition) -> Result<String> {
+pub(crate) async fn register(client: &Client, family: &str, wanted: &Definition) -> Result<String> {
     let settings = &wanted.settings;
     let broken = || Error::Broken(format!("the plan's task definition {family} is incomplete"));
     let planned = settings.container.as_ref().ok_or_else(broken)?;

@@ -15,6 +15,10 @@ mod apply;
 mod definition;
 mod observe;
 
+pub(crate) use apply::{capacity, load_balancers};
+pub(crate) use definition::register;
+pub(crate) use observe::{describe, read};
+
 /// The service layer.
 #[derive(Debug)]
 pub struct Service;

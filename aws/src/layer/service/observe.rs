@@ -3,20 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, TagStatus};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as ecs;
 use futures::future::try_join_all;
 use futures::try_join;
-use skydeck_core::layer::service::{
-    Behind, Definition, Family, Placement, Pushed, Service, Settings, World, repository, wanted,
-};
+use skydeck_core::layer::service::{Behind, Definition, Family, Placement, Service, Settings, World};
+use skydeck_core::rollout::policy::wanted;
 use skydeck_core::scope::Scope;
+use skydeck_core::spec::ImagePolicy;
 
 use super::definition;
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
 use crate::number;
+use crate::rollout::read::images;
 use crate::tag::from_ecs;
 
 /// How many services one call describes
@@ -26,11 +26,17 @@ const AT_ONCE: usize = 10;
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     let client = &clients.ecs;
     let (services, families) = try_join!(services(client, scope), families(client, scope))?;
-    let newest = families.values().filter_map(|family| family.active.first().or(family.inactive.first()));
+    // One that was registered twice is the newest or the one before it.
+    let many = if services.values().any(|service| service.tasks == 0) { 2 } else { 1 };
+    let newest = families.values().flat_map(|family| {
+        let active = family.active.iter().take(many);
+        active.chain(family.inactive.first().filter(|_| family.active.is_empty()))
+    });
     let used = services.values().map(|service| &service.definition);
     let arns: BTreeSet<&String> = newest.chain(used).filter(|arn| !arn.is_empty()).collect();
     let definitions = try_join_all(arns.into_iter().map(|arn| describe(client, arn))).await?;
-    let definitions: BTreeMap<String, Definition> = definitions.into_iter().collect();
+    let definitions: BTreeMap<String, Definition> =
+        definitions.into_iter().map(|(arn, definition, _)| (arn, definition)).collect();
     let families = families.into_iter().map(|(name, mut family)| {
         // Whose a family is, its newest revision says.
         let newest = family.active.first().or(family.inactive.first());
@@ -40,27 +46,22 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     });
     let mut world = World { families: families.collect(), services, definitions, images: BTreeMap::new() };
     // Only of services that have run none: afterwards a rollout looks.
-    let waiting = scope.platform.services.keys().filter(|name| !world.has_image(name));
-    let images = try_join_all(waiting.map(|name| first_image(&clients.ecr, scope, name))).await?;
+    let waiting = scope.platform.services.iter().filter(|(name, _)| !world.has_image(name));
+    let images = waiting.map(|(name, service)| first_image(clients, scope, name, &service.image));
+    let images = try_join_all(images).await?;
     world.images = images.into_iter().flatten().collect();
     Ok(world)
 }
 
 /// The service and the digest of the image that it is to start with; `None` where its repository has none.
-async fn first_image(ecr: &aws_sdk_ecr::Client, scope: &Scope, service: &str) -> Result<Option<(String, String)>> {
-    let Some(repository) = repository(scope, service) else { return Ok(None) };
-    let request = ecr.describe_images().repository_name(&repository);
-    let tagged = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
-    let details: Result<Vec<_>, _> = request.filter(tagged).into_paginator().items().send().collect().await;
-    let missing = ["RepositoryNotFoundException"];
-    let Some(details) = details.find(&missing, "list images of repository", &repository)? else { return Ok(None) };
-    let pushed = |image: &ImageDetail| Pushed {
-        digest: image.image_digest().unwrap_or_default().into(),
-        tags: image.image_tags().to_vec(),
-        at: image.image_pushed_at().and_then(|at| at.to_millis().ok()).unwrap_or_default(),
-    };
-    let pushed: Vec<Pushed> = details.iter().map(pushed).collect();
-    Ok(wanted(&pushed).map(|digest| (service.to_owned(), digest.to_owned())))
+async fn first_image(
+    clients: &Clients,
+    scope: &Scope,
+    service: &str,
+    policy: &ImagePolicy,
+) -> Result<Option<(String, String)>> {
+    let images = images(clients, scope, service).await?.unwrap_or_default();
+    Ok(wanted(policy, &images).map(|wanted| (service.to_owned(), wanted.image.digest.clone())))
 }
 
 /// The services of the cluster, and those of the platform file wherever a list leaves them out.
@@ -86,7 +87,7 @@ async fn services(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Ser
     Ok(alive.map(|service| (service.service_name().unwrap_or_default().to_owned(), read(service))).collect())
 }
 
-fn read(found: &ecs::Service) -> Service {
+pub(crate) fn read(found: &ecs::Service) -> Service {
     let counts = [found.desired_count(), found.running_count(), found.pending_count()];
     let deployment = found.deployment_configuration();
     let breaker = deployment.and_then(|deployment| deployment.deployment_circuit_breaker());
@@ -173,9 +174,11 @@ async fn revisions(client: &Client, family: &str, status: ecs::TaskDefinitionSta
         .during("list task definitions of", family)
 }
 
-async fn describe(client: &Client, arn: &str) -> Result<(String, Definition)> {
+/// A task definition by its ARN, and when it was registered, in milliseconds since 1970.
+pub(crate) async fn describe(client: &Client, arn: &str) -> Result<(String, Definition, i64)> {
     let request = client.describe_task_definition().task_definition(arn).include(ecs::TaskDefinitionField::Tags);
     let answer = request.send().await.during("describe task definition", arn)?;
     let found = answer.task_definition().ok_or_else(|| Error::Broken(format!("AWS gives {arn} without contents")))?;
-    Ok((arn.to_owned(), definition::read(found, answer.tags())))
+    let registered = found.registered_at().and_then(|at| at.to_millis().ok()).unwrap_or_default();
+    Ok((arn.to_owned(), definition::read(found, answer.tags()), registered))
 }

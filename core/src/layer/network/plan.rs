@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Dns, Gateway, Group, Ingress, Source, Vpc, World, desired};
+use super::{Change, Dns, Gateway, Group, Ingress, RouteTable, Source, Subnet, Vpc, World, desired};
 use crate::plan::{Found, Plan, Ref, Refusal};
 use crate::scope::{Scope, Tags, retag};
 
@@ -87,11 +87,17 @@ fn plan_vpc(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Result<Ref
     Ok(vpc)
 }
 
+/// The platform's internet gateway: one that is attached elsewhere is not it.
+fn gateway(world: &World) -> Option<&Found<Gateway>> {
+    let vpc = world.vpcs.first().map(|vpc| &vpc.id);
+    world.gateways.first().filter(|found| found.settings.vpc.is_none() || found.settings.vpc.as_ref() == vpc)
+}
+
 /// The internet gateway, and the route table whose default route goes to it. Returns the route table.
 fn plan_routes(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref) -> Ref {
     let tags = scope.tags("internet-gateway", &scope.name("igw"), None);
     let name = tags["Name"].clone();
-    let found = world.gateways.first();
+    let found = gateway(world);
     let gateway = match found {
         None => plan.add(Change::CreateGateway { tags }, &[]),
         Some(found) => {
@@ -170,13 +176,24 @@ fn plan_groups(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref)
     }
 }
 
-/// Deletes what a lost answer made twice. AWS refuses where something is in use after all.
+/// Deletes what was made twice. AWS refuses where something is in use after all.
 fn reap(scope: &Scope, world: &World, plan: &mut Plan<Change>) {
-    for spare in world.vpcs.iter().skip(1) {
-        plan.add(Change::DeleteVpc { id: spare.id.clone(), name: scope.name("vpc") }, &[]);
+    for id in &world.in_use {
+        plan.notes.push(format!(
+            "VPC {id} carries the platform's tags beside the platform's own, and holds network interfaces: it stays"
+        ));
     }
-    for spare in world.gateways.iter().skip(1) {
-        plan_gateway_away(scope, plan, spare);
+    let mut gone = plan_spare_away(scope, world, plan);
+    let kept = gateway(world).map(|kept| &kept.id);
+    let ours = |vpc: &String| world.vpcs.iter().any(|found| found.id == *vpc);
+    for spare in world.gateways.iter().filter(|found| Some(&found.id) != kept) {
+        if spare.settings.vpc.as_ref().is_none_or(ours) {
+            gone.push(plan_gateway_away(scope, plan, spare));
+        }
+    }
+    for spare in world.vpcs.iter().skip(1) {
+        let change = Change::DeleteVpc { id: spare.id.clone(), name: scope.name("vpc") };
+        plan.add(change, &gone.iter().collect::<Vec<_>>());
     }
     for spare in world.route_tables.iter().skip(1) {
         plan.add(Change::DeleteRouteTable { id: spare.id.clone(), name: scope.name("public") }, &[]);
@@ -188,40 +205,11 @@ fn reap(scope: &Scope, world: &World, plan: &mut Plan<Change>) {
 #[must_use]
 pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
     let mut plan = Plan::default();
-    let mut gone = Vec::new();
-    let revoked: Vec<Ref> = world
-        .groups
-        .iter()
-        .filter(|(_, found)| found.settings.ingress.iter().any(|rule| matches!(rule.source, Source::Group(_))))
-        .map(|(name, found)| {
-            let rules = found.settings.ingress.iter().filter_map(|rule| match &rule.source {
-                Source::Group(source) => {
-                    let id = world.groups.get(source).map_or(source, |found| &found.id);
-                    Some((rule.clone(), Some(Ref::Known(id.clone()))))
-                }
-                Source::Cidr(_) | Source::Ipv6(_) | Source::PrefixList(_) => None,
-            });
-            let change = Change::RevokeIn { group: found.id.clone(), name: name.clone(), rules: rules.collect() };
-            plan.add(change, &[])
-        })
-        .collect();
-    for (name, found) in &world.groups {
-        let change = Change::DeleteGroup { id: found.id.clone(), name: name.clone() };
-        gone.push(plan.add(change, &revoked.iter().collect::<Vec<_>>()));
-    }
-    let mut freed = Vec::new();
-    for association in world.route_tables.iter().flat_map(|table| table.settings.subnets.values()) {
-        let change = Change::Disassociate { association: association.clone(), name: scope.name("public") };
-        freed.push(plan.add(change, &[]));
-    }
-    for found in world.subnets.values() {
-        let change = Change::DeleteSubnet { id: found.id.clone(), name: found.settings.tags["Name"].clone() };
-        gone.push(plan.add(change, &freed.iter().collect::<Vec<_>>()));
-    }
-    for table in &world.route_tables {
-        let change = Change::DeleteRouteTable { id: table.id.clone(), name: scope.name("public") };
-        gone.push(plan.add(change, &freed.iter().collect::<Vec<_>>()));
-    }
+    let ids: BTreeMap<&str, &str> =
+        world.groups.iter().map(|(name, found)| (name.as_str(), found.id.as_str())).collect();
+    let mut gone = plan_groups_away(&mut plan, &ids, world.groups.iter());
+    gone.extend(plan_subnets_away(scope, &mut plan, &world.route_tables, world.subnets.values()));
+    gone.extend(plan_spare_away(scope, world, &mut plan));
     for gateway in &world.gateways {
         gone.push(plan_gateway_away(scope, &mut plan, gateway));
     }
@@ -229,7 +217,70 @@ pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
         let change = Change::DeleteVpc { id: vpc.id.clone(), name: scope.name("vpc") };
         plan.add(change, &gone.iter().collect::<Vec<_>>());
     }
+    for id in &world.in_use {
+        plan.waits.push(format!("the network interfaces in VPC {id} to go"));
+    }
     plan
+}
+
+/// What is in the VPCs that the platform does not use.
+fn plan_spare_away(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Vec<Ref> {
+    let spare = &world.spare;
+    let mut gone = plan_groups_away(plan, &BTreeMap::new(), spare.groups.iter().map(|(name, found)| (name, found)));
+    gone.extend(plan_subnets_away(scope, plan, &spare.route_tables, spare.subnets.iter()));
+    gone
+}
+
+/// Rules between groups, then the groups; `ids` has the groups' ids by their names.
+fn plan_groups_away<'a>(
+    plan: &mut Plan<Change>,
+    ids: &BTreeMap<&str, &str>,
+    groups: impl Iterator<Item = (&'a String, &'a Found<Group>)> + Clone,
+) -> Vec<Ref> {
+    let mut revoked = Vec::new();
+    for (name, found) in groups.clone() {
+        let rules = found.settings.ingress.iter().filter_map(|rule| match &rule.source {
+            Source::Group(source) => {
+                let id = ids.get(source.as_str()).map_or(source.as_str(), |id| *id);
+                Some((rule.clone(), Some(Ref::from(id))))
+            }
+            Source::Cidr(_) | Source::Ipv6(_) | Source::PrefixList(_) => None,
+        });
+        let rules: Vec<_> = rules.collect();
+        if !rules.is_empty() {
+            let change = Change::RevokeIn { group: found.id.clone(), name: name.clone(), rules };
+            revoked.push(plan.add(change, &[]));
+        }
+    }
+    let after: Vec<&Ref> = revoked.iter().collect();
+    groups
+        .map(|(name, found)| plan.add(Change::DeleteGroup { id: found.id.clone(), name: name.clone() }, &after))
+        .collect()
+}
+
+/// Associations, then subnets and route tables.
+fn plan_subnets_away<'a>(
+    scope: &Scope,
+    plan: &mut Plan<Change>,
+    tables: &[Found<RouteTable>],
+    subnets: impl Iterator<Item = &'a Found<Subnet>>,
+) -> Vec<Ref> {
+    let name = scope.name("public");
+    let mut freed = Vec::new();
+    for association in tables.iter().flat_map(|table| table.settings.subnets.values()) {
+        let change = Change::Disassociate { association: association.clone(), name: name.clone() };
+        freed.push(plan.add(change, &[]));
+    }
+    let after: Vec<&Ref> = freed.iter().collect();
+    let mut gone = Vec::new();
+    for found in subnets {
+        let name = found.settings.tags["Name"].clone();
+        gone.push(plan.add(Change::DeleteSubnet { id: found.id.clone(), name }, &after));
+    }
+    for table in tables {
+        gone.push(plan.add(Change::DeleteRouteTable { id: table.id.clone(), name: name.clone() }, &after));
+    }
+    gone
 }
 
 fn plan_gateway_away(scope: &Scope, plan: &mut Plan<Change>, gateway: &Found<Gateway>) -> Ref {

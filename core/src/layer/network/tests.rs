@@ -59,23 +59,44 @@ fn carry_out(world: &mut World, plan: &Plan<Change>, steps: usize) {
                 ingress.extend(rules.into_iter().map(|(rule, _)| rule));
             }
             Change::AllowOut { name, .. } => world.groups.get_mut(&name).unwrap().settings.egress_all = true,
-            Change::RevokeIn { name, rules, .. } => {
-                let ingress = &mut world.groups.get_mut(&name).unwrap().settings.ingress;
+            Change::RevokeIn { group, rules, .. } => {
+                let groups = world.groups.values_mut().chain(world.spare.groups.iter_mut().map(|(_, found)| found));
+                let found = groups.into_iter().find(|found| found.id == group).unwrap();
+                let ingress = &mut found.settings.ingress;
                 ingress.retain(|rule| rules.iter().all(|(revoked, _)| revoked != rule));
             }
             Change::SetTags { new, .. } => world.vpcs[0].settings.tags.extend(new),
-            Change::DeleteGroup { name, .. } => drop(world.groups.remove(&name)),
-            Change::Disassociate { association, .. } => {
-                world.route_tables[0].settings.subnets.retain(|_, found| *found != association);
-            }
-            Change::DeleteSubnet { id, .. } => world.subnets.retain(|_, found| found.id != id),
-            Change::DeleteRouteTable { id, .. } => world.route_tables.retain(|found| found.id != id),
-            Change::DetachGateway { id, .. } => {
-                world.gateways.iter_mut().find(|found| found.id == id).unwrap().settings.vpc = None;
-            }
-            Change::DeleteGateway { id, .. } => world.gateways.retain(|found| found.id != id),
-            Change::DeleteVpc { id, .. } => world.vpcs.retain(|found| found.id != id),
+            other => take_away(world, other),
         }
+    }
+}
+
+/// Deletions, wherever what goes is.
+fn take_away(world: &mut World, change: Change) {
+    match change {
+        Change::DeleteGroup { id, .. } => {
+            world.groups.retain(|_, found| found.id != id);
+            world.spare.groups.retain(|(_, found)| found.id != id);
+        }
+        Change::Disassociate { association, .. } => {
+            for table in world.route_tables.iter_mut().chain(&mut world.spare.route_tables) {
+                table.settings.subnets.retain(|_, found| *found != association);
+            }
+        }
+        Change::DeleteSubnet { id, .. } => {
+            world.subnets.retain(|_, found| found.id != id);
+            world.spare.subnets.retain(|found| found.id != id);
+        }
+        Change::DeleteRouteTable { id, .. } => {
+            world.route_tables.retain(|found| found.id != id);
+            world.spare.route_tables.retain(|found| found.id != id);
+        }
+        Change::DetachGateway { id, .. } => {
+            world.gateways.iter_mut().find(|found| found.id == id).unwrap().settings.vpc = None;
+        }
+        Change::DeleteGateway { id, .. } => world.gateways.retain(|found| found.id != id),
+        Change::DeleteVpc { id, .. } => world.vpcs.retain(|found| found.id != id),
+        other => panic!("{other:?} deletes nothing"),
     }
 }
 
@@ -183,9 +204,72 @@ fn a_second_vpc_and_gateway_left_by_a_lost_answer_are_reaped() {
     world.gateways.push(gateway);
     let found = plan(&scope, &world).unwrap();
     let told: Vec<String> = found.describe().iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["- VPC skyfox-devprod-vpc", "- internet gateway skyfox-devprod-igw"]);
+    assert_eq!(told, ["- internet gateway skyfox-devprod-igw", "- VPC skyfox-devprod-vpc"]);
     carry_out(&mut world, &found, usize::MAX);
     assert_eq!(world, standing());
+}
+
+/// The world with a second network beside it, made by an attempt that did not see the first.
+fn doubled() -> World {
+    let mut world = standing();
+    let other = |id: &mut String| *id = format!("other-{id}");
+    let mut second = world.clone();
+    other(&mut second.vpcs[0].id);
+    other(&mut second.gateways[0].id);
+    second.gateways[0].settings.vpc = Some(second.vpcs[0].id.clone());
+    for table in &mut second.route_tables {
+        other(&mut table.id);
+        let moved =
+            table.settings.subnets.iter().map(|(subnet, id)| (format!("other-{subnet}"), format!("other-{id}")));
+        table.settings.subnets = moved.collect();
+    }
+    world.vpcs.append(&mut second.vpcs);
+    world.gateways.append(&mut second.gateways);
+    world.spare.route_tables = second.route_tables;
+    world.spare.subnets = second.subnets.into_values().collect();
+    world.spare.groups = second.groups.into_iter().collect();
+    world.spare.subnets.iter_mut().for_each(|found| other(&mut found.id));
+    world.spare.groups.iter_mut().for_each(|(_, found)| other(&mut found.id));
+    world
+}
+
+#[test]
+fn a_whole_second_network_is_reaped_from_the_inside_out_and_the_first_is_left_alone() {
+    let mut world = doubled();
+    let found = plan(&scope(), &world).unwrap();
+    assert!(found.describe().iter().all(|change| change.action != crate::plan::Action::Create), "{found:#?}");
+    let vpc = found.steps.iter().position(|step| matches!(step.change, Change::DeleteVpc { .. })).unwrap();
+    assert!(found.steps[vpc].after.len() >= 9, "the VPC goes after its groups, subnets, route table and gateway");
+    carry_out(&mut world, &found, usize::MAX);
+    assert_eq!(world, standing());
+}
+
+#[test]
+fn a_destroy_takes_a_second_network_along() {
+    let mut world = doubled();
+    let found = teardown(&scope(), &world);
+    carry_out(&mut world, &found, usize::MAX);
+    assert_eq!(world, empty());
+}
+
+#[test]
+fn a_second_vpc_in_which_something_runs_is_told_and_left_alone() {
+    let mut world = standing();
+    world.in_use.push("vpc-busy".into());
+    let mut gateway = world.gateways[0].clone();
+    (gateway.id, gateway.settings.vpc) = ("igw-busy".into(), Some("vpc-busy".into()));
+    world.gateways.push(gateway);
+    let found = plan(&scope(), &world).unwrap();
+    assert!(found.is_empty() && found.notes[0].contains("vpc-busy"), "{found:#?}");
+    assert!(!teardown(&scope(), &world).waits.is_empty(), "a destroy waits for what is in it");
+}
+
+#[test]
+fn a_gateway_of_the_spare_vpc_is_not_taken_for_the_platforms() {
+    let mut world = doubled();
+    world.gateways.remove(0);
+    let found = plan(&scope(), &world).unwrap();
+    assert!(found.steps.iter().any(|step| matches!(step.change, Change::CreateGateway { .. })), "{found:#?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::environment::environment;
-use super::{Behind, Container, ContainerHealth, Placement, Settings, TaskSettings, World};
+use super::{Behind, Container, ContainerHealth, Definition, Placement, Settings, TaskSettings, World};
 use crate::facts::{Facts, ServiceFacts, need};
 use crate::plan::Refusal;
 use crate::scope::{Scope, Tags};
@@ -19,13 +19,38 @@ pub fn family(scope: &Scope, service: &str) -> String {
     scope.name(service)
 }
 
+/// The repository of a service.
+#[must_use]
+pub fn repository(scope: &Scope, service: &str) -> Option<String> {
+    scope.platform.services.get(service).map(|service| scope.name(&service.repository))
+}
+
 /// The image of a service to which nothing was pushed yet.
 pub(super) fn awaiting_image(scope: &Scope, name: &str) -> Result<String, Refusal> {
     Ok(format!("{}:{AWAITING_TAG}", uri(scope, name)?))
 }
 
+/// The task definition of a service with this image.
+///
+/// # Errors
+/// Where the platform has no such service, or an earlier layer has not said what it needs.
+pub fn task_definition(scope: &Scope, name: &str, digest: &str) -> Result<Definition, Refusal> {
+    let service = need(scope.platform.services.get(name), "platform file", &format!("service {name}"))?;
+    let settings = task(scope, name, service)?;
+    Ok(Definition { image: pinned_image(scope, name, digest)?, settings, tags: definition_tags(scope, name) })
+}
+
+/// What a service's tasks should be, whatever their image, and where they are placed.
+///
+/// # Errors
+/// Where the platform has no such service, or an earlier layer has not said what it needs.
+pub fn wanted_settings(scope: &Scope, name: &str) -> Result<(TaskSettings, Placement), Refusal> {
+    let service = need(scope.platform.services.get(name), "platform file", &format!("service {name}"))?;
+    Ok((task(scope, name, service)?, placement(scope, name, service)?))
+}
+
 /// The image of a service by its digest: a tag may move.
-pub(super) fn pinned_image(scope: &Scope, name: &str, digest: &str) -> Result<String, Refusal> {
+fn pinned_image(scope: &Scope, name: &str, digest: &str) -> Result<String, Refusal> {
     Ok(format!("{}@{digest}", uri(scope, name)?))
 }
 

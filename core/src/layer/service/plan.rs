@@ -1,9 +1,11 @@
 //! The planner of the services.
 
+use serde_json::json;
+
 use super::desired::{self, family};
 use super::teardown::{plan_family_away, plan_service_away};
 use super::{Change, Definition, Placement, Service, TaskSettings, World};
-use crate::plan::{Description, Plan, Ref, Refusal};
+use crate::plan::{Description, Handover, Plan, Ref, Refusal};
 use crate::scope::{Scope, Tags, retag};
 use crate::spec;
 
@@ -47,15 +49,11 @@ fn plan_service(
     let (settings, placement) = (desired::settings(service), desired::placement(scope, name, service)?);
     let wanted = desired::task(scope, name, service)?;
     let tags = desired::service_tags(scope, name);
-    // Only of a service that has run none: from then on a rollout decides.
-    let first = world.images.get(name).filter(|_| !world.has_image(name));
-    let first = first.map(|digest| desired::pinned_image(scope, name, digest)).transpose()?;
     let Some(found) = world.services.get(name) else {
-        let desired = if first.is_some() { service.desired } else { 0 };
-        let definition = plan_definition(scope, world, plan, name, wanted, None, first)?;
+        let definition = plan_definition(scope, world, plan, name, wanted)?;
         let after = [&definition.clone()];
-        let change = Change::CreateService { name: name.into(), definition, desired, settings, placement, tags };
-        plan.add(change, &after);
+        plan.add(Change::CreateService { name: name.into(), definition, settings, placement, tags }, &after);
+        plan_start(world, plan, name, service);
         return Ok(());
     };
     if !scope.owns(&found.tags) {
@@ -70,49 +68,57 @@ fn plan_service(
         plan.add(Change::SetService { name: name.into(), old: found.settings.clone(), new: settings }, &[]);
     }
     plan_tags(plan, "service", &found.arn, &found.tags, &tags);
-    let same = world.definitions.get(&found.definition).is_some_and(|definition| definition.settings == wanted);
-    if let Some(image) = first {
-        let definition = plan_definition(scope, world, plan, name, wanted, Some(found), Some(image))?;
-        let placed = plan_placement(plan, name, found, placement, Some(&definition));
-        let after: Vec<&Ref> = placed.iter().chain([&definition]).collect();
-        let (old, definition) = (found.definition.clone(), definition.clone());
-        plan.add(Change::Start { name: name.into(), old, definition, desired: service.desired }, &after);
-    } else if found.tasks > 0 {
-        // One writer: what tasks run is changed by a rollout, which verifies it and can take it back.
-        if !same || found.placement != placement {
-            plan.notes.push(format!("service {name} runs an older definition; a rollout will release the new one"));
-        }
-    } else if same {
-        plan_placement(plan, name, found, placement, None);
-    } else {
-        let definition = plan_definition(scope, world, plan, name, wanted, Some(found), None)?;
-        if plan_placement(plan, name, found, placement, Some(&definition)).is_none() {
-            let (old, after) = (found.definition.clone(), [&definition.clone()]);
-            plan.add(Change::SetDefinition { name: name.into(), old, definition }, &after);
-        }
-    }
     if let Some(definition) = world.definitions.get(&found.definition).filter(|found| scope.owns(&found.tags)) {
         let tags = desired::definition_tags(scope, name);
         plan_tags(plan, "task definition", &found.definition, &definition.tags, &tags);
     }
+    if world.has_image(name) {
+        plan_rollout(world, plan, name, found, (&wanted, &placement));
+    } else {
+        // Its definition stands for an image that is yet to come, and is made anew with it.
+        reap_twins(world, plan, &family(scope, name), found);
+        plan_start(world, plan, name, service);
+    }
     Ok(())
 }
 
-/// Where targets are registered and on what tasks run, with the definition where that changes too.
-fn plan_placement(
+/// A revision that was registered twice, since the first one was not seen, is used by nobody. Only of a service that still
+/// awaits an image: later revisions are the rollouts', which may come back to them.
+fn reap_twins(world: &World, plan: &mut Plan<Change>, name: &str, service: &Service) {
+    let used = world.definitions.get(&service.definition).filter(|found| found.awaits_image());
+    let (Some(used), Some(found)) = (used, world.families.get(name)) else { return };
+    let is_twin = |arn: &&String| **arn != service.definition && world.definitions.get(*arn) == Some(used);
+    for arn in found.active.iter().filter(is_twin) {
+        let gone = plan.add(Change::Deregister { arn: arn.clone() }, &[]);
+        plan.add(Change::DeleteDefinitions { family: name.into(), arns: vec![arn.clone()] }, &[&gone]);
+    }
+}
+
+/// The first image is in the repository: a rollout starts the service with it.
+fn plan_start(world: &World, plan: &mut Plan<Change>, name: &str, service: &spec::Service) {
+    if let Some(digest) = world.images.get(name) {
+        let (old, new) = (json!({ "desired": 0 }), json!({ "desired": service.desired, "image": digest }));
+        let description = Description::update("service", name, &old, &new);
+        plan.rollouts.push(Handover { service: name.into(), description });
+    }
+}
+
+/// One writer: what tasks are is changed by a rollout, which verifies it and can take it back.
+fn plan_rollout(
+    world: &World,
     plan: &mut Plan<Change>,
     name: &str,
     found: &Service,
-    new: Placement,
-    definition: Option<&Ref>,
-) -> Option<Ref> {
-    if found.placement == new {
-        return None;
+    (wanted, placement): (&TaskSettings, &Placement),
+) {
+    let settings = world.definitions.get(&found.definition).map(|definition| &definition.settings);
+    if settings == Some(wanted) && found.placement == *placement {
+        return;
     }
-    let after: Vec<&Ref> = definition.into_iter().collect();
-    let definition = definition.map(|definition| (found.definition.clone(), definition.clone()));
-    let change = Change::SetPlacement { name: name.into(), definition, old: found.placement.clone(), new };
-    Some(plan.add(change, &after))
+    let old = json!({ "task_definition": settings, "placement": found.placement });
+    let new = json!({ "task_definition": wanted, "placement": placement });
+    let description = Description::update("service", name, &old, &new);
+    plan.rollouts.push(Handover { service: name.into(), description });
 }
 
 fn plan_tags(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wanted: &Tags) {
@@ -122,17 +128,14 @@ fn plan_tags(plan: &mut Plan<Change>, kind: &str, arn: &str, found: &Tags, wante
     }
 }
 
-/// The task definition that a service without tasks is to use: the family's newest revision where that is right
-/// already (an attempt before this one may have registered it and got no answer), otherwise a new one. The image is
-/// the first one of a service that has run none; otherwise it is kept, whatever it is.
+/// The task definition that a new service stands with until its first image: the family's newest revision where that is
+/// right already (an attempt before this one may have registered it and got no answer), otherwise a new one.
 fn plan_definition(
     scope: &Scope,
     world: &World,
     plan: &mut Plan<Change>,
     name: &str,
     wanted: TaskSettings,
-    service: Option<&Service>,
-    first: Option<String>,
 ) -> Result<Ref, Refusal> {
     let name_of_family = family(scope, name);
     let found = world.families.get(&name_of_family);
@@ -140,19 +143,12 @@ fn plan_definition(
         let advice = "Rename the service in the platform file, or deregister that family's revisions";
         return Err(taken("task definition family", &name_of_family, advice));
     }
+    let image = desired::awaiting_image(scope, name)?;
     let newest = found.and_then(|found| found.active.first());
-    let newest: Option<(&String, &Definition)> = newest.and_then(|arn| world.definitions.get_key_value(arn));
-    let used = service.and_then(|service| world.definitions.get(&service.definition));
-    let current = used.or(newest.map(|(_, definition)| definition));
-    let image = match (first, current) {
-        (Some(image), _) => image,
-        (None, Some(definition)) => definition.image.clone(),
-        (None, None) => desired::awaiting_image(scope, name)?,
-    };
+    let newest = newest.and_then(|arn| world.definitions.get_key_value(arn));
     if let Some((arn, _)) = newest.filter(|(_, newest)| newest.settings == wanted && newest.image == image) {
         return Ok(Ref::from(arn.as_str()));
     }
-    let old = current.map(|definition| Box::new(definition.settings.clone()));
     let new = Definition { image, settings: wanted, tags: desired::definition_tags(scope, name) };
-    Ok(plan.add(Change::Register { family: name_of_family, old, new: Box::new(new) }, &[]))
+    Ok(plan.add(Change::Register { family: name_of_family, new: Box::new(new) }, &[]))
 }

@@ -1,0 +1,258 @@
+//! `Decide`: what a trigger means, by the account as it is now. Writes nothing.
+
+use futures::try_join;
+use skydeck_core::layer::service::wanted_settings;
+use skydeck_core::rollout::decide::{Asked, Choice, Decision, Running, Situation, choose, decide as follow};
+use skydeck_core::rollout::ledger::{Entry, Keys};
+use skydeck_core::rollout::manifest::Manifest;
+use skydeck_core::rollout::record::{Liveness, Record, Verified};
+use skydeck_core::rollout::release::desired;
+use skydeck_core::rollout::run::{Applied, Decided, Rollout, Start, Word};
+use skydeck_core::rollout::trigger::{Cause, Event, Order, Trigger};
+use skydeck_core::rollout::{image::Pushed, policy};
+use skydeck_core::scope::Scope;
+use skydeck_core::verdict::{Check, Fault, Name, Outcome, Questions, Verification};
+
+use super::{applied, now, read, record, scope_of};
+use crate::error::{Error, Result};
+use crate::run::Context;
+
+/// One look at everything that a decision rests on, and the decision.
+///
+/// # Errors
+/// [`Error::Input`] where the trigger cannot be meant so, [`Error::NotYet`] where another rollout has to be waited for.
+pub async fn decide(context: &Context, start: Start) -> Result<Decided> {
+    match Trigger::parse(&start.trigger).map_err(Error::Input)? {
+        Trigger::Event(event) => match event.idle() {
+            Some(reason) => Ok(ignored(reason)),
+            None => decide_event(context, &event, &start.execution).await,
+        },
+        Trigger::Order(order) => decide_order(context, &order, &start.execution).await,
+    }
+}
+
+fn ignored(reason: impl ToString) -> Decided {
+    Decided { decision: Word::Ignored, reason: reason.to_string(), rollout: None, verification: None }
+}
+
+async fn decide_event(context: &Context, event: &Event, execution: &str) -> Result<Decided> {
+    let detail = &event.detail;
+    for platform in read::platforms_of(context, &detail.repository_name).await? {
+        let Some(applied) = applied(context, &platform).await? else { continue };
+        let scope = scope_of(context, &applied, execution)?;
+        let services = scope.platform.services.iter();
+        let mut services = services.filter(|(_, service)| scope.name(&service.repository) == detail.repository_name);
+        let Some((service, _)) = services.next() else { continue };
+        let others: Vec<&String> = services.map(|(name, _)| name).collect();
+        for other in &others {
+            // A repository that services share: each has a rollout of its own.
+            super::start::order(context, &platform, other, Cause::Push, detail.image_digest.as_deref(), execution)
+                .await?;
+        }
+        let (image, tag) = (detail.image_digest.as_deref(), detail.image_tag.as_deref());
+        let asked = Asked { cause: Cause::Push, image, tag, since: None };
+        return decide_service(context, &applied, &scope, service, &asked, execution).await;
+    }
+    Ok(ignored(format!("{} is the repository of no service", detail.repository_name)))
+}
+
+async fn decide_order(context: &Context, order: &Order, execution: &str) -> Result<Decided> {
+    let platform = match &order.platform {
+        Some(platform) => platform.clone(),
+        None => crate::run::only_platform(context).await?,
+    };
+    let Some(applied) = applied(context, &platform).await? else {
+        return Err(Error::Input(format!("platform {platform} was not applied yet: `skydeck apply` does it")));
+    };
+    let scope = scope_of(context, &applied, execution)?;
+    if !scope.platform.services.contains_key(&order.service) {
+        return Err(read::no_service(&platform, &order.service, scope.platform.services.keys().cloned()));
+    }
+    let asked = Asked { cause: order.cause, image: order.image.as_deref(), tag: None, since: order.since };
+    let decided = decide_service(context, &applied, &scope, &order.service, &asked, execution).await?;
+    // A person who asks for what is not there is told so by a failure.
+    match decided.decision {
+        Word::Ignored
+            if order.cause.is_person() && order.image.is_some() && decided.reason.ends_with("the repository") =>
+        {
+            Err(Error::Input(decided.reason))
+        }
+        _ => Ok(decided),
+    }
+}
+
+/// What was read of a service at one moment.
+pub(crate) struct Found {
+    images: Vec<Pushed>,
+    record: record::Marked<Record>,
+    running: Running,
+    verified: Option<Verified>,
+    place: bool,
+    holder: Liveness,
+}
+
+/// Reads the record first: nothing else may be older than it, or a newer rollout's release could be taken for none. `named` is
+/// an image of which it is known already that it will be asked for.
+async fn find(
+    context: &Context,
+    scope: &Scope,
+    keys: Keys<'_>,
+    execution: &str,
+    named: Option<&str>,
+) -> Result<Option<(Found, Option<About>)>> {
+    let (clients, home, name) = (&context.clients, &context.home, keys.service);
+    let key = keys.record();
+    let (serving, record) = try_join!(read::serving(clients, scope, name), record::read::<Record>(home, &key))?;
+    let Some(mut serving) = serving else { return Ok(None) };
+    let holder = async {
+        match record.value.lease.as_ref().filter(|lease| lease.execution != execution) {
+            Some(lease) => read::liveness(clients, &lease.execution).await,
+            None => Ok(Liveness::Gone),
+        }
+    };
+    let about = async {
+        match named {
+            Some(digest) => about(context, scope, keys, digest).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let running = async {
+        // It was read beside the record, and may be older where it says otherwise.
+        if record.value.stands() != Some(&serving.definition)
+            && let Some(again) = read::serving(clients, scope, name).await?
+        {
+            serving = again;
+        }
+        read::running(clients, scope, name, &serving).await
+    };
+    let (images, (running, verified), holder, about) =
+        try_join!(read::images(clients, scope, name), running, holder, about)?;
+    let place = wanted_settings(scope, name)?.1 != serving.placement;
+    let found = Found { images: images.unwrap_or_default(), record, running, verified, place, holder };
+    Ok(Some((found, about)))
+}
+
+/// What is known of an image.
+#[derive(Default)]
+struct About {
+    entry: Entry,
+    manifest: Option<String>,
+}
+
+async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str) -> Result<About> {
+    let key = keys.entry(digest);
+    let entry = record::read::<Entry>(&context.home, &key);
+    let (entry, manifest) = try_join!(entry, read::manifest(&context.clients, scope, keys.service, digest))?;
+    Ok(About { entry: entry.value, manifest })
+}
+
+pub(super) async fn decide_service(
+    context: &Context,
+    applied: &Applied,
+    scope: &Scope,
+    name: &str,
+    asked: &Asked<'_>,
+    execution: &str,
+) -> Result<Decided> {
+    let platform = scope.prefix();
+    let keys = Keys { platform: &platform, service: name };
+    // The image of an event is known, and what is asked of it need not wait for the rest.
+    let named = asked.image.filter(|image| image.starts_with("sha256:"));
+    let (found, missing) = try_join!(
+        find(context, scope, keys, execution, named),
+        read::missing_parameters(&context.clients, scope, name),
+    )?;
+    let (Some((found, known)), Some(service)) = (found, scope.platform.services.get(name)) else {
+        return Ok(ignored(format!("service {name} does not exist yet: `skydeck apply` makes it")));
+    };
+    let situation = Situation {
+        execution,
+        policy: &service.image,
+        images: &found.images,
+        record: &found.record.value,
+        running: &found.running,
+        holder: found.holder,
+        records_since: applied.since,
+    };
+    let choice = choose(asked, &situation);
+    let about = match (&choice, known) {
+        (Ok(choice), Some(known)) if named == Some(&choice.digest) => known,
+        (Ok(choice), _) => about(context, scope, keys, &choice.digest).await?,
+        (Err(_), _) => About::default(),
+    };
+    let choice = match follow(asked, &situation, choice, about.entry.rejected.as_ref()) {
+        Decision::Ignore(reason) => return Ok(ignored(reason)),
+        Decision::Wait(whom) => return Err(Error::NotYet(whom)),
+        Decision::Return => {
+            let digest = found.record.value.lease.as_ref().map(|lease| lease.digest.clone()).unwrap_or_default();
+            let choice = Choice { digest, tag: None };
+            let rollout = Rollout { returns: true, ..rollout(scope, name, asked.cause, execution, &choice, &found) };
+            let reason = "a rollout died and left the service with what nobody has verified".to_owned();
+            return Ok(Decided { decision: Word::Return, reason, rollout: Some(rollout), verification: None });
+        }
+        Decision::Release(choice) => choice,
+    };
+    let rollout = rollout(scope, name, asked.cause, execution, &choice, &found);
+    Ok(match unfit(about.manifest.as_deref(), &missing, &choice) {
+        Some((fault, reason)) => refused(rollout, fault, reason),
+        None => released(scope, rollout, &found),
+    })
+}
+
+/// Why the image cannot work here, and whose fault that is: found before anything is touched.
+fn unfit(manifest: Option<&str>, missing: &[String], choice: &Choice) -> Option<(Fault, String)> {
+    let Some(manifest) = manifest else {
+        return Some((Fault::Platform, format!("ECR does not give the manifest of {}", choice.digest)));
+    };
+    if let Some(reason) = Manifest::parse(manifest).and_then(|manifest| manifest.unfit()) {
+        return Some((Fault::Image, reason));
+    }
+    (!missing.is_empty()).then(|| {
+        let names = missing.join(", ");
+        (Fault::Platform, format!("there is no parameter {names}. `skydeck secret set NAME` gives it a value"))
+    })
+}
+
+fn rollout(scope: &Scope, name: &str, cause: Cause, execution: &str, choice: &Choice, found: &Found) -> Rollout {
+    let wanted = scope.platform.services.get(name).and_then(|service| policy::wanted(&service.image, &found.images));
+    let wanted = wanted.map(|wanted| wanted.image.digest.clone());
+    let service = scope.platform.services.get(name);
+    Rollout {
+        execution: execution.to_owned(),
+        platform: scope.prefix(),
+        service: name.to_owned(),
+        cause,
+        digest: choice.digest.clone(),
+        tag: choice.tag.clone(),
+        pushed_at: found.images.iter().find(|image| image.digest == choice.digest).map(|image| image.at),
+        began: now(),
+        record: found.record.value.clone(),
+        etag: found.record.etag.clone(),
+        running: found.verified.clone().filter(|_| found.running.serves()),
+        desired: service.and_then(|service| desired(service, &found.record.value, &found.running)),
+        place: found.place,
+        passed_over: wanted.filter(|digest| cause.is_person() && *digest != choice.digest),
+        returns: false,
+        probe_function: scope.facts.balancer.as_ref().and_then(|facts| facts.probe_function.clone()),
+    }
+}
+
+fn refused(rollout: Rollout, fault: Fault, reason: String) -> Decided {
+    let check = Check {
+        service: rollout.service.clone(),
+        check: Name::Image,
+        outcome: Outcome::Failed,
+        evidence: reason.clone(),
+    };
+    let mut verification = Verification::of(0, vec![check], Questions::default(), Questions::default());
+    verification.fault = Some(fault);
+    Decided { decision: Word::Refused, reason, rollout: Some(rollout), verification: Some(verification) }
+}
+
+/// What serves now is asked before the release: answers that are bad already are no fault of the image.
+fn released(scope: &Scope, rollout: Rollout, found: &Found) -> Decided {
+    let serves = found.running.desired > 0 && found.running.digest.is_some();
+    let (outside, inside) = if serves { Questions::of(scope, [rollout.service.as_str()]) } else { Default::default() };
+    let verification = Verification::of(0, Vec::new(), outside, inside);
+    Decided { decision: Word::Release, reason: String::new(), rollout: Some(rollout), verification: Some(verification) }
+}

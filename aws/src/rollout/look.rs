@@ -1,0 +1,120 @@
+//! `Look`: what a service runs after a release, and how far that has come up. Writes nothing.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_autoscaling::types::LifecycleState;
+use aws_sdk_ecs::types as ecs;
+use futures::try_join;
+use skydeck_core::rollout::manifest::Manifest;
+use skydeck_core::rollout::record::Record;
+use skydeck_core::rollout::run::Look;
+use skydeck_core::rollout::verdict::{Released, Sight, look as judge};
+use skydeck_core::scope::Scope;
+use skydeck_core::verdict::{Questions, Status, Streak, Verification};
+
+use super::{keys, read, record, scope};
+use crate::error::{Error, Explain, Result};
+use crate::number;
+use crate::run::{Context, stop, targets, tasks};
+
+/// One look at what was released.
+///
+/// # Errors
+/// Where AWS refuses.
+pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
+    let Look { rollout, definition, digest, round, verification, before } = asked;
+    let key = keys(&rollout).record();
+    let (scope, found) = try_join!(scope(context, &rollout), record::read::<Record>(&context.home, &key))?;
+    let mut sight = see(context, &scope, &rollout.service, &definition, (&digest, rollout.began)).await?;
+    sight.holds = found.value.holds(&rollout.execution);
+    let released = Released { service: &rollout.service, definition: &definition };
+    let questions = Questions::of(&scope, [rollout.service.as_str()]);
+    let streak = match verification {
+        Some(verification) => verification.streak,
+        // Answers that were bad before the release are no fault of what was released.
+        None => Streak {
+            lenient: before.is_some_and(|before| before.asks && before.status != Status::Serving),
+            ..Streak::default()
+        },
+    };
+    Ok(judge(&released, &sight, round, &streak, questions))
+}
+
+async fn see(
+    context: &Context,
+    scope: &Scope,
+    name: &str,
+    definition: &str,
+    (digest, began): (&str, i64),
+) -> Result<Sight> {
+    let clients = &context.clients;
+    let request = clients.ecs.describe_services().cluster(scope.prefix()).services(name);
+    let describe = async { request.send().await.during("describe service", name) };
+    let (answer, wanted, targets, stopped) = try_join!(
+        describe,
+        tasks(clients, scope, name, ecs::DesiredStatus::Running),
+        targets(clients, scope, name),
+        tasks(clients, scope, name, ecs::DesiredStatus::Stopped),
+    )?;
+    let gone = || Error::Input(format!("service {name} is not there any more"));
+    let service = answer.services().iter().find(|found| found.status() == Some("ACTIVE")).ok_or_else(gone)?;
+    let is_ours = |task: &&ecs::Task| task.task_definition_arn() == Some(definition);
+    let runs = |task: &&ecs::Task| task.last_status() == Some("RUNNING");
+    let running: Vec<&ecs::Task> = wanted.iter().filter(is_ours).filter(runs).collect();
+    let deployment = service.deployments().iter().find(|found| found.task_definition() == Some(definition));
+    let failed = deployment.filter(|found| found.rollout_state() == Some(&ecs::DeploymentRolloutState::Failed));
+    let since = |event: &&ecs::ServiceEvent| {
+        event.created_at().and_then(|at| at.to_millis().ok()).is_some_and(|at| at >= began)
+    };
+    let event = service.events().first().filter(since).and_then(|event| event.message());
+    let event = event.filter(|text| text.contains("unable to"));
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let mut sight = Sight {
+        holds: false,
+        definition: service.task_definition().unwrap_or_default().to_owned(),
+        desired: number::from_aws(Some(service.desired_count())),
+        running: count(running.len()),
+        others: count(wanted.iter().filter(|task| !is_ours(task)).count()),
+        stranger: None,
+        ports: running.iter().flat_map(|task| ports(task)).collect(),
+        targets,
+        stops: stopped.iter().filter(is_ours).map(stop).filter(|stop| stop.at >= began).collect(),
+        given_up: failed.map(|found| found.rollout_state_reason().unwrap_or("ECS gave the deployment up").to_owned()),
+        event: event.map(ToOwned::to_owned),
+        full: false,
+    };
+    if sight.running < sight.desired && sight.event.is_some() {
+        sight.full = is_full(context, scope).await?;
+    }
+    let reported: BTreeSet<&str> =
+        running.iter().flat_map(|task| task.containers()).filter_map(|container| container.image_digest()).collect();
+    if reported.iter().any(|reported| *reported != digest) && sight.definition == definition {
+        // ECS may report the image that it took out of the index.
+        let manifest = read::manifest(clients, scope, name, digest).await?;
+        let parts = manifest.as_deref().and_then(Manifest::parse);
+        let parts = parts.as_ref().map(Manifest::parts).unwrap_or_default();
+        let stranger = reported.iter().find(|reported| **reported != digest && !parts.contains(reported));
+        sight.stranger = stranger.map(|digest| (*digest).to_owned());
+    }
+    Ok(sight)
+}
+
+/// Host ports of a task.
+fn ports(task: &ecs::Task) -> Vec<u16> {
+    let bindings = task.containers().iter().flat_map(|container| container.network_bindings());
+    bindings.map(|binding| number::port(binding.host_port())).collect()
+}
+
+/// Whether no more room will come: the Auto Scaling group is at its maximum, and every instance of it is in service.
+async fn is_full(context: &Context, scope: &Scope) -> Result<bool> {
+    let Some(cluster) = &scope.facts.cluster else { return Ok(false) };
+    let name = &cluster.auto_scaling_group;
+    let request = context.clients.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
+    let answer = request.send().await.during("describe Auto Scaling group", name)?;
+    Ok(answer.auto_scaling_groups().first().is_some_and(|group| {
+        let (most, instances) = (group.max_size().unwrap_or_default(), group.instances());
+        let serving = |state: Option<&LifecycleState>| state == Some(&LifecycleState::InService);
+        i32::try_from(instances.len()).is_ok_and(|count| count >= most)
+            && instances.iter().all(|instance| serving(instance.lifecycle_state()))
+    }))
+}

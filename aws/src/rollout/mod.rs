@@ -1,0 +1,72 @@
+//! The states of `rollout`, one function each: what a Lambda does between its input and its output. What is decided is
+//! `skydeck-core`'s; here it is read and written.
+
+mod decide;
+mod look;
+pub mod people;
+pub(crate) mod read;
+pub(crate) mod record;
+mod release;
+mod rollback;
+mod settle;
+pub(crate) mod start;
+mod sweep;
+mod tell;
+
+pub use decide::decide;
+pub use look::look;
+pub use release::release;
+pub use rollback::rollback;
+pub use settle::settle;
+pub use sweep::sweep;
+
+use skydeck_core::rollout::ledger::{Keys, applied_key};
+use skydeck_core::rollout::run::{Applied, Rollout};
+use skydeck_core::scope::Scope;
+use skydeck_core::spec;
+
+use crate::error::{Error, Result};
+use crate::run::Context;
+
+/// What the platform's last apply handed on; `None` where there was none.
+pub(crate) async fn applied(context: &Context, platform: &str) -> Result<Option<Applied>> {
+    let key = applied_key(platform);
+    let Some(object) = context.home.read(&key, None).await? else { return Ok(None) };
+    let broken =
+        |error| Error::Broken(format!("s3://{}/{key} is not what skydeck writes: {error}", context.home.bucket));
+    serde_json::from_str(&object.text).map(Some).map_err(broken)
+}
+
+/// The scope that a rollout works in. `execution` says in which account.
+pub(crate) fn scope_of(context: &Context, applied: &Applied, execution: &str) -> Result<Scope> {
+    let platform =
+        spec::parse("platform.toml", &applied.file).map_err(|problems| Error::Input(problems.to_string()))?;
+    let mut parts = execution.split(':');
+    let (Some(partition), Some(account)) = (parts.nth(1), parts.nth(2)) else {
+        return Err(Error::Input(format!("`{execution}` is not the ARN of an execution")));
+    };
+    Ok(Scope {
+        platform,
+        account: account.to_owned(),
+        partition: partition.to_owned(),
+        home: context.home.bucket.clone(),
+        facts: applied.facts.clone(),
+    })
+}
+
+/// The scope of a rollout that was decided.
+async fn scope(context: &Context, rollout: &Rollout) -> Result<Scope> {
+    let applied = applied(context, &rollout.platform).await?;
+    let applied =
+        applied.ok_or_else(|| Error::Input(format!("platform {} is not there any more", rollout.platform)))?;
+    scope_of(context, &applied, &rollout.execution)
+}
+
+fn keys(rollout: &Rollout) -> Keys<'_> {
+    Keys { platform: &rollout.platform, service: &rollout.service }
+}
+
+/// The time, in milliseconds since 1970.
+pub(crate) fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

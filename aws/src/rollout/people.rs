@@ -1,0 +1,238 @@
+//! What people and pipelines read and write of rollouts, outside the functions: with their own credentials.
+
+use std::cmp::Reverse;
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::try_join;
+use serde::Serialize;
+use skydeck_core::layer::service::repository;
+use skydeck_core::rollout::decide::{Asked, Choice, Reason, Running, Situation, choose};
+use skydeck_core::rollout::ledger::{Entry, Keys, Rejection};
+use skydeck_core::rollout::record::{Liveness, Phase, Record, Suspended};
+use skydeck_core::rollout::trigger::{Cause, Trigger};
+use skydeck_core::scope::Scope;
+
+use super::{applied, now, read, record, scope_of};
+use crate::error::{Error, Explain, Result};
+use crate::run::Context;
+
+/// How many objects are read at once.
+const AT_ONCE: usize = 16;
+/// How many running executions are looked at: more would be no list for a person.
+const SHOWN: i32 = 100;
+
+/// What an order would mean by the account as it is now.
+#[derive(Debug)]
+pub struct Outlook {
+    /// The image, or why there is none.
+    pub choice: Result<Choice, Reason>,
+    /// Set where nothing but a person deploys that image.
+    pub rejected: Option<Rejection>,
+    /// Digest of what the service runs, or of what is being tried.
+    pub leaves: Option<String>,
+    /// Set while a person holds events and sweep off.
+    pub suspended: Option<Suspended>,
+}
+
+/// An execution of `rollout` that goes on, or that died with a service's lease in its hands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Going {
+    /// ARN of the execution.
+    pub execution: String,
+    /// The service.
+    pub service: String,
+    /// Why it runs.
+    pub cause: Cause,
+    /// The image: its digest, or as the order names it.
+    pub image: Option<String>,
+    /// Where it is; none while it decides, or waits for another.
+    pub phase: Option<Phase>,
+    /// When it was started, in milliseconds since 1970; none where it runs no more and the sweep will take its place.
+    pub started: Option<i64>,
+}
+
+/// The platform's scope. `machine` is the ARN of anything in its account.
+async fn scope(context: &Context, machine: &str, platform: &str) -> Result<(Scope, i64)> {
+    let applied = applied(context, platform).await?;
+    let applied = applied
+        .ok_or_else(|| Error::Input(format!("platform {platform} was not applied yet: `skydeck apply` does it")))?;
+    Ok((scope_of(context, &applied, machine)?, applied.since))
+}
+
+/// The platform's services.
+///
+/// # Errors
+/// [`Error::Input`] where it was not applied yet, or has no service of that name.
+pub async fn services(context: &Context, machine: &str, platform: &str, service: Option<&str>) -> Result<Vec<String>> {
+    let (scope, _) = scope(context, machine, platform).await?;
+    let known = scope.platform.services.keys().cloned();
+    match service {
+        None => Ok(known.collect()),
+        Some(service) if scope.platform.services.contains_key(service) => Ok(vec![service.to_owned()]),
+        Some(service) => Err(read::no_service(platform, service, known)),
+    }
+}
+
+/// What an order would mean. `machine` is the ARN of the state machine `rollout`.
+///
+/// # Errors
+/// [`Error::Input`] where there is no such platform or service.
+pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &Asked<'_>) -> Result<Outlook> {
+    let (scope, since) = scope(context, machine, keys.platform).await?;
+    let Some(service) = scope.platform.services.get(keys.service) else {
+        return Err(read::no_service(keys.platform, keys.service, scope.platform.services.keys().cloned()));
+    };
+    let clients = &context.clients;
+    let (images, serving, record) = try_join!(
+        read::images(clients, &scope, keys.service),
+        read::serving(clients, &scope, keys.service),
+        self::record(context, keys),
+    )?;
+    let running = match &serving {
+        Some(serving) => read::running(clients, &scope, keys.service, serving).await?.0,
+        None => Running::default(),
+    };
+    let images = images.unwrap_or_default();
+    let situation = Situation {
+        execution: "",
+        policy: &service.image,
+        images: &images,
+        record: &record,
+        running: &running,
+        holder: Liveness::Gone,
+        records_since: since,
+    };
+    let choice = choose(asked, &situation);
+    let rejected = match &choice {
+        Ok(choice) => entry(context, keys, &choice.digest).await?.rejected,
+        Err(_) => None,
+    };
+    let leaves = record.lease.as_ref().map(|lease| lease.digest.clone()).or_else(|| running.digest.clone());
+    Ok(Outlook { choice, rejected, leaves, suspended: record.suspended.clone() })
+}
+
+/// A service's record.
+///
+/// # Errors
+/// Where S3 refuses.
+pub async fn record(context: &Context, keys: Keys<'_>) -> Result<Record> {
+    Ok(record::read::<Record>(&context.home, &keys.record()).await?.value)
+}
+
+/// What is known of an image.
+///
+/// # Errors
+/// Where S3 refuses.
+pub async fn entry(context: &Context, keys: Keys<'_>, digest: &str) -> Result<Entry> {
+    Ok(record::read::<Entry>(&context.home, &keys.entry(digest)).await?.value)
+}
+
+/// The ledger's entries that hold a service's last `limit` rollouts, and maybe others.
+///
+/// # Errors
+/// Where S3 refuses.
+pub async fn ledger(context: &Context, keys: Keys<'_>, limit: usize) -> Result<Vec<Entry>> {
+    let mut found = context.home.list(&keys.ledger()).await?;
+    found.sort_by_key(|(_, written)| Reverse(*written));
+    // An entry is written for a rollout, and by a person's rollback, which has an entry of its own.
+    found.truncate(limit.saturating_mul(2));
+    let read = found
+        .into_iter()
+        .map(|(key, _)| async move { record::read::<Entry>(&context.home, &key).await.map(|found| found.value) });
+    stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Holds events and sweep off a service.
+///
+/// # Errors
+/// Where S3 refuses.
+pub async fn suspend(context: &Context, keys: Keys<'_>, reason: &str) -> Result<()> {
+    let (at, reason) = (now(), reason.to_owned());
+    let next = |found: &Record| {
+        let suspended = Suspended { at, reason: reason.clone() };
+        Some(Record { suspended: Some(suspended), ..found.clone() })
+    };
+    record::change(&context.home, &keys.record(), next).await.map(drop)
+}
+
+/// Lets events and sweep start rollouts of a service again. Returns whether it was suspended.
+///
+/// # Errors
+/// Where S3 refuses.
+pub async fn resume(context: &Context, keys: Keys<'_>) -> Result<bool> {
+    let next = |found: &Record| found.suspended.is_some().then(|| Record { suspended: None, ..found.clone() });
+    record::change(&context.home, &keys.record(), next).await
+}
+
+/// The rollouts of a platform that go on, by the running executions and by the leases in the services' `records`.
+///
+/// # Errors
+/// Where AWS refuses.
+pub async fn going(
+    context: &Context,
+    machine: &str,
+    platform: &str,
+    records: &[(String, Record)],
+) -> Result<Vec<Going>> {
+    let (scope, _) = scope(context, machine, platform).await?;
+    let sfn = &context.clients.sfn;
+    let request = sfn.list_executions().state_machine_arn(machine).max_results(SHOWN);
+    let found = request.status_filter(ExecutionStatus::Running).send().await.during("list rollouts of", platform)?;
+    let mut going = Vec::new();
+    for item in found.executions() {
+        let started = item.start_date().to_millis().ok();
+        if let Some((service, record)) = records.iter().find(|(_, record)| record.holds(item.execution_arn())) {
+            going.extend(leased(service, record, started));
+            continue;
+        }
+        let request = sfn.describe_execution().execution_arn(item.execution_arn());
+        let input = request.send().await.during("read rollout", item.name())?.input.unwrap_or_default();
+        let Some((service, cause, image)) = meant(&scope, &input) else { continue };
+        going.push(Going { execution: item.execution_arn().into(), service, cause, image, phase: None, started });
+    }
+    let known: Vec<String> = going.iter().map(|going| going.execution.clone()).collect();
+    let rest = records.iter().filter_map(|(service, record)| leased(service, record, None));
+    for died in rest.filter(|rest| !known.contains(&rest.execution)) {
+        match read::liveness(&context.clients, &died.execution).await? {
+            Liveness::Running => going.push(Going { started: Some(now()), ..died }),
+            // It may have given its lease back since that was read.
+            Liveness::EndedLately => {}
+            Liveness::Gone => going.push(died),
+        }
+    }
+    Ok(going)
+}
+
+fn leased(service: &str, record: &Record, started: Option<i64>) -> Option<Going> {
+    let lease = record.lease.as_ref()?;
+    Some(Going {
+        execution: lease.execution.clone(),
+        service: service.to_owned(),
+        cause: lease.cause,
+        image: Some(lease.digest.clone()),
+        phase: Some(lease.phase),
+        started,
+    })
+}
+
+/// The service of this platform that an execution's input is about, why, and the image that it names.
+fn meant(scope: &Scope, input: &str) -> Option<(String, Cause, Option<String>)> {
+    match Trigger::parse(&serde_json::from_str(input).ok()?).ok()? {
+        Trigger::Order(order) => {
+            let ours = order.platform.is_none_or(|platform| platform == scope.prefix());
+            (ours && scope.platform.services.contains_key(&order.service)).then_some((
+                order.service,
+                order.cause,
+                order.image,
+            ))
+        }
+        // What is nobody's business has ended by the time that it is shown.
+        Trigger::Event(event) if event.idle().is_some() => None,
+        Trigger::Event(event) => {
+            let mut services = scope.platform.services.keys();
+            let is_its = |service: &&String| repository(scope, service).as_ref() == Some(&event.detail.repository_name);
+            services.find(is_its).map(|service| (service.clone(), Cause::Push, event.detail.image_digest.clone()))
+        }
+    }
+}

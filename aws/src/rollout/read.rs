@@ -1,0 +1,128 @@
+//! What is read before a decision.
+
+use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageIdentifier, TagStatus};
+use aws_sdk_sfn::types::ExecutionStatus;
+use skydeck_core::layer::service::{Placement, repository};
+use skydeck_core::rollout::decide::Running;
+use skydeck_core::rollout::image::Pushed;
+use skydeck_core::rollout::manifest::Manifest;
+use skydeck_core::rollout::record::{Liveness, Verified};
+use skydeck_core::scope::Scope;
+
+use crate::client::Clients;
+use crate::error::{Error, Explain, Result};
+use crate::layer::service::{self, describe};
+use crate::lock::SAFE_SECONDS;
+
+/// Tagged images of a service's repository; `None` where there is no such repository.
+pub(crate) async fn images(clients: &Clients, scope: &Scope, service: &str) -> Result<Option<Vec<Pushed>>> {
+    let Some(repository) = repository(scope, service) else { return Ok(None) };
+    let tagged = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
+    let request = clients.ecr.describe_images().repository_name(&repository).filter(tagged).max_results(1000);
+    let mut pages = request.into_paginator().items().send();
+    let mut details = Vec::new();
+    while let Some(image) = pages.next().await {
+        let missing = ["RepositoryNotFoundException"];
+        match image.find(&missing, "list images of repository", &repository)? {
+            Some(image) => details.push(image),
+            None => return Ok(None),
+        }
+    }
+    let pushed = |image: &ImageDetail| Pushed {
+        digest: image.image_digest().unwrap_or_default().into(),
+        tags: image.image_tags().to_vec(),
+        at: image.image_pushed_at().and_then(|at| at.to_millis().ok()).unwrap_or_default(),
+    };
+    Ok(Some(details.iter().map(pushed).collect()))
+}
+
+/// The manifest of an image, as text.
+pub(crate) async fn manifest(clients: &Clients, scope: &Scope, service: &str, digest: &str) -> Result<Option<String>> {
+    let Some(repository) = repository(scope, service) else { return Ok(None) };
+    let id = ImageIdentifier::builder().image_digest(digest).build();
+    let request = clients.ecr.batch_get_image().repository_name(&repository).image_ids(id);
+    let request = request.set_accepted_media_types(Some(Manifest::MEDIA_TYPES.map(Into::into).to_vec()));
+    let answer = request.send().await.during("read image", &format!("{repository}@{digest}"))?;
+    Ok(answer.images().first().and_then(|image| image.image_manifest()).map(ToOwned::to_owned))
+}
+
+/// A service as ECS has it now.
+pub(crate) struct Serving {
+    pub(crate) definition: String,
+    pub(crate) desired: u32,
+    pub(crate) placement: Placement,
+}
+
+pub(crate) async fn serving(clients: &Clients, scope: &Scope, name: &str) -> Result<Option<Serving>> {
+    let cluster = &scope.prefix();
+    let request = clients.ecs.describe_services().cluster(cluster).services(name);
+    let answer = request.send().await.find(&["ClusterNotFoundException"], "describe service", name)?;
+    let found = answer.and_then(|answer| answer.services?.into_iter().find(|found| found.status() == Some("ACTIVE")));
+    Ok(found.map(|found| {
+        let read = service::read(&found);
+        Serving { definition: read.definition, desired: read.desired, placement: read.placement }
+    }))
+}
+
+/// What a service runs, by its task definition.
+pub(crate) async fn running(
+    clients: &Clients,
+    scope: &Scope,
+    name: &str,
+    serving: &Serving,
+) -> Result<(Running, Option<Verified>)> {
+    let (arn, definition, registered) = describe(&clients.ecs, &serving.definition).await?;
+    let digest = definition.digest().map(ToOwned::to_owned);
+    let wanted = skydeck_core::layer::service::wanted_settings(scope, name)?;
+    let same_settings = definition.settings == wanted.0 && serving.placement == wanted.1;
+    let verified = digest.clone().map(|digest| Verified { definition: arn, digest });
+    Ok((Running { digest, desired: serving.desired, same_settings, registered }, verified))
+}
+
+/// Whether an execution may still write.
+pub(crate) async fn liveness(clients: &Clients, execution: &str) -> Result<Liveness> {
+    let request = clients.sfn.describe_execution().execution_arn(execution);
+    // An execution that Step Functions has forgotten ended 90 days ago or more.
+    let found = request.send().await.find(&["ExecutionDoesNotExist"], "describe execution", execution)?;
+    let Some(found) = found else { return Ok(Liveness::Gone) };
+    if *found.status() == ExecutionStatus::Running {
+        return Ok(Liveness::Running);
+    }
+    let stopped = found.stop_date().map_or(i64::MAX, aws_smithy_types::DateTime::secs);
+    let left = stopped.saturating_add(2 * SAFE_SECONDS) - jiff::Timestamp::now().as_second();
+    Ok(if left > 0 { Liveness::EndedLately } else { Liveness::Gone })
+}
+
+/// Names of the parameters that a service reads and that are not there.
+pub(crate) async fn missing_parameters(clients: &Clients, scope: &Scope, name: &str) -> Result<Vec<String>> {
+    let Some(service) = scope.platform.services.get(name) else { return Ok(Vec::new()) };
+    let keys = service.secrets.values();
+    let mut names: Vec<String> =
+        keys.filter_map(|key| scope.platform.secrets.get(key)).map(|secret| secret.parameter.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut missing = Vec::new();
+    for names in names.chunks(BATCH) {
+        // Without decryption: whether it is there is all that is asked.
+        let request = clients.ssm.get_parameters().set_names(Some(names.to_vec())).with_decryption(false);
+        let answer = request.send().await.during("read parameters", &names.join(", "))?;
+        missing.extend(answer.invalid_parameters.unwrap_or_default());
+    }
+    Ok(missing)
+}
+
+/// How many names one call takes
+/// (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>).
+const BATCH: usize = 10;
+
+/// The platforms that may have a repository of this name.
+pub(crate) async fn platforms_of(context: &crate::run::Context, repository: &str) -> Result<Vec<String>> {
+    let platforms = context.home.platforms().await?;
+    Ok(platforms.into_iter().filter(|platform| repository.starts_with(&format!("{platform}-"))).collect())
+}
+
+/// An error where a service is not the platform's.
+pub(crate) fn no_service(platform: &str, service: &str, known: impl IntoIterator<Item = String>) -> Error {
+    let known: Vec<String> = known.into_iter().collect();
+    Error::Input(format!("platform {platform} has no service `{service}`; it has {}", known.join(", ")))
+}

@@ -1,0 +1,94 @@
+//! `Release`: takes the service's lease, registers the next revision, and gives it to the service.
+
+use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
+use futures::try_join;
+use skydeck_core::layer::service::{Placement, family, wanted_settings};
+use skydeck_core::rollout::decide::Choice;
+use skydeck_core::rollout::ledger::{Entry, Rejection};
+use skydeck_core::rollout::record::{Phase, Record};
+use skydeck_core::rollout::release::{TAG_EXECUTION, definition};
+use skydeck_core::rollout::run::{Released, Rollout};
+use skydeck_core::rollout::trigger::Cause;
+use skydeck_core::scope::Scope;
+
+use super::{keys, now, record, scope, tell};
+use crate::error::{Error, Explain, Result};
+use crate::home::Swap;
+use crate::layer::service::{capacity, describe, load_balancers, register};
+use crate::number;
+use crate::run::Context;
+
+/// Releases what was decided. Before it writes, it takes the lease of the service's record as it was when that was decided.
+///
+/// # Errors
+/// [`Error::Stale`] where the record has changed since, so that it has to be decided again.
+pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
+    let (scope, again) = try_join!(scope(context, &rollout), take(context, &rollout))?;
+    if rollout.cause == Cause::Rollback {
+        reject_left(context, &rollout).await?;
+    }
+    let choice = Choice { digest: rollout.digest.clone(), tag: rollout.tag.clone() };
+    let wanted = definition(&scope, &rollout.service, &choice, rollout.pushed_at, &rollout.execution)?;
+    let known = if again { registered(context, &scope, &rollout).await? } else { None };
+    let arn = match known {
+        Some(arn) => arn,
+        None => register(&context.clients.ecs, &family(&scope, &rollout.service), &wanted).await?,
+    };
+    let request = request(context, &scope, &rollout)?.task_definition(&arn);
+    request.send().await.during("release to service", &rollout.service)?;
+    let verifying = |found: &Record| found.moved(&rollout.execution, Phase::Verifying, Some(&arn));
+    let held = record::hold(&context.home, &keys(&rollout).record(), &rollout.execution, verifying).await?;
+    tell::started(context, &rollout, &arn).await?;
+    Ok(Released { definition: Some(arn), digest: Some(rollout.digest.clone()), superseded: held.is_none() })
+}
+
+/// Takes the lease; returns whether this execution had it already, from an attempt whose answer was lost. What is replaced is the
+/// record as it was when this was decided, and no other.
+async fn take(context: &Context, rollout: &Rollout) -> Result<bool> {
+    let key = keys(rollout).record();
+    let (running, passed_over) = (rollout.running.clone(), rollout.passed_over.clone());
+    let taken = rollout.record.taken(&rollout.execution, &rollout.digest, rollout.cause, running, passed_over);
+    if record::swap(&context.home, &key, rollout.etag.as_deref(), &taken).await? == Swap::Done {
+        return Ok(false);
+    }
+    // An attempt of this execution may have come as far as verifying, where anybody may take over: it says again that it writes.
+    let again = |found: &Record| found.moved(&rollout.execution, Phase::Releasing, None);
+    match record::hold(&context.home, &key, &rollout.execution, again).await? {
+        Some(_) => Ok(true),
+        None => Err(Error::Stale(format!("another rollout of service {}", rollout.service))),
+    }
+}
+
+/// A person's rollback rejects the image that it leaves.
+async fn reject_left(context: &Context, rollout: &Rollout) -> Result<()> {
+    let Some(left) = rollout.running.as_ref().filter(|left| left.digest != rollout.digest) else { return Ok(()) };
+    let reason = "a person rolled back from it".to_owned();
+    let rejection = Rejection { at: now(), execution: rollout.execution.clone(), reason };
+    let rejecting = |entry: &Entry| entry.rejected.is_none().then(|| entry.rejecting(&left.digest, rejection.clone()));
+    record::change(&context.home, &keys(rollout).entry(&left.digest), rejecting).await.map(drop)
+}
+
+/// The revision that an attempt of this execution registered whose answer was lost.
+async fn registered(context: &Context, scope: &Scope, rollout: &Rollout) -> Result<Option<String>> {
+    let family = &family(scope, &rollout.service);
+    let request = context.clients.ecs.list_task_definitions().family_prefix(family).max_results(1);
+    let request = request.sort(aws_sdk_ecs::types::SortOrder::Desc);
+    let answer = request.send().await.during("list task definitions of", family)?;
+    let Some(newest) = answer.task_definition_arns().first() else { return Ok(None) };
+    let (arn, found, _) = describe(&context.clients.ecs, newest).await?;
+    Ok((found.tags.get(TAG_EXECUTION) == Some(&rollout.execution)).then_some(arn))
+}
+
+fn request(context: &Context, scope: &Scope, rollout: &Rollout) -> Result<UpdateServiceFluentBuilder> {
+    let request = context.clients.ecs.update_service().cluster(scope.prefix()).service(&rollout.service);
+    let request = request.set_desired_count(rollout.desired.map(number::to_aws));
+    if !rollout.place {
+        return Ok(request);
+    }
+    let placement: Placement = wanted_settings(scope, &rollout.service)?.1;
+    Ok(request
+        .set_capacity_provider_strategy(Some(capacity(&placement)?))
+        .set_load_balancers(Some(load_balancers(&placement)))
+        // Another capacity provider holds for new tasks only, and ECS wants that said.
+        .force_new_deployment(true))
+}

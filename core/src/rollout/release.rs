@@ -1,0 +1,76 @@
+//! What a rollout releases, what it goes back to, and what it tidies up.
+
+use jiff::Timestamp;
+
+use super::decide::{Choice, Running};
+use super::record::{Record, Verified};
+use crate::layer::service::{Definition, task_definition};
+use crate::plan::Refusal;
+use crate::scope::Scope;
+use crate::spec::Service;
+
+/// Tag of a task definition: the digest that it pins.
+pub const TAG_DIGEST: &str = "skydeck:digest";
+/// Tag of a task definition: the tag by which the image was found.
+pub const TAG_TAG: &str = "skydeck:tag";
+/// Tag of a task definition: when the image was pushed.
+pub const TAG_PUSHED: &str = "skydeck:pushed-at";
+/// Tag of a task definition: the execution that registered it.
+pub const TAG_EXECUTION: &str = "skydeck:execution";
+
+/// Prefix of the tag that keeps an image from the repository's lifecycle rules.
+const KEEP: &str = "skydeck-keep-";
+
+/// The tag that keeps an image: of its own for each digest, since no tag may ever move in an immutable repository.
+#[must_use]
+pub fn keep_tag(digest: &str) -> String {
+    let hex: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
+    format!("{KEEP}{hex}")
+}
+
+/// The task definition to register: everything as the platform file says, the image by its digest, and where it comes from.
+///
+/// # Errors
+/// Where an earlier layer has not said what the definition needs.
+pub fn definition(
+    scope: &Scope,
+    service: &str,
+    choice: &Choice,
+    pushed_at: Option<i64>,
+    execution: &str,
+) -> Result<Definition, Refusal> {
+    let mut definition = task_definition(scope, service, &choice.digest)?;
+    let pushed = pushed_at.and_then(|at| Timestamp::from_millisecond(at).ok()).map(|at| at.to_string());
+    let tags = [
+        (TAG_DIGEST, Some(choice.digest.clone())),
+        (TAG_TAG, choice.tag.clone()),
+        (TAG_PUSHED, pushed),
+        (TAG_EXECUTION, Some(execution.to_owned())),
+    ];
+    definition.tags.extend(tags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    Ok(definition)
+}
+
+/// How many tasks to want: the file's number until something was verified, and from then on whatever the service has, since
+/// a person or autoscaling may own it. `None` leaves it as it is.
+#[must_use]
+pub fn desired(service: &Service, record: &Record, running: &Running) -> Option<u32> {
+    (record.verified.is_empty() && !running.serves()).then_some(service.desired)
+}
+
+/// Where a rollback goes: what was verified last, or else what ran before; `None` where there is neither. `released` is what
+/// did not serve.
+#[must_use]
+pub fn way_back(record: &Record, released: Option<&str>) -> Option<Verified> {
+    let before = record.lease.as_ref().and_then(|lease| lease.before.clone());
+    let known = record.verified.iter().cloned().chain(before);
+    known.into_iter().find(|known| Some(known.definition.as_str()) != released)
+}
+
+/// Revisions that are not needed any more. `active` is newest first; what runs or is remembered for a rollback is never among
+/// them.
+#[must_use]
+pub fn expendable(active: &[String], keep: u32, needed: &[&str]) -> Vec<String> {
+    let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+    active.iter().skip(keep).filter(|arn| !needed.contains(&arn.as_str())).cloned().collect()
+}

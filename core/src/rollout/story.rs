@@ -1,0 +1,72 @@
+//! How a rollout ended, as a sentence.
+
+use super::ledger::Verdict;
+use super::run::{Rollout, Settlement};
+use super::trigger::Cause;
+use crate::verdict::{Status, Verification};
+
+/// What was wrong, and what became of the service; for a success what is worth knowing, which may be nothing.
+#[must_use]
+pub fn story(ended: &Settlement) -> String {
+    let why = why(ended);
+    match ended.verdict {
+        Verdict::Succeeded => warning(ended.verification.as_ref()),
+        Verdict::Superseded => format!("a newer rollout of service {} took over", ended.rollout.service),
+        Verdict::Refused => format!("{} was not released: {why}", image(&ended.rollout)),
+        Verdict::RolledBack => {
+            format!("{} does not serve: {why}; {}{}", image(&ended.rollout), back(ended), lost(ended))
+        }
+    }
+}
+
+/// The image as a person knows it.
+fn image(rollout: &Rollout) -> String {
+    let short: String = rollout.digest.chars().take("sha256:".len() + 12).collect();
+    match &rollout.tag {
+        Some(tag) => format!("image {tag} ({short}) of service {}", rollout.service),
+        None => format!("image {short} of service {}", rollout.service),
+    }
+}
+
+fn why(ended: &Settlement) -> String {
+    let seen = ended.verification.as_ref().map(|seen| seen.summary.as_str()).filter(|summary| !summary.is_empty());
+    match (&ended.error, seen) {
+        (Some(trouble), _) => trouble.message(),
+        (None, Some(summary)) => {
+            summary.strip_prefix(&format!("service {}: ", ended.rollout.service)).unwrap_or(summary).into()
+        }
+        (None, None) => "the rollout before it died, and nobody verified what it released".into(),
+    }
+}
+
+fn back(ended: &Settlement) -> String {
+    let target = ended.returned.as_ref().map(|returned| returned.definition.as_deref());
+    let serves = |seen: &Verification| seen.status == Status::Serving;
+    match (target, &ended.returning) {
+        (None, _) => "the service could not be rolled back, and is left as it is".into(),
+        (Some(None), _) => "there was nothing to return to, so that the service has no tasks now".into(),
+        (Some(Some(arn)), Some(seen)) if !serves(seen) => {
+            let summary =
+                seen.summary.strip_prefix(&format!("service {}: ", ended.rollout.service)).unwrap_or(&seen.summary);
+            format!("it was rolled back to {}, which does not serve either: {summary}", short(arn))
+        }
+        (Some(Some(arn)), _) => format!("it was rolled back to {}, which serves", short(arn)),
+    }
+}
+
+/// What a rollback cannot undo.
+fn lost(ended: &Settlement) -> &'static str {
+    if ended.rollout.cause == Cause::Secret { ". A parameter's old value is not brought back by that" } else { "" }
+}
+
+/// Checks that did not count.
+fn warning(seen: Option<&Verification>) -> String {
+    let told =
+        seen.into_iter().flat_map(|seen| &seen.checks).filter(|check| check.evidence.ends_with("before this rollout"));
+    told.map(|check| check.evidence.clone()).collect::<Vec<_>>().join("; ")
+}
+
+/// `family:revision` of a task definition's ARN.
+fn short(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}

@@ -1,0 +1,223 @@
+//! The verdict of a rollout, as early as the evidence allows and never earlier: what was released, is it all that runs, does
+//! it serve; and if it does not, is that the image's fault or the platform's.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::stop::{Kind, Stop};
+use crate::verdict::{Check, Fault, Name, Outcome, Questions, ROUNDS, Status, Streak, Target, Verification};
+
+/// Good looks in a row that make a success.
+const GOOD_LOOKS: u32 = 3;
+/// For each task of the released definition that has stopped by its own fault, so many more: it may stop again.
+const PER_STOP: u32 = 12;
+/// What ECS says of a service where no instance has room for a task.
+const NO_ROOM: &str = "unable to place a task";
+/// Looks in which AWS may still tell of the service as it was before the release.
+const STALE_LOOKS: u32 = 3;
+
+/// What was seen of a service after a release.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sight {
+    /// Whether the lease is still this execution's.
+    pub holds: bool,
+    /// ARN of the task definition that the service runs.
+    pub definition: String,
+    /// Tasks wanted.
+    pub desired: u32,
+    /// Tasks of the released definition that run.
+    pub running: u32,
+    /// Tasks of other definitions that are meant to run.
+    pub others: u32,
+    /// A digest that a task of the released definition runs and should not.
+    pub stranger: Option<String>,
+    /// Host ports of the tasks that run: how their targets are known.
+    pub ports: Vec<u16>,
+    /// The targets of the service's target group.
+    pub targets: Vec<Target>,
+    /// Tasks of the released definition that have stopped.
+    pub stops: Vec<Stop>,
+    /// Why ECS gave the deployment up, where it did.
+    pub given_up: Option<String>,
+    /// What ECS said last of it, such as that it finds no room.
+    pub event: Option<String>,
+    /// Whether a task waits for room that will not come: the Auto Scaling group is at its maximum and no instance is on its way.
+    /// The group alone says nothing: tasks may fit on the instances that are there.
+    pub full: bool,
+}
+
+/// What was released, and is to serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released<'a> {
+    /// The service.
+    pub service: &'a str,
+    /// ARN of the task definition.
+    pub definition: &'a str,
+}
+
+/// One look at what was released. `before` is the verification of the look before this one.
+#[must_use]
+pub fn look(
+    released: &Released<'_>,
+    sight: &Sight,
+    round: u32,
+    before: &Streak,
+    (outside, inside): (Questions, Questions),
+) -> Verification {
+    let mut checks = Vec::new();
+    let mut fault = None;
+    for (name, (outcome, evidence, whose)) in table(released, sight, round) {
+        fault = fault.or(whose.filter(|_| outcome == Outcome::Failed));
+        checks.push(Check { service: released.service.into(), check: name, outcome, evidence });
+    }
+    let asks = if sight.desired == 0 { (Questions::default(), Questions::default()) } else { (outside, inside) };
+    let mut seen = Verification::of(round, checks, asks.0, asks.1);
+    let stops = u32::try_from(faults(sight).count()).unwrap_or(u32::MAX);
+    seen.streak = Streak { needed: GOOD_LOOKS.saturating_add(stops.saturating_mul(PER_STOP)), ..before.clone() };
+    if seen.status != Status::Serving {
+        (seen.streak.good, seen.streak.unanswered) = (0, 0);
+    }
+    if is_superseded(released, sight, round) {
+        seen.status = Status::Superseded;
+        seen.summary = format!("service {} runs what another rollout released", released.service);
+        return seen;
+    }
+    // A deadline without evidence against the image is the platform's.
+    let late = if stops > 0 || is_sick(sight) { Fault::Image } else { Fault::Platform };
+    seen.fault = (seen.status == Status::Failed).then(|| fault.unwrap_or(late));
+    seen
+}
+
+/// Whether somebody else's release runs. Right after its own, AWS may still tell of the one before.
+fn is_superseded(released: &Released<'_>, sight: &Sight, round: u32) -> bool {
+    !sight.holds || (sight.definition != released.definition && round >= STALE_LOOKS)
+}
+
+type Finding = (Outcome, String, Option<Fault>);
+
+/// The named checks, in the order in which they are told.
+fn table(released: &Released<'_>, sight: &Sight, round: u32) -> Vec<(Name, Finding)> {
+    if sight.definition != released.definition {
+        let evidence = format!("the service runs {}", short(&sight.definition));
+        return vec![(Name::Definition, (Outcome::NotYet, evidence, None))];
+    }
+    let definition = (Outcome::Ok, short(released.definition).to_owned(), None);
+    if sight.desired == 0 {
+        let tasks = (Outcome::Skipped, "scaled to zero".to_owned(), None);
+        return vec![(Name::Definition, definition), (Name::Tasks, tasks)];
+    }
+    vec![
+        (Name::Definition, definition),
+        (Name::Tasks, tasks(sight, round)),
+        (Name::Digest, digest(sight)),
+        (Name::Targets, targets(sight)),
+    ]
+}
+
+fn tasks(sight: &Sight, round: u32) -> Finding {
+    let mut counts = format!("{} of {} tasks running", sight.running, sight.desired);
+    if sight.others > 0 {
+        counts += &format!(", {} of an older definition", sight.others);
+    }
+    if let Some((why, fault)) = given_up(sight) {
+        return (Outcome::Failed, format!("{counts} ({why})"), Some(fault));
+    }
+    if sight.running == sight.desired && sight.others == 0 {
+        return (Outcome::Ok, counts, None);
+    }
+    let stopped = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| stop.why.as_str());
+    let why = stopped.or(sight.event.as_deref()).map(|why| format!(" ({})", why.trim_end_matches('.')));
+    let evidence = counts + &why.unwrap_or_default();
+    (if round + 1 < ROUNDS { Outcome::NotYet } else { Outcome::Failed }, evidence, None)
+}
+
+/// Why the tasks will not come up, and whose fault it is; `None` while they still may.
+fn given_up(sight: &Sight) -> Option<(String, Fault)> {
+    let last = |kind: fn(Kind) -> bool| sight.stops.iter().filter(|stop| kind(stop.kind)).max_by_key(|stop| stop.at);
+    if let Some(stop) = last(|kind| kind == Kind::NeverRuns) {
+        return Some((stop.why.clone(), Fault::Image));
+    }
+    if let Some(stop) = last(|kind| kind == Kind::Platform).filter(|_| sight.running == 0) {
+        let count = sight.stops.iter().filter(|stop| stop.kind == Kind::Platform).count();
+        if count >= threshold(sight.desired) {
+            return Some((stop.why.clone(), Fault::Platform));
+        }
+    }
+    let own = last(|kind| matches!(kind, Kind::Exit | Kind::Health));
+    if let Some(stop) = own {
+        let count = faults(sight).count();
+        let never_healthy = stop.kind == Kind::Health && healthy(sight) == 0;
+        if count >= threshold(sight.desired) || never_healthy {
+            let times = if count > 1 { format!("; {count} of its tasks have stopped so far") } else { String::new() };
+            return Some((format!("{}{times}", stop.why), Fault::Image));
+        }
+    }
+    if let Some(reason) = &sight.given_up {
+        let fault = if own.is_some() { Fault::Image } else { Fault::Platform };
+        let why = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| format!("{}; ", stop.why));
+        return Some((why.unwrap_or_default() + reason.trim_end_matches('.'), fault));
+    }
+    // That a group is full is nobody's trouble while its instances have room.
+    let said =
+        sight.event.as_deref().filter(|said| said.contains(NO_ROOM) && sight.full && sight.running < sight.desired)?;
+    let why = format!("{}; the Auto Scaling group is at its maximum", said.trim_end_matches('.'));
+    Some((why, Fault::Platform))
+}
+
+/// How many tasks fail before a deployment is given up: half of what is wanted, from 3 to 200, as ECS's circuit breaker has it
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html>).
+fn threshold(desired: u32) -> usize {
+    usize::try_from(desired.div_ceil(2).clamp(3, 200)).unwrap_or(3)
+}
+
+/// Tasks that have stopped by the image's fault.
+fn faults(sight: &Sight) -> impl Iterator<Item = &Stop> {
+    sight.stops.iter().filter(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::NeverRuns))
+}
+
+fn digest(sight: &Sight) -> Finding {
+    match &sight.stranger {
+        None => (Outcome::Ok, "as released".into(), None),
+        Some(digest) => (Outcome::Failed, format!("a task runs {digest}"), Some(Fault::Platform)),
+    }
+}
+
+/// Targets that are registered for good: what drains belongs to a task that goes.
+fn standing(sight: &Sight) -> impl Iterator<Item = &Target> {
+    sight.targets.iter().filter(|target| target.state != "draining")
+}
+
+fn healthy(sight: &Sight) -> usize {
+    let ours = |target: &&Target| port(target).is_some_and(|port| sight.ports.contains(&port));
+    standing(sight).filter(|target| target.state == "healthy").filter(ours).count()
+}
+
+fn is_sick(sight: &Sight) -> bool {
+    standing(sight).any(|target| target.state == "unhealthy")
+}
+
+fn port(target: &Target) -> Option<u16> {
+    target.id.rsplit(':').next()?.parse().ok()
+}
+
+fn targets(sight: &Sight) -> Finding {
+    let mut ports: BTreeMap<u16, i32> = BTreeMap::new();
+    sight.ports.iter().for_each(|port| *ports.entry(*port).or_default() += 1);
+    standing(sight).filter_map(port).for_each(|port| *ports.entry(port).or_default() -= 1);
+    let same = ports.values().all(|count| *count == 0);
+    let (healthy, all) = (standing(sight).filter(|target| target.state == "healthy").count(), standing(sight).count());
+    let wanted = usize::try_from(sight.desired).unwrap_or(usize::MAX);
+    let counts = format!("{healthy} of {} targets healthy", wanted.max(all));
+    if healthy == wanted && all == wanted && same {
+        return (Outcome::Ok, counts, None);
+    }
+    let sick = standing(sight).find(|target| target.state == "unhealthy");
+    let why = sick.and_then(|target| Some(format!(" ({}: {})", target.id, target.why.as_ref()?.trim_end_matches('.'))));
+    (Outcome::NotYet, counts + &why.unwrap_or_default(), None)
+}
+
+/// `family:revision` of a task definition's ARN.
+fn short(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}

@@ -1,0 +1,261 @@
+//! What is seen of a release, and what it comes to.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use skydeck_core::rollout::stop::{Kind, Stop};
+use skydeck_core::rollout::verdict::{Released, Sight, look};
+use skydeck_core::verdict::{Fault, Name, Outcome, Questions, ROUNDS, Status, Streak, Target, Verification};
+
+pub(crate) const DEFINITION: &str = "arn:aws:ecs:ap-south-1:123456789012:task-definition/backend:7";
+
+fn target(port: u16, state: &str) -> Target {
+    Target { id: format!("i-1:{port}"), state: state.into(), why: None }
+}
+
+/// All that was released runs and is healthy.
+pub(crate) fn serving() -> Sight {
+    Sight {
+        holds: true,
+        definition: DEFINITION.into(),
+        desired: 2,
+        running: 2,
+        ports: vec![32768, 32769],
+        targets: vec![target(32768, "healthy"), target(32769, "healthy")],
+        ..Sight::default()
+    }
+}
+
+fn seen(round: u32, sight: &Sight) -> Verification {
+    let released = Released { service: "backend", definition: DEFINITION };
+    look(&released, sight, round, &Streak::default(), (Questions::default(), Questions::default()))
+}
+
+fn with(spoil: impl FnOnce(&mut Sight)) -> Sight {
+    let mut sight = serving();
+    spoil(&mut sight);
+    sight
+}
+
+fn stop(kind: Kind) -> Stop {
+    Stop { at: 1, kind, why: format!("{kind:?}") }
+}
+
+fn stops(kind: Kind, count: usize) -> Sight {
+    with(|sight| {
+        (sight.running, sight.targets, sight.ports) = (0, Vec::new(), Vec::new());
+        sight.stops = vec![stop(kind); count];
+    })
+}
+
+/// Status and fault of a look in an early round.
+fn verdict(sight: &Sight) -> (Status, Option<Fault>) {
+    let seen = seen(5, sight);
+    (seen.status, seen.fault)
+}
+
+const WAITING: (Status, Option<Fault>) = (Status::Waiting, None);
+const IMAGE: (Status, Option<Fault>) = (Status::Failed, Some(Fault::Image));
+const PLATFORM: (Status, Option<Fault>) = (Status::Failed, Some(Fault::Platform));
+
+#[test]
+fn a_good_look_is_one_of_three() {
+    let found = seen(5, &serving());
+    assert_eq!((found.status, found.streak.needed, found.streak.good), (Status::Serving, 3, 0));
+    let named: Vec<(Name, Outcome)> = found.checks.iter().map(|check| (check.check, check.outcome)).collect();
+    assert_eq!(named, [Name::Definition, Name::Tasks, Name::Digest, Name::Targets].map(|name| (name, Outcome::Ok)));
+}
+
+#[test]
+fn what_is_under_way_is_waited_for() {
+    let table: [(&str, Sight); 8] = [
+        ("tasks start", with(|sight| sight.running = 1)),
+        ("old tasks drain", with(|sight| sight.others = 1)),
+        ("targets are checked", with(|sight| sight.targets[1].state = "initial".into())),
+        ("a target is not registered yet", with(|sight| drop(sight.targets.pop()))),
+        ("an old target is still there", with(|sight| sight.targets.push(target(40000, "healthy")))),
+        ("targets are other tasks'", with(|sight| sight.ports = vec![1, 2])),
+        ("a target is sick in its grace period", with(|sight| sight.targets[1].state = "unhealthy".into())),
+        (
+            "the cluster scales out",
+            with(|sight| {
+                (sight.running, sight.event) = (0, Some("unable to place a task".into()));
+            }),
+        ),
+    ];
+    for (what, sight) in table {
+        assert_eq!(verdict(&sight), WAITING, "{what}");
+    }
+    assert_eq!(seen(5, &with(|sight| sight.targets.push(target(1, "draining")))).status, Status::Serving);
+}
+
+#[test]
+fn crashes_count_up_to_a_threshold() {
+    assert_eq!(verdict(&stops(Kind::Exit, 2)), WAITING);
+    assert_eq!(verdict(&stops(Kind::Exit, 3)), IMAGE);
+    assert_eq!(
+        seen(5, &stops(Kind::Exit, 3)).summary,
+        "service backend: tasks: 0 of 2 tasks running (Exit; 3 of its tasks have stopped so far)"
+    );
+    for (desired, crashes) in [(1, 3), (6, 3), (7, 4), (40, 20), (1000, 200)] {
+        let few = with(|sight| (sight.desired, sight.stops) = (desired, vec![stop(Kind::Exit); crashes - 1]));
+        assert_eq!(verdict(&few).0, Status::Waiting, "{desired}");
+        let many = Sight { stops: vec![stop(Kind::Exit); crashes], ..few };
+        assert_eq!(verdict(&many), IMAGE, "{desired}");
+    }
+}
+
+#[test]
+fn each_crash_makes_a_success_take_longer() {
+    let found = seen(5, &with(|sight| sight.stops = vec![stop(Kind::Exit); 2]));
+    assert_eq!((found.status, found.streak.needed), (Status::Serving, 3 + 2 * 12));
+    let meant = seen(5, &with(|sight| sight.stops = vec![stop(Kind::Meant), stop(Kind::Platform)]));
+    assert_eq!(meant.streak.needed, 3);
+}
+
+#[test]
+fn what_can_never_run_fails_at_once() {
+    assert_eq!(verdict(&stops(Kind::NeverRuns, 1)), IMAGE);
+    assert_eq!(seen(0, &stops(Kind::NeverRuns, 1)).status, Status::Failed);
+}
+
+#[test]
+fn a_failed_health_check_is_final_where_nothing_is_healthy() {
+    assert_eq!(verdict(&stops(Kind::Health, 1)), IMAGE);
+    let others = with(|sight| {
+        (sight.running, sight.stops) = (1, vec![stop(Kind::Health)]);
+        sight.targets[1].state = "initial".into();
+    });
+    assert_eq!(verdict(&others), WAITING, "one of them is healthy");
+    let strangers = Sight { ports: Vec::new(), ..others };
+    assert_eq!(verdict(&strangers), IMAGE, "healthy are only tasks of an older definition");
+}
+
+#[test]
+fn an_instance_that_goes_is_nobodys_fault() {
+    assert_eq!(verdict(&stops(Kind::Meant, 50)), WAITING);
+    assert_eq!(seen(ROUNDS - 1, &stops(Kind::Meant, 50)).fault, Some(Fault::Platform));
+}
+
+#[test]
+fn the_platforms_stops_are_not_the_images() {
+    assert_eq!(verdict(&stops(Kind::Platform, 2)), WAITING);
+    assert_eq!(verdict(&stops(Kind::Platform, 3)), PLATFORM);
+    let some = with(|sight| (sight.running, sight.stops) = (1, vec![stop(Kind::Platform); 9]));
+    assert_eq!(verdict(&some), WAITING, "some do start");
+    let wrong = with(|sight| sight.stranger = Some("sha256:other".into()));
+    assert_eq!(verdict(&wrong), PLATFORM);
+}
+
+#[test]
+fn ecss_own_verdict_is_the_images_only_where_it_stopped() {
+    let given_up = |kind: Option<Kind>| {
+        with(|sight| {
+            (sight.running, sight.given_up) = (0, Some("circuit breaker: tasks failed to start.".into()));
+            sight.stops = kind.map(stop).into_iter().collect();
+        })
+    };
+    assert_eq!(verdict(&given_up(None)), PLATFORM);
+    assert_eq!(verdict(&given_up(Some(Kind::Platform))), PLATFORM);
+    assert_eq!(verdict(&given_up(Some(Kind::Exit))), IMAGE);
+    let text = seen(5, &given_up(Some(Kind::Exit))).summary;
+    assert!(text.contains("Exit; circuit breaker: tasks failed to start"), "{text}");
+}
+
+#[test]
+fn a_full_group_fails_the_rollout_and_not_the_image() {
+    let full = with(|sight| {
+        (sight.full, sight.running) = (true, 1);
+        sight.event = Some("service backend was unable to place a task.".into());
+    });
+    assert_eq!(verdict(&full), PLATFORM);
+    let text = seen(5, &full).summary;
+    assert!(text.ends_with("was unable to place a task; the Auto Scaling group is at its maximum)"), "{text}");
+    let told = |event: Option<&str>| verdict(&Sight { event: event.map(Into::into), ..full.clone() });
+    assert_eq!(told(None), WAITING, "tasks may fit on the instances that are there");
+    assert_eq!(told(Some("(service backend) is unable to consistently start tasks successfully.")), WAITING);
+    assert_eq!(seen(5, &Sight { running: 2, ..full }).status, Status::Serving, "there was room enough");
+}
+
+#[test]
+fn whoever_has_lost_the_lease_is_superseded_at_once() {
+    let lost = with(|sight| sight.holds = false);
+    assert_eq!(seen(0, &lost).status, Status::Superseded);
+    assert_eq!(seen(0, &Sight { stops: vec![stop(Kind::Exit); 9], ..lost }).fault, None);
+}
+
+#[test]
+fn another_definition_is_believed_after_a_few_looks() {
+    let other = with(|sight| sight.definition = DEFINITION.replace(":7", ":8"));
+    for round in 0..3 {
+        assert_eq!(seen(round, &other).status, Status::Waiting);
+    }
+    let found = seen(3, &other);
+    assert_eq!(found.status, Status::Superseded);
+    assert_eq!(found.summary, "service backend runs what another rollout released");
+    assert_eq!(found.checks[0].evidence, "the service runs backend:8");
+}
+
+#[test]
+fn the_deadline_is_the_images_only_with_evidence_against_it() {
+    let last = |sight: &Sight| {
+        let seen = seen(ROUNDS - 1, sight);
+        (seen.status, seen.fault)
+    };
+    assert_eq!(last(&with(|sight| sight.running = 1)), PLATFORM);
+    assert_eq!(last(&with(|sight| sight.targets[1].state = "unhealthy".into())), IMAGE);
+    assert_eq!(last(&stops(Kind::Exit, 1)), IMAGE);
+    assert_eq!(last(&stops(Kind::Platform, 1)), PLATFORM);
+    assert_eq!(last(&serving()).0, Status::Serving);
+}
+
+#[test]
+fn a_service_at_zero_has_nothing_to_check() {
+    let found = seen(5, &with(|sight| (sight.desired, sight.running) = (0, 0)));
+    assert_eq!((found.status, found.asks), (Status::Serving, false));
+    assert_eq!(found.skipped()[0].evidence, "scaled to zero");
+}
+
+fn any_sight() -> impl Strategy<Value = Sight> {
+    let kinds = vec![Kind::Meant, Kind::NeverRuns, Kind::Exit, Kind::Health, Kind::Platform];
+    let states = vec!["healthy", "initial", "unhealthy", "draining"];
+    let targets = prop::collection::vec((32768..32771u16, select(states)), 0..4);
+    let stops = prop::collection::vec(select(kinds), 0..5);
+    (any::<(bool, bool)>(), 0..4u32, 0..4u32, 0..2u32, targets, stops).prop_map(
+        |((holds, full), desired, running, others, targets, kinds)| Sight {
+            holds,
+            full,
+            desired,
+            running,
+            others,
+            targets: targets.into_iter().map(|(port, state)| target(port, state)).collect(),
+            stops: kinds.into_iter().map(stop).collect(),
+            ..serving()
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn the_image_is_at_fault_only_where_it_stopped_or_is_sick(sight in any_sight(), round in select(vec![0, 9, ROUNDS - 1])) {
+        let found = seen(round, &sight);
+        let own = sight.stops.iter().any(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::NeverRuns));
+        let sick = sight.targets.iter().any(|target| target.state == "unhealthy");
+        prop_assert!(found.fault != Some(Fault::Image) || own || sick);
+        prop_assert_eq!(found.fault.is_some(), found.status == Status::Failed);
+        prop_assert!(sight.holds || found.status == Status::Superseded);
+    }
+
+    #[test]
+    fn all_that_is_wanted_runs_and_is_healthy_where_it_serves(sight in any_sight()) {
+        if seen(5, &sight).status == Status::Serving && sight.desired > 0 {
+            let healthy = sight.targets.iter().filter(|target| target.state == "healthy").count();
+            prop_assert!(sight.holds && sight.running == sight.desired && sight.others == 0);
+            prop_assert_eq!(healthy, usize::try_from(sight.desired).unwrap());
+        }
+    }
+
+    #[test]
+    fn every_rollout_ends_by_its_deadline(sight in any_sight()) {
+        prop_assert!(seen(ROUNDS - 1, &sight).status != Status::Waiting);
+    }
+}

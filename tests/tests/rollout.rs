@@ -1,0 +1,70 @@
+//! Pushes become rollouts: verified where they serve, and rolled back where they do not.
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use serde_json::Value;
+use skydeck_sandbox::{EventFault, EventFaultKind, Image};
+use skydeck_tests::rollouts::{Ended, Stage};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_rolls_out_and_a_bad_one_is_taken_back() {
+    let stage = Stage::standing().await;
+    let first = stage.push("movie", "v1", &Image::new("1")).await;
+    let ended = stage.ended(&first.digest).await;
+    assert_verdict(&ended, "succeeded");
+    assert_eq!(stage.serving("movie").await.as_deref(), Some(first.digest.as_str()));
+
+    let before = stage.rig.sandbox.last_call();
+    let second = stage.push("movie", "v2", &Image::new("2")).await;
+    let ended = stage.ended(&second.digest).await;
+    assert_verdict(&ended, "succeeded");
+    assert_eq!(stage.serving("movie").await.as_deref(), Some(second.digest.as_str()));
+    assert_few_calls_until_the_release(&stage, before);
+
+    let bad = stage.push("movie", "v3", &Image::new("3").behaving("crash")).await;
+    let ended = stage.ended(&bad.digest).await;
+    assert_eq!(ended.status, ExecutionStatus::Failed);
+    assert_eq!(ended.error.as_deref(), Some("RolledBack"), "{ended:#?}");
+    let cause = ended.cause.clone().unwrap_or_default();
+    assert!(cause.contains("does not serve") && cause.contains("which serves"), "{cause}");
+    assert_eq!(stage.serving("movie").await.as_deref(), Some(second.digest.as_str()));
+    assert_eq!(
+        stage.kinds("movie"),
+        [
+            "Rollout Started",
+            "Rollout Succeeded",
+            "Rollout Started",
+            "Rollout Succeeded",
+            "Rollout Started",
+            "Rollout Rolled Back"
+        ]
+    );
+}
+
+fn assert_verdict(ended: &Ended, verdict: &str) {
+    assert_eq!(ended.output["verdict"], Value::from(verdict), "{ended:#?}");
+}
+
+/// From the push to `UpdateService`: no more than 14 calls of skydeck's, in a chain no longer than 7.
+fn assert_few_calls_until_the_release(stage: &Stage, since: u64) {
+    let calls = stage.calls_until_release(since);
+    let told: Vec<_> = calls.iter().map(|call| (call.caller.clone(), call.action.clone())).collect();
+    assert!(calls.len() <= 14, "{} calls: {told:#?}", calls.len());
+    let chain = skydeck_tests::rollouts::longest_chain(&calls);
+    assert!(chain <= 7, "a chain of {chain}: {told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_event_is_found_by_the_sweep_and_a_doubled_one_rolls_out_once() {
+    let stage = Stage::standing().await;
+    stage.rig.sandbox.disturb(EventFault::next(EventFaultKind::Double { after: 0.0 }).matching("v1"));
+    let first = stage.push("payment", "v1", &Image::new("1")).await;
+    assert_verdict(&stage.ended(&first.digest).await, "succeeded");
+    stage.quiet().await;
+    assert_eq!(stage.kinds("payment"), ["Rollout Started", "Rollout Succeeded"]);
+
+    stage.rig.sandbox.disturb(EventFault::next(EventFaultKind::Lose).times(0).matching("v2"));
+    let second = stage.push("payment", "v2", &Image::new("2")).await;
+    stage.rig.sandbox.fire("skydeck-sweep").await.expect("the schedule is there");
+    assert_verdict(&stage.ended(&second.digest).await, "succeeded");
+    assert_eq!(stage.serving("payment").await.as_deref(), Some(second.digest.as_str()));
+}
