@@ -21,7 +21,7 @@ use skydeck_core::facts::Facts;
 use skydeck_core::run::{Layer, Mode};
 use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
 
-use crate::{probe, root};
+use crate::{acm, probe, root};
 
 /// How often a layer is tried, and how long apart: in a run the state machine does that.
 const ATTEMPTS: usize = 400;
@@ -53,6 +53,15 @@ impl Account {
         let scope = Scope { account: ACCOUNT.into(), home: "skydeck-home-tests".into(), ..scope };
         probe::upload(&clients, &scope.home, "first").await;
         Account { clients, scope, sandbox: Arc::new(sandbox) }
+    }
+
+    /// Requests a certificate for a name; returns its ARN.
+    ///
+    /// # Panics
+    /// Where ACM refuses.
+    pub async fn certificate(&self, name: &str) -> String {
+        let request = acm(self.sandbox.endpoint()).request_certificate().domain_name(name);
+        request.send().await.expect("a certificate").certificate_arn.expect("an ARN")
     }
 
     /// The same account with another platform.

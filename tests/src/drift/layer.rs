@@ -8,11 +8,12 @@ use serde_json::Value;
 use skydeck_aws::execute::Made;
 use skydeck_aws::layer::Work;
 use skydeck_core::plan::{Action, Describe, Plan, StepId};
+use skydeck_core::run::Layer;
 
 use super::exceptions::{Exception, exception};
 use super::invert::{filled, invert};
 use super::spot::{Kind, Spot, at, spots};
-use super::{Excepted, Options, Report, Told, hands};
+use super::{Excepted, Options, Report, Told, hands, rollout};
 use crate::account::Account;
 
 /// The matrix as far as it has run.
@@ -31,6 +32,9 @@ impl Matrix<'_> {
     {
         if let Err(error) = account.apply::<W>().await {
             panic!("{} does not come up: {error}", W::LAYER);
+        }
+        if W::LAYER == Layer::Service {
+            rollout::first_images(account).await.expect("the services can be given an image");
         }
         if !self.options.layers.is_empty() && !self.options.layers.contains(&W::LAYER) {
             return;
@@ -79,15 +83,22 @@ impl Matrix<'_> {
         let spot = spot.in_world(&before).ok_or("it has moved to another place")?;
         spoil::<W>(account, &spot, &before).await?;
         let found = W::plan(&account.scope, &observed::<W>(account).await?).map_err(|refusal| refusal.to_string())?;
-        if found.is_empty() && found.waits.is_empty() {
+        if found.is_empty() && found.waits.is_empty() && found.rollouts.is_empty() {
             return Err("a plan does not find it".into());
         }
         self.report.found += 1;
         account.apply::<W>().await.map_err(|why| format!("an apply does not repair it: {why}"))?;
+        for handover in &found.rollouts {
+            rollout::release(account, &handover.service).await.map_err(|why| format!("nor a rollout: {why}"))?;
+        }
+        if W::LAYER == Layer::Service {
+            rollout::first_images(account).await?;
+        }
         let after = observed::<W>(account).await?;
         let again = W::plan(&account.scope, &after).map_err(|refusal| refusal.to_string())?;
-        if !again.is_empty() {
-            let told: Vec<String> = again.describe().iter().map(ToString::to_string).collect();
+        if !again.is_empty() || !again.rollouts.is_empty() {
+            let handed = again.rollouts.iter().map(|handover| handover.description.clone());
+            let told: Vec<String> = again.describe().into_iter().chain(handed).map(|told| told.to_string()).collect();
             return Err(format!("it is found again: {}", told.join(", ")));
         }
         self.report.repaired += 1;
@@ -119,13 +130,21 @@ where
 {
     let world: W::World = serde_json::from_value(wrong.clone()).map_err(|error| error.to_string())?;
     let plan = W::plan(&account.scope, &world).map_err(|refusal| format!("refused: {refusal}"))?;
-    if plan.is_empty() {
+    if plan.is_empty() && plan.rollouts.is_empty() {
         return Err("it is not compared".into());
+    }
+    for handover in &plan.rollouts {
+        let world = serde_json::from_value(wrong.clone()).map_err(|error| error.to_string())?;
+        rollout::release_as(account, &handover.service, &world).await?;
     }
     let gone = at(before, &spot.path).filter(|_| spot.kind == Kind::Gone);
     let mut ids: Vec<Option<String>> = Vec::new();
     let mut done = false;
-    let creates = |change: &W::Change| change.describe().action == Action::Create;
+    // A revision is never made unmade: AWS keeps it.
+    let creates = |change: &W::Change| {
+        let told = change.describe();
+        told.action == Action::Create && told.kind != "task definition"
+    };
     // What belongs to a creation goes with it.
     let whole = gone.is_some() && plan.steps.iter().any(|step| creates(&step.change));
     for step in &plan.steps {

@@ -9,19 +9,21 @@ pub mod exceptions;
 mod hands;
 mod invert;
 mod layer;
+mod rollout;
 pub mod spot;
 
 use serde::Serialize;
 use skydeck_aws::layer::{balancer, cluster, identity, network, registry, secrets, service, storage};
-use skydeck_core::Scope;
 use skydeck_core::run::Layer;
-use skydeck_sandbox::ACCOUNT;
 
 use exceptions::{EXCEPTIONS, Exception};
 use layer::Matrix;
 
 use crate::account::Account;
 use crate::skyfox;
+
+/// The load balancers, and the names that their certificates are for.
+const HOSTS: [(&str, &str); 2] = [("external", "www.example.com"), ("internal", "internal.example.com")];
 
 /// What is to be run.
 #[derive(Debug, Clone, Default)]
@@ -91,12 +93,14 @@ impl Report {
 }
 
 /// SkyFox with HTTPS: with a certificate there is more to get wrong.
-fn subject() -> Scope {
-    let mut scope = skyfox::scope("drift");
-    let external = scope.platform.load_balancers.get_mut("external").expect("SkyFox has one");
-    external.certificate = Some(format!("arn:aws:acm:ap-south-1:{ACCOUNT}:certificate/1"));
-    external.host = Some("www.example.com".into());
-    scope
+async fn subject() -> Account {
+    let mut account = Account::start(skyfox::scope("drift")).await;
+    for (key, host) in HOSTS {
+        let certificate = account.certificate(host).await;
+        let balancer = account.scope.platform.load_balancers.get_mut(key).expect("SkyFox has it");
+        (balancer.certificate, balancer.host) = (Some(certificate), Some(host.into()));
+    }
+    account
 }
 
 /// Runs the matrix in a sandbox of its own. `tell` gets a line of progress.
@@ -104,7 +108,7 @@ fn subject() -> Scope {
 /// # Panics
 /// Where the sandbox does not start or the platform does not come up.
 pub async fn run(options: &Options, tell: &dyn Fn(&str)) -> Report {
-    let mut account = Account::start(subject()).await;
+    let mut account = subject().await;
     let mut matrix = Matrix { options, tell, report: Report { seed: options.seed, ..Report::default() } };
     matrix.layer::<network::Network>(&mut account).await;
     matrix.layer::<identity::Identity>(&mut account).await;
