@@ -9,7 +9,6 @@ mod tests;
 
 pub use event::Event;
 pub use line::{Line, summary};
-pub use rollout::image;
 pub use story::Story;
 
 use std::time::Duration;

@@ -3,6 +3,8 @@
 use console::Style;
 use serde::Deserialize;
 use serde_json::Value;
+use skydeck_core::layer::service::short;
+use skydeck_core::rollout::image;
 use skydeck_core::rollout::ledger::Verdict;
 use skydeck_core::rollout::run::{Decided, Released, Result as Ended, Rollout, Word};
 use skydeck_core::rollout::trigger::Cause;
@@ -64,8 +66,8 @@ impl Tale {
         };
         let line = Line::Decided {
             service: rollout.service.clone(),
-            image: image(&rollout.digest, rollout.tag.as_deref()),
-            running: rollout.running.as_ref().map(|running| image(&running.digest, None)),
+            image: image::name(&rollout.digest, rollout.tag.as_deref()),
+            running: rollout.running.as_ref().map(|running| image::name(&running.digest, None)),
             cause: rollout.cause,
             seconds,
         };
@@ -108,18 +110,6 @@ fn evidence(checks: &[Check]) -> String {
     counted.map(|check| check.evidence.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// An image as a person knows it.
-#[must_use]
-pub fn image(digest: &str, tag: Option<&str>) -> String {
-    let digest: String = digest.chars().take("sha256:".len() + 12).collect();
-    tag.map_or(digest.clone(), |tag| format!("{tag} ({digest})"))
-}
-
-/// `family:revision` of a task definition's ARN.
-fn short(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
-}
-
 /// Why it runs, after `by`.
 pub(super) fn by(cause: Cause) -> &'static str {
     match cause {
@@ -143,7 +133,7 @@ pub(super) fn summary(finished: &Finished, style: &Style) -> Option<String> {
     let bad = style.clone().red().bold();
     let (style, text) = match ended.verdict {
         Verdict::Succeeded => {
-            let runs = format!("service {} runs {}", ended.service, image(&ended.digest, ended.tag.as_deref()));
+            let runs = format!("service {} runs {}", ended.service, image::name(&ended.digest, ended.tag.as_deref()));
             let note = if ended.reason.is_empty() { String::new() } else { format!(". Note: {}", ended.reason) };
             (good, format!("{runs}{note}"))
         }
