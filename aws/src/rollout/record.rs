@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use skydeck_core::rollout::ledger::{Entry, Rejection};
 use skydeck_core::rollout::record::Record;
+use skydeck_core::rollout::run::Rollout;
 
+use super::{keys, now};
 use crate::error::{Error, Result};
 use crate::home::{Home, Swap, When};
 
@@ -43,6 +46,13 @@ pub(crate) async fn change<T: DeserializeOwned + Default + Serialize + Sync>(
         }
     }
     Err(Error::NotYet(format!("s3://{}/{key}, which others change", home.bucket)))
+}
+
+/// Remembers an image as rejected by a rollout; what was found first stays.
+pub(super) async fn reject(home: &Home, rollout: &Rollout, digest: &str, reason: &str) -> Result<()> {
+    let rejection = Rejection { at: now(), execution: rollout.execution.clone(), reason: reason.to_owned() };
+    let rejecting = |entry: &Entry| entry.rejected.is_none().then(|| entry.rejecting(digest, rejection.clone()));
+    change(home, &keys(rollout).entry(digest), rejecting).await.map(drop)
 }
 
 /// Changes a service's record, where the lease is still the execution's. Returns the record as it is now; `None` where
