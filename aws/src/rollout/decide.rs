@@ -15,6 +15,7 @@ use skydeck_core::verdict::{Check, Fault, Name, Outcome, Questions, Verification
 
 use super::{applied, now, read, record, scope_of};
 use crate::error::{Error, Result};
+use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
 use crate::run::Context;
 
 /// One look at everything that a decision rests on, and the decision.
@@ -106,7 +107,7 @@ async fn find(
     let Some(mut serving) = serving else { return Ok(None) };
     let holder = async {
         match record.value.lease.as_ref().filter(|lease| lease.execution != execution) {
-            Some(lease) => read::liveness(clients, &lease.execution).await,
+            Some(lease) => liveness(clients, &lease.execution, SAFE_TO_DECIDE_SECONDS).await,
             None => Ok(Liveness::Gone),
         }
     };

@@ -15,6 +15,7 @@ use skydeck_core::scope::Scope;
 
 use super::{applied, now, read, record, scope_of};
 use crate::error::{Error, Explain, Result};
+use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
 use crate::run::Context;
 
 /// How many objects are read at once.
@@ -194,7 +195,7 @@ pub async fn going(
     let known: Vec<String> = going.iter().map(|going| going.execution.clone()).collect();
     let rest = records.iter().filter_map(|(service, record)| leased(service, record, None));
     for died in rest.filter(|rest| !known.contains(&rest.execution)) {
-        match read::liveness(&context.clients, &died.execution).await? {
+        match liveness(&context.clients, &died.execution, SAFE_TO_DECIDE_SECONDS).await? {
             Liveness::Running => going.push(Going { started: Some(now()), ..died }),
             // It may have given its lease back since that was read.
             Liveness::EndedLately => {}
