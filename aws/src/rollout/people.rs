@@ -163,7 +163,7 @@ pub async fn suspend(context: &Context, keys: Keys<'_>, reason: &str) -> Result<
 /// Where S3 refuses.
 pub async fn resume(context: &Context, keys: Keys<'_>) -> Result<bool> {
     let next = |found: &Record| found.suspended.is_some().then(|| Record { suspended: None, ..found.clone() });
-    record::change(&context.home, &keys.record(), next).await
+    Ok(record::change(&context.home, &keys.record(), next).await?.is_some())
 }
 
 /// The rollouts of a platform that go on, by the running executions and by the leases in the services' `records`.

@@ -31,18 +31,18 @@ pub(crate) async fn swap(home: &Home, key: &str, etag: Option<&str>, value: &(im
     home.swap_json(key, value, etag.map_or(When::Absent, When::Unchanged)).await
 }
 
-/// Changes a record; `change` answers `None` where it is to stay as it is. Returns whether it was changed. A lost answer
+/// Changes a record; `change` answers `None` where it is to stay as it is. Returns what it was changed to. A lost answer
 /// makes the next round see the change done, so `change` must then answer `None` or the same again.
 pub(crate) async fn change<T: DeserializeOwned + Default + Serialize + Sync>(
     home: &Home,
     key: &str,
     change: impl Fn(&T) -> Option<T>,
-) -> Result<bool> {
+) -> Result<Option<T>> {
     for _ in 0..ROUNDS {
         let found = read::<T>(home, key).await?;
-        let Some(wanted) = change(&found.value) else { return Ok(false) };
+        let Some(wanted) = change(&found.value) else { return Ok(None) };
         if swap(home, key, found.etag.as_deref(), &wanted).await? == Swap::Done {
-            return Ok(true);
+            return Ok(Some(wanted));
         }
     }
     Err(Error::NotYet(format!("s3://{}/{key}, which others change", home.bucket)))

@@ -52,8 +52,7 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
         let entry = if unfit { entry.rejecting(&rollout.digest, rejection.clone()) } else { entry.clone() };
         Some(entry.with(&rollout.digest, past.clone()))
     };
-    record::change(home, &keys(&rollout).entry(&rollout.digest), next).await?;
-    let entry = record::read::<Entry>(home, &keys(&rollout).entry(&rollout.digest)).await?.value;
+    let entry = record::change(home, &keys(&rollout).entry(&rollout.digest), next).await?;
     let ended = Ended {
         platform: rollout.platform.clone(),
         service: rollout.service.clone(),
@@ -63,7 +62,7 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
         tag: rollout.tag.clone(),
         seconds,
         reason,
-        rejected: entry.rejected.is_some(),
+        rejected: entry.is_some_and(|entry| entry.rejected.is_some()),
         fault,
         checks,
     };
