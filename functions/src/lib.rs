@@ -42,7 +42,8 @@ where
     let context = &Context::new(name, &bucket).await;
     let handle = &handle;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<I>| async move {
-        handle(context, event.payload).await.map_err(|error| edge(&error))
+        // Boxed: in the runtime's own futures the compiler would give up on how deep a state's are.
+        Box::pin(handle(context, event.payload)).await.map_err(|error| edge(&error))
     }))
     .await
 }

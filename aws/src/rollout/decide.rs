@@ -13,9 +13,10 @@ use skydeck_core::rollout::{image::Pushed, policy};
 use skydeck_core::scope::Scope;
 use skydeck_core::verdict::{Check, Fault, Name, Outcome, Questions, Verification};
 
-use super::{applied, now, read, record, scope_of};
+use super::{applied, now, read, scope_of};
 use crate::error::{Error, Result};
 use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
+use crate::home::Marked;
 use crate::run::Context;
 
 /// One look at everything that a decision rests on, and the decision.
@@ -85,7 +86,7 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
 /// What was read of a service at one moment.
 pub(crate) struct Found {
     images: Vec<Pushed>,
-    record: record::Marked<Record>,
+    record: Marked<Record>,
     running: Running,
     verified: Option<Verified>,
     place: bool,
@@ -103,7 +104,7 @@ async fn find(
 ) -> Result<Option<(Found, Option<About>)>> {
     let (clients, home, name) = (&context.clients, &context.home, keys.service);
     let key = keys.record();
-    let (serving, record) = try_join!(read::serving(clients, scope, name), record::read::<Record>(home, &key))?;
+    let (serving, record) = try_join!(read::serving(clients, scope, name), home.read_marked::<Record>(&key))?;
     let Some(mut serving) = serving else { return Ok(None) };
     let holder = async {
         match record.value.lease.as_ref().filter(|lease| lease.execution != execution) {
@@ -142,9 +143,9 @@ struct About {
 
 async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str) -> Result<About> {
     let key = keys.entry(digest);
-    let entry = record::read::<Entry>(&context.home, &key);
+    let entry = context.home.read_json::<Entry>(&key);
     let (entry, manifest) = try_join!(entry, read::manifest(&context.clients, scope, keys.service, digest))?;
-    Ok(About { entry: entry.value, manifest })
+    Ok(About { entry, manifest })
 }
 
 pub(super) async fn decide_service(

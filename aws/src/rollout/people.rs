@@ -118,7 +118,7 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
 /// # Errors
 /// Where S3 refuses.
 pub async fn record(context: &Context, keys: Keys<'_>) -> Result<Record> {
-    Ok(record::read::<Record>(&context.home, &keys.record()).await?.value)
+    context.home.read_json(&keys.record()).await
 }
 
 /// What is known of an image.
@@ -126,7 +126,7 @@ pub async fn record(context: &Context, keys: Keys<'_>) -> Result<Record> {
 /// # Errors
 /// Where S3 refuses.
 pub async fn entry(context: &Context, keys: Keys<'_>, digest: &str) -> Result<Entry> {
-    Ok(record::read::<Entry>(&context.home, &keys.entry(digest)).await?.value)
+    context.home.read_json(&keys.entry(digest)).await
 }
 
 /// The ledger's entries that hold a service's last `limit` rollouts, and maybe others.
@@ -138,9 +138,7 @@ pub async fn ledger(context: &Context, keys: Keys<'_>, limit: usize) -> Result<V
     found.sort_by_key(|(_, written)| Reverse(*written));
     // An entry is written for a rollout, and by a person's rollback, which has an entry of its own.
     found.truncate(limit.saturating_mul(2));
-    let read = found
-        .into_iter()
-        .map(|(key, _)| async move { record::read::<Entry>(&context.home, &key).await.map(|found| found.value) });
+    let read = found.into_iter().map(|(key, _)| async move { context.home.read_json::<Entry>(&key).await });
     stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await
 }
 

@@ -13,19 +13,6 @@ use crate::home::{Home, Swap, When};
 /// How often an object that changes under our eyes is read again before the state machine is asked to wait.
 const ROUNDS: usize = 8;
 
-/// A record and the mark by which it is known to be unchanged; none where there is no record yet.
-pub(crate) struct Marked<T> {
-    pub(crate) value: T,
-    pub(crate) etag: Option<String>,
-}
-
-pub(crate) async fn read<T: DeserializeOwned + Default>(home: &Home, key: &str) -> Result<Marked<T>> {
-    let Some(object) = home.read(key, None).await? else { return Ok(Marked { value: T::default(), etag: None }) };
-    let value = serde_json::from_str(&object.text)
-        .map_err(|error| Error::Broken(format!("s3://{}/{key} is not what skydeck writes: {error}", home.bucket)))?;
-    Ok(Marked { value, etag: Some(object.etag) })
-}
-
 /// Writes a record if it is still as it was read.
 pub(crate) async fn swap(home: &Home, key: &str, etag: Option<&str>, value: &(impl Serialize + Sync)) -> Result<Swap> {
     home.swap_json(key, value, etag.map_or(When::Absent, When::Unchanged)).await
@@ -39,7 +26,7 @@ pub(crate) async fn change<T: DeserializeOwned + Default + Serialize + Sync>(
     change: impl Fn(&T) -> Option<T>,
 ) -> Result<Option<T>> {
     for _ in 0..ROUNDS {
-        let found = read::<T>(home, key).await?;
+        let found = home.read_marked::<T>(key).await?;
         let Some(wanted) = change(&found.value) else { return Ok(None) };
         if swap(home, key, found.etag.as_deref(), &wanted).await? == Swap::Done {
             return Ok(Some(wanted));
@@ -64,7 +51,7 @@ pub(crate) async fn hold(
     next: impl Fn(&Record) -> Option<Record>,
 ) -> Result<Option<Record>> {
     for _ in 0..ROUNDS {
-        let found = read::<Record>(home, key).await?;
+        let found = home.read_marked::<Record>(key).await?;
         if !found.value.holds(execution) {
             return Ok(None);
         }

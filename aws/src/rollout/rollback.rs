@@ -20,7 +20,7 @@ pub async fn rollback(context: &Context, failing: Failing) -> Result<Released> {
     let (home, key, me) = (&context.home, keys(&rollout).record(), &rollout.execution);
     let released = released.as_deref();
     let back = |found: &Record| found.moved(me, Phase::RollingBack, released);
-    let before = record::read::<Record>(home, &key).await?.value;
+    let before = home.read_json::<Record>(&key).await?;
     let left = Released { definition: None, digest: None, superseded: true };
     let lease = before.lease.as_ref();
     // A rollout that died is finished by whoever finds it, in its place.

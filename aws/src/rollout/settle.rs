@@ -82,7 +82,7 @@ async fn succeed(context: &Context, scope: &Scope, rollout: &Rollout, released: 
         Some(record) => record,
         // An attempt before this one has come so far, and its answer was lost.
         None => {
-            let found = record::read::<Record>(&context.home, &key).await?.value;
+            let found = context.home.read_json::<Record>(&key).await?;
             if found.verified.first() != Some(&verified) || found.lease.is_some() {
                 return Ok(false);
             }
