@@ -2,15 +2,18 @@
 
 use futures::try_join;
 use skydeck_core::layer::service::wanted_settings;
-use skydeck_core::rollout::decide::{Asked, Choice, Decision, Running, Situation, choose, decide as follow};
+use skydeck_core::rollout::decide::{
+    Asked, Choice, Decision, Running, Situation, choose, decide as follow, passed_over,
+};
+use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::ledger::{Entry, Keys};
 use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::{Liveness, Record, Verified};
 use skydeck_core::rollout::release::desired;
 use skydeck_core::rollout::run::{Applied, Decided, Rollout, Start, Word};
 use skydeck_core::rollout::trigger::{Cause, Event, Order, Trigger};
-use skydeck_core::rollout::{image::Pushed, policy};
 use skydeck_core::scope::Scope;
+use skydeck_core::spec::Service;
 use skydeck_core::verdict::{Check, Fault, Name, Outcome, Questions, Verification};
 
 use super::{applied, now, read, scope_of};
@@ -84,7 +87,7 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
 }
 
 /// What was read of a service at one moment.
-pub(crate) struct Found {
+struct Found {
     images: Vec<Pushed>,
     record: Marked<Record>,
     running: Running,
@@ -188,13 +191,14 @@ pub(super) async fn decide_service(
         Decision::Return => {
             let digest = found.record.value.lease.as_ref().map(|lease| lease.digest.clone()).unwrap_or_default();
             let choice = Choice { digest, tag: None };
-            let rollout = Rollout { returns: true, ..rollout(scope, name, asked.cause, execution, &choice, &found) };
+            let rollout = rollout(scope, (name, service), asked.cause, &situation, &choice, &found);
+            let rollout = Rollout { returns: true, ..rollout };
             let reason = "a rollout died and left the service with what nobody has verified".to_owned();
             return Ok(Decided { decision: Word::Return, reason, rollout: Some(rollout), verification: None });
         }
         Decision::Release(choice) => choice,
     };
-    let rollout = rollout(scope, name, asked.cause, execution, &choice, &found);
+    let rollout = rollout(scope, (name, service), asked.cause, &situation, &choice, &found);
     Ok(match unfit(about.manifest.as_deref(), &missing, &choice) {
         Some((fault, reason)) => refused(rollout, fault, reason),
         None => released(scope, rollout, &found),
@@ -215,12 +219,16 @@ fn unfit(manifest: Option<&str>, missing: &[String], choice: &Choice) -> Option<
     })
 }
 
-fn rollout(scope: &Scope, name: &str, cause: Cause, execution: &str, choice: &Choice, found: &Found) -> Rollout {
-    let wanted = scope.platform.services.get(name).and_then(|service| policy::wanted(&service.image, &found.images));
-    let wanted = wanted.map(|wanted| wanted.image.digest.clone());
-    let service = scope.platform.services.get(name);
+fn rollout(
+    scope: &Scope,
+    (name, service): (&str, &Service),
+    cause: Cause,
+    situation: &Situation<'_>,
+    choice: &Choice,
+    found: &Found,
+) -> Rollout {
     Rollout {
-        execution: execution.to_owned(),
+        execution: situation.execution.to_owned(),
         platform: scope.prefix(),
         service: name.to_owned(),
         cause,
@@ -231,9 +239,9 @@ fn rollout(scope: &Scope, name: &str, cause: Cause, execution: &str, choice: &Ch
         record: found.record.value.clone(),
         etag: found.record.etag.clone(),
         running: found.verified.clone().filter(|_| found.running.serves()),
-        desired: service.and_then(|service| desired(service, &found.record.value, &found.running)),
+        desired: desired(service, &found.record.value, &found.running),
         place: found.place,
-        passed_over: wanted.filter(|digest| cause.is_person() && *digest != choice.digest),
+        passed_over: passed_over(cause, situation, choice),
         returns: false,
         probe_function: scope.facts.balancer.as_ref().and_then(|facts| facts.probe_function.clone()),
     }
@@ -253,8 +261,8 @@ fn refused(rollout: Rollout, fault: Fault, reason: String) -> Decided {
 
 /// What serves now is asked before the release: answers that are bad already are no fault of the image.
 fn released(scope: &Scope, rollout: Rollout, found: &Found) -> Decided {
-    let serves = found.running.desired > 0 && found.running.digest.is_some();
-    let (outside, inside) = if serves { Questions::of(scope, [rollout.service.as_str()]) } else { Default::default() };
+    let (outside, inside) =
+        if found.running.serves() { Questions::of(scope, [rollout.service.as_str()]) } else { Default::default() };
     let verification = Verification::of(0, Vec::new(), outside, inside);
     Decided { decision: Word::Release, reason: String::new(), rollout: Some(rollout), verification: Some(verification) }
 }

@@ -26,12 +26,14 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
     if rollout.cause == Cause::Rollback {
         reject_left(context, &rollout).await?;
     }
-    let choice = Choice { digest: rollout.digest.clone(), tag: rollout.tag.clone() };
-    let wanted = definition(&scope, &rollout.service, &choice, rollout.pushed_at, &rollout.execution)?;
     let known = if again { registered(context, &scope, &rollout).await? } else { None };
     let arn = match known {
         Some(arn) => arn,
-        None => register(&context.clients.ecs, &family(&scope, &rollout.service), &wanted).await?,
+        None => {
+            let choice = Choice { digest: rollout.digest.clone(), tag: rollout.tag.clone() };
+            let wanted = definition(&scope, &rollout.service, &choice, rollout.pushed_at, &rollout.execution)?;
+            register(&context.clients.ecs, &family(&scope, &rollout.service), &wanted).await?
+        }
     };
     let request = request(context, &scope, &rollout)?.task_definition(&arn);
     request.send().await.during("release to service", &rollout.service)?;

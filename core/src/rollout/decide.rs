@@ -201,6 +201,13 @@ fn swept(now: &Situation<'_>, wanted: Option<Choice>) -> Result<Choice, Reason> 
     Ok(wanted)
 }
 
+/// The image that the policy wants, where a person chose another one: the sweep leaves it alone from then on.
+#[must_use]
+pub fn passed_over(cause: Cause, now: &Situation<'_>, choice: &Choice) -> Option<String> {
+    let wanted = cause.is_person().then(|| policy::wanted(now.policy, now.images)).flatten()?;
+    (wanted.image.digest != choice.digest).then(|| wanted.image.digest.clone())
+}
+
 /// What follows for the image that was chosen. `rejected` is what the ledger says of it.
 #[must_use]
 pub fn decide(
