@@ -3,7 +3,7 @@
 use futures::try_join;
 use skydeck_core::layer::service::wanted_settings;
 use skydeck_core::rollout::decide::{
-    Asked, Choice, Decision, Running, Situation, choose, decide as follow, passed_over,
+    Asked, Choice, Decision, Reason, Running, Situation, choose, decide as follow, passed_over,
 };
 use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::ledger::{Entry, Keys};
@@ -29,15 +29,16 @@ use crate::run::Context;
 pub async fn decide(context: &Context, start: Start) -> Result<Decided> {
     match Trigger::parse(&start.trigger).map_err(Error::Input)? {
         Trigger::Event(event) => match event.idle() {
-            Some(reason) => Ok(ignored(reason)),
+            Some(why) => Ok(ignored(&Reason::IdleEvent { why })),
             None => decide_event(context, &event, &start.execution).await,
         },
         Trigger::Order(order) => decide_order(context, &order, &start.execution).await,
     }
 }
 
-fn ignored(reason: impl ToString) -> Decided {
-    Decided { decision: Word::Ignored, reason: reason.to_string(), rollout: None, verification: None }
+fn ignored(reason: &Reason) -> Decided {
+    let (kind, reason) = (Some(reason.kind()), reason.to_string());
+    Decided { decision: Word::Ignored, reason, kind, rollout: None, verification: None }
 }
 
 async fn decide_event(context: &Context, event: &Event, execution: &str) -> Result<Decided> {
@@ -58,7 +59,7 @@ async fn decide_event(context: &Context, event: &Event, execution: &str) -> Resu
         let asked = Asked { cause: Cause::Push, image, tag, since: None };
         return decide_service(context, &applied, &scope, service, &asked, execution).await;
     }
-    Ok(ignored(format!("{} is the repository of no service", detail.repository_name)))
+    Ok(ignored(&Reason::NoService { repository: detail.repository_name.clone() }))
 }
 
 async fn decide_order(context: &Context, order: &Order, execution: &str) -> Result<Decided> {
@@ -74,16 +75,7 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
         return Err(read::no_service(&platform, &order.service, scope.platform.services.keys().cloned()));
     }
     let asked = Asked { cause: order.cause, image: order.image.as_deref(), tag: None, since: order.since };
-    let decided = decide_service(context, &applied, &scope, &order.service, &asked, execution).await?;
-    // A person who asks for what is not there is told so by a failure.
-    match decided.decision {
-        Word::Ignored
-            if order.cause.is_person() && order.image.is_some() && decided.reason.ends_with("the repository") =>
-        {
-            Err(Error::Input(decided.reason))
-        }
-        _ => Ok(decided),
-    }
+    decide_service(context, &applied, &scope, &order.service, &asked, execution).await
 }
 
 /// What was read of a service at one moment.
@@ -168,7 +160,7 @@ pub(super) async fn decide_service(
         read::missing_parameters(&context.clients, scope, name),
     )?;
     let (Some((found, known)), Some(service)) = (found, scope.platform.services.get(name)) else {
-        return Ok(ignored(format!("service {name} does not exist yet: `skydeck apply` makes it")));
+        return Ok(ignored(&Reason::NotMadeYet { service: name.to_owned() }));
     };
     let situation = Situation {
         execution,
@@ -186,7 +178,11 @@ pub(super) async fn decide_service(
         (Err(_), _) => About::default(),
     };
     let choice = match follow(asked, &situation, choice, about.entry.rejected.as_ref()) {
-        Decision::Ignore(reason) => return Ok(ignored(reason)),
+        // A person who asks for what is not there is told so by a failure.
+        Decision::Ignore(reason @ Reason::Gone { .. }) if asked.cause.is_person() => {
+            return Err(Error::Input(reason.to_string()));
+        }
+        Decision::Ignore(reason) => return Ok(ignored(&reason)),
         Decision::Wait(whom) => return Err(Error::NotYet(whom)),
         Decision::Return => {
             let digest = found.record.value.lease.as_ref().map(|lease| lease.digest.clone()).unwrap_or_default();
@@ -194,7 +190,13 @@ pub(super) async fn decide_service(
             let rollout = rollout(scope, (name, service), asked.cause, &situation, &choice, &found);
             let rollout = Rollout { returns: true, ..rollout };
             let reason = "a rollout died and left the service with what nobody has verified".to_owned();
-            return Ok(Decided { decision: Word::Return, reason, rollout: Some(rollout), verification: None });
+            return Ok(Decided {
+                decision: Word::Return,
+                reason,
+                kind: None,
+                rollout: Some(rollout),
+                verification: None,
+            });
         }
         Decision::Release(choice) => choice,
     };
@@ -256,7 +258,7 @@ fn refused(rollout: Rollout, fault: Fault, reason: String) -> Decided {
     };
     let mut verification = Verification::of(0, vec![check], Questions::default(), Questions::default());
     verification.fault = Some(fault);
-    Decided { decision: Word::Refused, reason, rollout: Some(rollout), verification: Some(verification) }
+    Decided { decision: Word::Refused, reason, kind: None, rollout: Some(rollout), verification: Some(verification) }
 }
 
 /// What serves now is asked before the release: answers that are bad already are no fault of the image.
@@ -264,5 +266,11 @@ fn released(scope: &Scope, rollout: Rollout, found: &Found) -> Decided {
     let (outside, inside) =
         if found.running.serves() { Questions::of(scope, [rollout.service.as_str()]) } else { Default::default() };
     let verification = Verification::of(0, Vec::new(), outside, inside);
-    Decided { decision: Word::Release, reason: String::new(), rollout: Some(rollout), verification: Some(verification) }
+    Decided {
+        decision: Word::Release,
+        reason: String::new(),
+        kind: None,
+        rollout: Some(rollout),
+        verification: Some(verification),
+    }
 }

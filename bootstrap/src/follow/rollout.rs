@@ -4,6 +4,7 @@ use console::Style;
 use serde::Deserialize;
 use serde_json::Value;
 use skydeck_core::layer::service::short;
+use skydeck_core::rollout::decide::Kind;
 use skydeck_core::rollout::image;
 use skydeck_core::rollout::ledger::Verdict;
 use skydeck_core::rollout::run::{Decided, Released, Result as Ended, Rollout, Word};
@@ -19,6 +20,8 @@ pub(super) struct Tale {
     rollout: Option<Rollout>,
     /// Why there is none, once that was decided.
     ignored: Option<String>,
+    /// The kind of that reason.
+    kind: Option<Kind>,
     /// When what was released, or returned to, was looked at first.
     looked: Option<i64>,
     /// What was last said to be waited for.
@@ -61,7 +64,7 @@ impl Tale {
 
     fn decided(&mut self, decided: Decided, seconds: f64) -> Vec<Line> {
         let Some(rollout) = decided.rollout else {
-            self.ignored = Some(decided.reason);
+            (self.ignored, self.kind) = (Some(decided.reason), decided.kind);
             return Vec::new();
         };
         let line = Line::Decided {
@@ -99,8 +102,8 @@ impl Tale {
     }
 
     /// How it ended, where `Settle` was reached, and why nothing was done, where nothing was.
-    pub(super) fn into_end(self) -> (Option<Ended>, Option<String>) {
-        (self.ended, self.ignored)
+    pub(super) fn into_end(self) -> (Option<Ended>, Option<String>, Option<Kind>) {
+        (self.ended, self.ignored, self.kind)
     }
 }
 

@@ -128,6 +128,33 @@ fn what_is_not_wanted_is_told_with_the_reason() {
 }
 
 #[test]
+fn each_reason_has_a_word_of_its_own_for_programs() {
+    let text = || "a".to_owned();
+    let reasons = [
+        Reason::OutsidePolicy { tag: text(), policy: text() },
+        Reason::NotWanted { digest: text(), wanted: Choice { digest: text(), tag: None } },
+        Reason::Gone { image: text() },
+        Reason::NoImage,
+        Reason::AlreadyRunning { digest: text() },
+        Reason::Rejected { digest: text(), reason: text() },
+        Reason::Suspended { reason: text() },
+        Reason::Claimed { by: text() },
+        Reason::KnownAlready,
+        Reason::PassedOver { digest: text() },
+        Reason::Forgotten { digest: text() },
+        Reason::NothingToReturnTo,
+        Reason::IdleEvent { why: text() },
+        Reason::NoService { repository: text() },
+        Reason::NotMadeYet { service: text() },
+    ];
+    let name = |reason: &Reason| format!("{reason:?}").split(' ').next().map(ToOwned::to_owned);
+    for reason in &reasons {
+        assert_eq!(name(reason), Some(format!("{:?}", reason.kind())));
+    }
+    assert_eq!(serde_json::json!(reasons[4].kind()), "already_running");
+}
+
+#[test]
 fn nothing_but_a_persons_other_choice_passes_the_wanted_image_over() {
     let world = world();
     let over = |cause, digest: &str| passed_over(cause, &world.now(), &Choice { digest: digest.into(), tag: None });
