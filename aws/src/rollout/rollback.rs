@@ -16,7 +16,7 @@ use crate::run::Context;
 /// # Errors
 /// Where AWS refuses.
 pub async fn rollback(context: &Context, failing: Failing) -> Result<Released> {
-    let Failing { rollout, released, verification, .. } = failing;
+    let Failing { rollout, released, verification } = failing;
     let (home, key, me) = (&context.home, keys(&rollout).record(), &rollout.execution);
     let released = released.as_deref();
     let back = |found: &Record| found.moved(me, Phase::RollingBack, released);

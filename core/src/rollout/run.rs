@@ -143,9 +143,6 @@ pub struct Failing {
     /// Why.
     #[serde(default)]
     pub verification: Option<Verification>,
-    /// An error that a function ended with, where one did.
-    #[serde(default)]
-    pub error: Option<Trouble>,
 }
 
 /// A function's error, as the state machine catches it.
