@@ -32,6 +32,15 @@ pub struct Object {
     pub version: String,
 }
 
+/// What an object says, and the mark by which it is known to be unchanged; none where there is no object yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked<T> {
+    /// What it says, or the default.
+    pub value: T,
+    /// Its ETag.
+    pub etag: Option<String>,
+}
+
 /// What a conditional write came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Swap {
@@ -78,11 +87,18 @@ impl Home {
     /// # Errors
     /// Where S3 refuses, or the object is not what this version of skydeck writes.
     pub async fn read_json<T: DeserializeOwned + Default>(&self, key: &str) -> Result<T> {
-        match self.read(key, None).await? {
-            None => Ok(T::default()),
-            Some(object) => serde_json::from_str(&object.text)
-                .map_err(|error| self.broken(key, &format!("is not what skydeck writes: {error}"))),
-        }
+        Ok(self.read_marked(key).await?.value)
+    }
+
+    /// The JSON of a key, or the default where there is none, for a conditional write.
+    ///
+    /// # Errors
+    /// Where S3 refuses, or the object is not what this version of skydeck writes.
+    pub async fn read_marked<T: DeserializeOwned + Default>(&self, key: &str) -> Result<Marked<T>> {
+        let Some(object) = self.read(key, None).await? else { return Ok(Marked { value: T::default(), etag: None }) };
+        let value = serde_json::from_str(&object.text)
+            .map_err(|error| self.broken(key, &format!("is not what skydeck writes: {error}")))?;
+        Ok(Marked { value, etag: Some(object.etag) })
     }
 
     /// Writes a text. Returns its version, in a bucket that keeps them.

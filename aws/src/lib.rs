@@ -6,6 +6,7 @@
 pub mod client;
 pub mod error;
 pub mod execute;
+mod execution;
 pub mod function;
 pub mod home;
 pub mod layer;

@@ -101,6 +101,12 @@ async fn a_person_rolls_back_and_out_and_holds_pushes_off() {
     assert!(out.stdout.contains("was rejected before: a person rolled back from it"), "{}", out.stdout);
     assert_eq!(runs(&rig).await, second);
     assert_eq!(wait(&rig, &second).await, (Some(0), "succeeded".into()), "a success ends the rejection");
+
+    let again = rig.skydeck(["rollout", "movie", "--image", &second, "--json"]).await.succeeded().json();
+    assert_eq!(again["kind"], "already_running", "{again:#}");
+    let missing = rig.skydeck(["rollout", "movie", "--image", "nosuch"]).await;
+    assert_eq!(missing.code, Some(1), "{missing:#?}");
+    assert!(missing.stdout.contains("nosuch is not in the repository"), "{missing:#?}");
     rig.skydeck(["destroy", "skyfox-devprod", "--yes"]).await.succeeded();
 }
 
@@ -121,5 +127,9 @@ async fn ignored(rig: &Rig, digest: &str) {
         }
     };
     let output = tokio::time::timeout(std::time::Duration::from_secs(60), ended).await.expect("the event comes");
-    assert!(output.contains("the service is suspended: opening night"), "{output}");
+    // The emulator gives what `Decide` answered in place of the last state's `Output`.
+    let output: Value = serde_json::from_str(&output).expect("JSON");
+    let said = output.get("Payload").unwrap_or(&output);
+    assert_eq!(said["reason"], "the service is suspended: opening night", "{output:#}");
+    assert_eq!((&said["decision"], &said["kind"]), (&"ignored".into(), &"suspended".into()));
 }

@@ -2,19 +2,24 @@
 
 use futures::try_join;
 use skydeck_core::layer::service::wanted_settings;
-use skydeck_core::rollout::decide::{Asked, Choice, Decision, Running, Situation, choose, decide as follow};
+use skydeck_core::rollout::decide::{
+    Asked, Choice, Decision, Reason, Running, Situation, choose, decide as follow, passed_over,
+};
+use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::ledger::{Entry, Keys};
 use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::{Liveness, Record, Verified};
 use skydeck_core::rollout::release::desired;
 use skydeck_core::rollout::run::{Applied, Decided, Rollout, Start, Word};
 use skydeck_core::rollout::trigger::{Cause, Event, Order, Trigger};
-use skydeck_core::rollout::{image::Pushed, policy};
 use skydeck_core::scope::Scope;
+use skydeck_core::spec::Service;
 use skydeck_core::verdict::{Check, Fault, Name, Outcome, Questions, Verification};
 
-use super::{applied, now, read, record, scope_of};
+use super::{applied, now, read, scope_of};
 use crate::error::{Error, Result};
+use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
+use crate::home::Marked;
 use crate::run::Context;
 
 /// One look at everything that a decision rests on, and the decision.
@@ -24,15 +29,16 @@ use crate::run::Context;
 pub async fn decide(context: &Context, start: Start) -> Result<Decided> {
     match Trigger::parse(&start.trigger).map_err(Error::Input)? {
         Trigger::Event(event) => match event.idle() {
-            Some(reason) => Ok(ignored(reason)),
+            Some(why) => Ok(ignored(&Reason::IdleEvent { why })),
             None => decide_event(context, &event, &start.execution).await,
         },
         Trigger::Order(order) => decide_order(context, &order, &start.execution).await,
     }
 }
 
-fn ignored(reason: impl ToString) -> Decided {
-    Decided { decision: Word::Ignored, reason: reason.to_string(), rollout: None, verification: None }
+fn ignored(reason: &Reason) -> Decided {
+    let (kind, reason) = (Some(reason.kind()), reason.to_string());
+    Decided { decision: Word::Ignored, reason, kind, rollout: None, verification: None }
 }
 
 async fn decide_event(context: &Context, event: &Event, execution: &str) -> Result<Decided> {
@@ -53,7 +59,7 @@ async fn decide_event(context: &Context, event: &Event, execution: &str) -> Resu
         let asked = Asked { cause: Cause::Push, image, tag, since: None };
         return decide_service(context, &applied, &scope, service, &asked, execution).await;
     }
-    Ok(ignored(format!("{} is the repository of no service", detail.repository_name)))
+    Ok(ignored(&Reason::NoService { repository: detail.repository_name.clone() }))
 }
 
 async fn decide_order(context: &Context, order: &Order, execution: &str) -> Result<Decided> {
@@ -69,22 +75,13 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
         return Err(read::no_service(&platform, &order.service, scope.platform.services.keys().cloned()));
     }
     let asked = Asked { cause: order.cause, image: order.image.as_deref(), tag: None, since: order.since };
-    let decided = decide_service(context, &applied, &scope, &order.service, &asked, execution).await?;
-    // A person who asks for what is not there is told so by a failure.
-    match decided.decision {
-        Word::Ignored
-            if order.cause.is_person() && order.image.is_some() && decided.reason.ends_with("the repository") =>
-        {
-            Err(Error::Input(decided.reason))
-        }
-        _ => Ok(decided),
-    }
+    decide_service(context, &applied, &scope, &order.service, &asked, execution).await
 }
 
 /// What was read of a service at one moment.
-pub(crate) struct Found {
+struct Found {
     images: Vec<Pushed>,
-    record: record::Marked<Record>,
+    record: Marked<Record>,
     running: Running,
     verified: Option<Verified>,
     place: bool,
@@ -102,11 +99,11 @@ async fn find(
 ) -> Result<Option<(Found, Option<About>)>> {
     let (clients, home, name) = (&context.clients, &context.home, keys.service);
     let key = keys.record();
-    let (serving, record) = try_join!(read::serving(clients, scope, name), record::read::<Record>(home, &key))?;
+    let (serving, record) = try_join!(read::serving(clients, scope, name), home.read_marked::<Record>(&key))?;
     let Some(mut serving) = serving else { return Ok(None) };
     let holder = async {
         match record.value.lease.as_ref().filter(|lease| lease.execution != execution) {
-            Some(lease) => read::liveness(clients, &lease.execution).await,
+            Some(lease) => liveness(clients, &lease.execution, SAFE_TO_DECIDE_SECONDS).await,
             None => Ok(Liveness::Gone),
         }
     };
@@ -141,9 +138,9 @@ struct About {
 
 async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str) -> Result<About> {
     let key = keys.entry(digest);
-    let entry = record::read::<Entry>(&context.home, &key);
+    let entry = context.home.read_json::<Entry>(&key);
     let (entry, manifest) = try_join!(entry, read::manifest(&context.clients, scope, keys.service, digest))?;
-    Ok(About { entry: entry.value, manifest })
+    Ok(About { entry, manifest })
 }
 
 pub(super) async fn decide_service(
@@ -163,7 +160,7 @@ pub(super) async fn decide_service(
         read::missing_parameters(&context.clients, scope, name),
     )?;
     let (Some((found, known)), Some(service)) = (found, scope.platform.services.get(name)) else {
-        return Ok(ignored(format!("service {name} does not exist yet: `skydeck apply` makes it")));
+        return Ok(ignored(&Reason::NotMadeYet { service: name.to_owned() }));
     };
     let situation = Situation {
         execution,
@@ -181,18 +178,29 @@ pub(super) async fn decide_service(
         (Err(_), _) => About::default(),
     };
     let choice = match follow(asked, &situation, choice, about.entry.rejected.as_ref()) {
-        Decision::Ignore(reason) => return Ok(ignored(reason)),
+        // A person who asks for what is not there is told so by a failure.
+        Decision::Ignore(reason @ Reason::Gone { .. }) if asked.cause.is_person() => {
+            return Err(Error::Input(reason.to_string()));
+        }
+        Decision::Ignore(reason) => return Ok(ignored(&reason)),
         Decision::Wait(whom) => return Err(Error::NotYet(whom)),
         Decision::Return => {
             let digest = found.record.value.lease.as_ref().map(|lease| lease.digest.clone()).unwrap_or_default();
             let choice = Choice { digest, tag: None };
-            let rollout = Rollout { returns: true, ..rollout(scope, name, asked.cause, execution, &choice, &found) };
+            let rollout = rollout(scope, (name, service), asked.cause, &situation, &choice, &found);
+            let rollout = Rollout { returns: true, ..rollout };
             let reason = "a rollout died and left the service with what nobody has verified".to_owned();
-            return Ok(Decided { decision: Word::Return, reason, rollout: Some(rollout), verification: None });
+            return Ok(Decided {
+                decision: Word::Return,
+                reason,
+                kind: None,
+                rollout: Some(rollout),
+                verification: None,
+            });
         }
         Decision::Release(choice) => choice,
     };
-    let rollout = rollout(scope, name, asked.cause, execution, &choice, &found);
+    let rollout = rollout(scope, (name, service), asked.cause, &situation, &choice, &found);
     Ok(match unfit(about.manifest.as_deref(), &missing, &choice) {
         Some((fault, reason)) => refused(rollout, fault, reason),
         None => released(scope, rollout, &found),
@@ -213,12 +221,16 @@ fn unfit(manifest: Option<&str>, missing: &[String], choice: &Choice) -> Option<
     })
 }
 
-fn rollout(scope: &Scope, name: &str, cause: Cause, execution: &str, choice: &Choice, found: &Found) -> Rollout {
-    let wanted = scope.platform.services.get(name).and_then(|service| policy::wanted(&service.image, &found.images));
-    let wanted = wanted.map(|wanted| wanted.image.digest.clone());
-    let service = scope.platform.services.get(name);
+fn rollout(
+    scope: &Scope,
+    (name, service): (&str, &Service),
+    cause: Cause,
+    situation: &Situation<'_>,
+    choice: &Choice,
+    found: &Found,
+) -> Rollout {
     Rollout {
-        execution: execution.to_owned(),
+        execution: situation.execution.to_owned(),
         platform: scope.prefix(),
         service: name.to_owned(),
         cause,
@@ -229,9 +241,9 @@ fn rollout(scope: &Scope, name: &str, cause: Cause, execution: &str, choice: &Ch
         record: found.record.value.clone(),
         etag: found.record.etag.clone(),
         running: found.verified.clone().filter(|_| found.running.serves()),
-        desired: service.and_then(|service| desired(service, &found.record.value, &found.running)),
+        desired: desired(service, &found.record.value, &found.running),
         place: found.place,
-        passed_over: wanted.filter(|digest| cause.is_person() && *digest != choice.digest),
+        passed_over: passed_over(cause, situation, choice),
         returns: false,
         probe_function: scope.facts.balancer.as_ref().and_then(|facts| facts.probe_function.clone()),
     }
@@ -246,13 +258,19 @@ fn refused(rollout: Rollout, fault: Fault, reason: String) -> Decided {
     };
     let mut verification = Verification::of(0, vec![check], Questions::default(), Questions::default());
     verification.fault = Some(fault);
-    Decided { decision: Word::Refused, reason, rollout: Some(rollout), verification: Some(verification) }
+    Decided { decision: Word::Refused, reason, kind: None, rollout: Some(rollout), verification: Some(verification) }
 }
 
 /// What serves now is asked before the release: answers that are bad already are no fault of the image.
 fn released(scope: &Scope, rollout: Rollout, found: &Found) -> Decided {
-    let serves = found.running.desired > 0 && found.running.digest.is_some();
-    let (outside, inside) = if serves { Questions::of(scope, [rollout.service.as_str()]) } else { Default::default() };
+    let (outside, inside) =
+        if found.running.serves() { Questions::of(scope, [rollout.service.as_str()]) } else { Default::default() };
     let verification = Verification::of(0, Vec::new(), outside, inside);
-    Decided { decision: Word::Release, reason: String::new(), rollout: Some(rollout), verification: Some(verification) }
+    Decided {
+        decision: Word::Release,
+        reason: String::new(),
+        kind: None,
+        rollout: Some(rollout),
+        verification: Some(verification),
+    }
 }

@@ -12,7 +12,7 @@ use skydeck_core::rollout::verdict::{Released, Sight, look as judge};
 use skydeck_core::scope::Scope;
 use skydeck_core::verdict::{Questions, Status, Streak, Verification};
 
-use super::{keys, read, record, scope};
+use super::{keys, read, scope};
 use crate::error::{Error, Explain, Result};
 use crate::number;
 use crate::run::{Context, stop, targets, tasks};
@@ -24,9 +24,9 @@ use crate::run::{Context, stop, targets, tasks};
 pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
     let Look { rollout, definition, digest, round, verification, before } = asked;
     let key = keys(&rollout).record();
-    let (scope, found) = try_join!(scope(context, &rollout), record::read::<Record>(&context.home, &key))?;
+    let (scope, found) = try_join!(scope(context, &rollout), context.home.read_json::<Record>(&key))?;
     let mut sight = see(context, &scope, &rollout.service, &definition, (&digest, rollout.began)).await?;
-    sight.holds = found.value.holds(&rollout.execution);
+    sight.holds = found.holds(&rollout.execution);
     let released = Released { service: &rollout.service, definition: &definition };
     let questions = Questions::of(&scope, [rollout.service.as_str()]);
     let streak = match verification {

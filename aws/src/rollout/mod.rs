@@ -30,11 +30,7 @@ use crate::run::Context;
 
 /// What the platform's last apply handed on; `None` where there was none.
 pub(crate) async fn applied(context: &Context, platform: &str) -> Result<Option<Applied>> {
-    let key = applied_key(platform);
-    let Some(object) = context.home.read(&key, None).await? else { return Ok(None) };
-    let broken =
-        |error| Error::Broken(format!("s3://{}/{key} is not what skydeck writes: {error}", context.home.bucket));
-    serde_json::from_str(&object.text).map(Some).map_err(broken)
+    context.home.read_json(&applied_key(platform)).await
 }
 
 /// The scope that a rollout works in. `execution` says in which account.

@@ -15,6 +15,7 @@ use skydeck_core::scope::Scope;
 
 use super::{applied, now, read, record, scope_of};
 use crate::error::{Error, Explain, Result};
+use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
 use crate::run::Context;
 
 /// How many objects are read at once.
@@ -117,7 +118,7 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
 /// # Errors
 /// Where S3 refuses.
 pub async fn record(context: &Context, keys: Keys<'_>) -> Result<Record> {
-    Ok(record::read::<Record>(&context.home, &keys.record()).await?.value)
+    context.home.read_json(&keys.record()).await
 }
 
 /// What is known of an image.
@@ -125,7 +126,7 @@ pub async fn record(context: &Context, keys: Keys<'_>) -> Result<Record> {
 /// # Errors
 /// Where S3 refuses.
 pub async fn entry(context: &Context, keys: Keys<'_>, digest: &str) -> Result<Entry> {
-    Ok(record::read::<Entry>(&context.home, &keys.entry(digest)).await?.value)
+    context.home.read_json(&keys.entry(digest)).await
 }
 
 /// The ledger's entries that hold a service's last `limit` rollouts, and maybe others.
@@ -137,9 +138,7 @@ pub async fn ledger(context: &Context, keys: Keys<'_>, limit: usize) -> Result<V
     found.sort_by_key(|(_, written)| Reverse(*written));
     // An entry is written for a rollout, and by a person's rollback, which has an entry of its own.
     found.truncate(limit.saturating_mul(2));
-    let read = found
-        .into_iter()
-        .map(|(key, _)| async move { record::read::<Entry>(&context.home, &key).await.map(|found| found.value) });
+    let read = found.into_iter().map(|(key, _)| async move { context.home.read_json::<Entry>(&key).await });
     stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await
 }
 
@@ -162,7 +161,7 @@ pub async fn suspend(context: &Context, keys: Keys<'_>, reason: &str) -> Result<
 /// Where S3 refuses.
 pub async fn resume(context: &Context, keys: Keys<'_>) -> Result<bool> {
     let next = |found: &Record| found.suspended.is_some().then(|| Record { suspended: None, ..found.clone() });
-    record::change(&context.home, &keys.record(), next).await
+    Ok(record::change(&context.home, &keys.record(), next).await?.is_some())
 }
 
 /// The rollouts of a platform that go on, by the running executions and by the leases in the services' `records`.
@@ -194,7 +193,7 @@ pub async fn going(
     let known: Vec<String> = going.iter().map(|going| going.execution.clone()).collect();
     let rest = records.iter().filter_map(|(service, record)| leased(service, record, None));
     for died in rest.filter(|rest| !known.contains(&rest.execution)) {
-        match read::liveness(&context.clients, &died.execution).await? {
+        match liveness(&context.clients, &died.execution, SAFE_TO_DECIDE_SECONDS).await? {
             Liveness::Running => going.push(Going { started: Some(now()), ..died }),
             // It may have given its lease back since that was read.
             Liveness::EndedLately => {}

@@ -1,18 +1,16 @@
 //! What is read before a decision.
 
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageIdentifier, TagStatus};
-use aws_sdk_sfn::types::ExecutionStatus;
 use skydeck_core::layer::service::{Placement, repository};
 use skydeck_core::rollout::decide::Running;
 use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::manifest::Manifest;
-use skydeck_core::rollout::record::{Liveness, Verified};
+use skydeck_core::rollout::record::Verified;
 use skydeck_core::scope::Scope;
 
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
 use crate::layer::service::{self, describe};
-use crate::lock::SAFE_SECONDS;
 
 /// Tagged images of a service's repository; `None` where there is no such repository.
 pub(crate) async fn images(clients: &Clients, scope: &Scope, service: &str) -> Result<Option<Vec<Pushed>>> {
@@ -77,20 +75,6 @@ pub(crate) async fn running(
     let same_settings = definition.settings == wanted.0 && serving.placement == wanted.1;
     let verified = digest.clone().map(|digest| Verified { definition: arn, digest });
     Ok((Running { digest, desired: serving.desired, same_settings, registered }, verified))
-}
-
-/// Whether an execution may still write.
-pub(crate) async fn liveness(clients: &Clients, execution: &str) -> Result<Liveness> {
-    let request = clients.sfn.describe_execution().execution_arn(execution);
-    // An execution that Step Functions has forgotten ended 90 days ago or more.
-    let found = request.send().await.find(&["ExecutionDoesNotExist"], "describe execution", execution)?;
-    let Some(found) = found else { return Ok(Liveness::Gone) };
-    if *found.status() == ExecutionStatus::Running {
-        return Ok(Liveness::Running);
-    }
-    let stopped = found.stop_date().map_or(i64::MAX, aws_smithy_types::DateTime::secs);
-    let left = stopped.saturating_add(2 * SAFE_SECONDS) - jiff::Timestamp::now().as_second();
-    Ok(if left > 0 { Liveness::EndedLately } else { Liveness::Gone })
 }
 
 /// Names of the parameters that a service reads and that are not there.

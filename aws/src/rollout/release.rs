@@ -4,14 +4,13 @@ use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder
 use futures::try_join;
 use skydeck_core::layer::service::{Placement, family, wanted_settings};
 use skydeck_core::rollout::decide::Choice;
-use skydeck_core::rollout::ledger::{Entry, Rejection};
 use skydeck_core::rollout::record::{Phase, Record};
 use skydeck_core::rollout::release::{TAG_EXECUTION, definition};
 use skydeck_core::rollout::run::{Released, Rollout};
 use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::scope::Scope;
 
-use super::{keys, now, record, scope, tell};
+use super::{keys, record, scope, tell};
 use crate::error::{Error, Explain, Result};
 use crate::home::Swap;
 use crate::layer::service::{capacity, describe, load_balancers, register};
@@ -27,12 +26,14 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
     if rollout.cause == Cause::Rollback {
         reject_left(context, &rollout).await?;
     }
-    let choice = Choice { digest: rollout.digest.clone(), tag: rollout.tag.clone() };
-    let wanted = definition(&scope, &rollout.service, &choice, rollout.pushed_at, &rollout.execution)?;
     let known = if again { registered(context, &scope, &rollout).await? } else { None };
     let arn = match known {
         Some(arn) => arn,
-        None => register(&context.clients.ecs, &family(&scope, &rollout.service), &wanted).await?,
+        None => {
+            let choice = Choice { digest: rollout.digest.clone(), tag: rollout.tag.clone() };
+            let wanted = definition(&scope, &rollout.service, &choice, rollout.pushed_at, &rollout.execution)?;
+            register(&context.clients.ecs, &family(&scope, &rollout.service), &wanted).await?
+        }
     };
     let request = request(context, &scope, &rollout)?.task_definition(&arn);
     request.send().await.during("release to service", &rollout.service)?;
@@ -62,10 +63,7 @@ async fn take(context: &Context, rollout: &Rollout) -> Result<bool> {
 /// A person's rollback rejects the image that it leaves.
 async fn reject_left(context: &Context, rollout: &Rollout) -> Result<()> {
     let Some(left) = rollout.running.as_ref().filter(|left| left.digest != rollout.digest) else { return Ok(()) };
-    let reason = "a person rolled back from it".to_owned();
-    let rejection = Rejection { at: now(), execution: rollout.execution.clone(), reason };
-    let rejecting = |entry: &Entry| entry.rejected.is_none().then(|| entry.rejecting(&left.digest, rejection.clone()));
-    record::change(&context.home, &keys(rollout).entry(&left.digest), rejecting).await.map(drop)
+    record::reject(&context.home, rollout, &left.digest, "a person rolled back from it").await
 }
 
 /// The revision that an attempt of this execution registered whose answer was lost.

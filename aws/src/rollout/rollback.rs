@@ -1,12 +1,11 @@
 //! `RollBack`: gives the service back what served before.
 
-use skydeck_core::rollout::ledger::{Entry, Rejection};
 use skydeck_core::rollout::record::{Phase, Record};
 use skydeck_core::rollout::release::way_back;
 use skydeck_core::rollout::run::{Failing, Released, Rollout};
 use skydeck_core::verdict::{Fault, Verification};
 
-use super::{keys, now, record};
+use super::{keys, record};
 use crate::error::{Explain, Result};
 use crate::home::Swap;
 use crate::run::Context;
@@ -17,11 +16,11 @@ use crate::run::Context;
 /// # Errors
 /// Where AWS refuses.
 pub async fn rollback(context: &Context, failing: Failing) -> Result<Released> {
-    let Failing { rollout, released, verification, .. } = failing;
+    let Failing { rollout, released, verification } = failing;
     let (home, key, me) = (&context.home, keys(&rollout).record(), &rollout.execution);
     let released = released.as_deref();
     let back = |found: &Record| found.moved(me, Phase::RollingBack, released);
-    let before = record::read::<Record>(home, &key).await?.value;
+    let before = home.read_json::<Record>(&key).await?;
     let left = Released { definition: None, digest: None, superseded: true };
     let lease = before.lease.as_ref();
     // A rollout that died is finished by whoever finds it, in its place.
@@ -64,8 +63,5 @@ async fn reject(
     if !found.holds(&rollout.execution) || before.is_some_and(|before| before.digest == rollout.digest) {
         return Ok(());
     }
-    let rejection = Rejection { at: now(), execution: rollout.execution.clone(), reason: seen.summary.clone() };
-    let rejecting =
-        |entry: &Entry| entry.rejected.is_none().then(|| entry.rejecting(&rollout.digest, rejection.clone()));
-    record::change(&context.home, &keys(rollout).entry(&rollout.digest), rejecting).await.map(drop)
+    record::reject(&context.home, rollout, &rollout.digest, &seen.summary).await
 }

@@ -52,8 +52,7 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
         let entry = if unfit { entry.rejecting(&rollout.digest, rejection.clone()) } else { entry.clone() };
         Some(entry.with(&rollout.digest, past.clone()))
     };
-    record::change(home, &keys(&rollout).entry(&rollout.digest), next).await?;
-    let entry = record::read::<Entry>(home, &keys(&rollout).entry(&rollout.digest)).await?.value;
+    let entry = record::change(home, &keys(&rollout).entry(&rollout.digest), next).await?;
     let ended = Ended {
         platform: rollout.platform.clone(),
         service: rollout.service.clone(),
@@ -63,7 +62,7 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
         tag: rollout.tag.clone(),
         seconds,
         reason,
-        rejected: entry.rejected.is_some(),
+        rejected: entry.is_some_and(|entry| entry.rejected.is_some()),
         fault,
         checks,
     };
@@ -83,7 +82,7 @@ async fn succeed(context: &Context, scope: &Scope, rollout: &Rollout, released: 
         Some(record) => record,
         // An attempt before this one has come so far, and its answer was lost.
         None => {
-            let found = record::read::<Record>(&context.home, &key).await?.value;
+            let found = context.home.read_json::<Record>(&key).await?;
             if found.verified.first() != Some(&verified) || found.lease.is_some() {
                 return Ok(false);
             }

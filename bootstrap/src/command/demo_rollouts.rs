@@ -8,6 +8,7 @@ use skydeck_aws::home::Home;
 use skydeck_aws::rollout::people;
 use skydeck_aws::run::Context as Backend;
 use skydeck_aws::{Clients, Result};
+use skydeck_core::rollout::image;
 use skydeck_core::rollout::ledger::{Keys, Verdict};
 use skydeck_core::rollout::policy::admits;
 use skydeck_core::rollout::trigger::Trigger;
@@ -15,7 +16,7 @@ use skydeck_sandbox::{Image, Running};
 
 use super::platform_file::PlatformFile;
 use crate::context::{Account, Context, sandbox_error};
-use crate::follow::{Finished, image};
+use crate::follow::Finished;
 use crate::run;
 
 /// The pushes: tag, behaviour, and what they show.
@@ -75,7 +76,7 @@ impl Rollouts<'_> {
         let good = ended.first().and_then(|finished| finished.rollout.as_ref());
         let serves = good.filter(|good| record.verified.first().is_some_and(|verified| verified.digest == good.digest));
         if let Some(good) = serves {
-            let good = image(&good.digest, good.tag.as_deref());
+            let good = image::name(&good.digest, good.tag.as_deref());
             self.context.terminal.say(format!("\nService {service} serves on, with {good}"));
         }
         Ok(serves.is_some())

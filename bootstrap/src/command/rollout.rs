@@ -1,7 +1,8 @@
 //! `skydeck rollout` and `skydeck rollback`.
 
 use skydeck_aws::rollout::people::{self, Outlook};
-use skydeck_core::rollout::decide::Asked;
+use skydeck_core::rollout::decide::{Asked, Kind};
+use skydeck_core::rollout::image;
 use skydeck_core::rollout::ledger::Verdict;
 use skydeck_core::rollout::trigger::{Cause, Order};
 
@@ -9,7 +10,7 @@ use super::site::{self, Site, told};
 use crate::cli::{Rollback, Rollout};
 use crate::context::Context;
 use crate::error::Ending;
-use crate::follow::{Finished, image};
+use crate::follow::Finished;
 use crate::run::{installed, leave, start_rollout, tell_end, watch};
 
 pub(super) async fn rollout(context: &Context, options: &Rollout) -> miette::Result<Ending> {
@@ -53,12 +54,12 @@ async fn order(
 fn announce(cause: Cause, outlook: &Outlook) -> Vec<String> {
     let mut lines = Vec::new();
     let Ok(choice) = &outlook.choice else { return lines };
-    let name = image(&choice.digest, choice.tag.as_deref());
+    let name = image::name(&choice.digest, choice.tag.as_deref());
     if cause == Cause::Rollback {
         if let Some(left) = &outlook.leaves {
             lines.push(format!(
                 "Leaves {}, which is rejected from now on: nothing but `skydeck rollout` deploys it again.",
-                image(left, None)
+                image::name(left, None)
             ));
         }
         lines.push(format!("Returns to {name}."));
@@ -74,11 +75,10 @@ fn announce(cause: Cause, outlook: &Outlook) -> Vec<String> {
 
 /// Whether the image that the person asked for runs now.
 fn is_done(finished: &Finished) -> bool {
-    match (&finished.rollout, &finished.ignored) {
-        (Some(ended), _) => ended.verdict == Verdict::Succeeded,
+    match &finished.rollout {
+        Some(ended) => ended.verdict == Verdict::Succeeded,
         // The one reason that leaves nothing to wish for.
-        (None, Some(reason)) => reason.ends_with("runs already"),
-        (None, None) => false,
+        None => finished.kind == Some(Kind::AlreadyRunning),
     }
 }
 
@@ -94,6 +94,7 @@ mod tests {
     fn nothing_to_do_is_good_only_where_the_image_runs() {
         let ignored = |reason: &Reason| Finished {
             ignored: Some(reason.to_string()),
+            kind: Some(reason.kind()),
             ..Story::default().into_finished("arn", "SUCCEEDED", (None, None))
         };
         assert!(is_done(&ignored(&Reason::AlreadyRunning { digest: "sha256:aa".into() })));

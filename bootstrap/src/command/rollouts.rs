@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use console::Style;
 use serde::Serialize;
 use skydeck_aws::rollout::people::{self, Going};
+use skydeck_core::rollout::image;
 use skydeck_core::rollout::ledger::{Entry, Past, Verdict};
 use skydeck_core::rollout::record::{Phase, Suspended};
 use skydeck_core::rollout::trigger::Cause;
@@ -13,7 +14,6 @@ use super::site::{Site, told};
 use crate::cli::Rollouts;
 use crate::context::Context;
 use crate::error::Ending;
-use crate::follow::image;
 use crate::run::{installed, unix_now};
 
 /// All that is shown.
@@ -110,7 +110,7 @@ fn lines(board: &Board, now: f64, command: &str, style: &Style) -> Vec<String> {
     let width = service.map(str::len).max().unwrap_or_default();
     let mut lines = Vec::new();
     for going in &board.running {
-        let name = going.image.as_deref().map_or("what the policy wants".into(), |name| image(name, None));
+        let name = going.image.as_deref().map_or("what the policy wants".into(), |name| image::name(name, None));
         let (word, since) = match going.started {
             Some(started) => (style.clone().cyan().apply_to("running    "), now - started as f64 / 1000.0),
             None => (style.clone().red().apply_to("died       "), 0.0),
@@ -131,7 +131,8 @@ fn lines(board: &Board, now: f64, command: &str, style: &Style) -> Vec<String> {
             Verdict::RolledBack | Verdict::Refused => style.clone().red(),
         };
         let word = style.apply_to(format!("{:<11}", row.verdict.words()));
-        let (name, rejected) = (image(&row.digest, row.tag.as_deref()), if row.rejected { ", rejected" } else { "" });
+        let (name, rejected) =
+            (image::name(&row.digest, row.tag.as_deref()), if row.rejected { ", rejected" } else { "" });
         lines.push(format!(
             "  {word}  {}  {:<width$}  {:>7.1} s  {:<13}  {name}{rejected}",
             time(Some(row.ended)),

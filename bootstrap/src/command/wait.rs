@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use skydeck_aws::rollout::people;
 use skydeck_core::rollout::decide::Asked;
+use skydeck_core::rollout::image;
 use skydeck_core::rollout::ledger::{Past, Verdict};
 use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::rollout::wait::{Known, Progress, ended_before, progress};
@@ -13,7 +14,6 @@ use super::site::{self, Site, told};
 use crate::cli::Wait;
 use crate::context::Context;
 use crate::error::{Ending, Usage, tell};
-use crate::follow::image;
 use crate::run::installed;
 
 /// Between two looks: two small objects are read.
@@ -54,7 +54,7 @@ async fn wait(context: &Context, options: &Wait) -> miette::Result<Ending> {
     let site = Site::find(context, options.platform.as_deref()).await?;
     let keys = site.keys(&options.service);
     let asked = Asked { cause: Cause::Push, image: Some(&digest), tag: None, since: None };
-    let name = image(&digest, None);
+    let name = image::name(&digest, None);
     people::services(&site.backend, &site.machine, &site.platform, Some(keys.service)).await.map_err(told)?;
     let (mut before, mut said): (Option<Vec<String>>, _) = (None, String::new());
     // How long nothing has been known of a rollout.
@@ -112,7 +112,11 @@ fn conclude(context: &Context, answer: &Answer<'_>, ending: Ending) -> miette::R
     context.terminal.settle();
     let outcome = answer.outcome.replace('_', " ");
     let reason = if answer.reason.is_empty() { String::new() } else { format!(": {}", answer.reason) };
-    context.terminal.say(format!("{} of service {} {outcome}{reason}", image(answer.digest, None), answer.service));
+    context.terminal.say(format!(
+        "{} of service {} {outcome}{reason}",
+        image::name(answer.digest, None),
+        answer.service
+    ));
     context.terminal.document(answer)?;
     Ok(ending)
 }

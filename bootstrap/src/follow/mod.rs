@@ -9,7 +9,6 @@ mod tests;
 
 pub use event::Event;
 pub use line::{Line, summary};
-pub use rollout::image;
 pub use story::Story;
 
 use std::time::Duration;
@@ -17,6 +16,7 @@ use std::time::Duration;
 use serde::Serialize;
 use skydeck_aws::error::Explain;
 use skydeck_aws::{Clients, Result};
+use skydeck_core::rollout::decide::Kind;
 use skydeck_core::rollout::run::Result as Ended;
 use skydeck_core::run::{Conclusion, Mode};
 
@@ -49,6 +49,9 @@ pub struct Finished {
     /// Why nothing was rolled out, where nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignored: Option<String>,
+    /// The kind of that reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
 }
 
 impl Finished {

@@ -3,6 +3,9 @@
 use console::Style;
 use serde::Deserialize;
 use serde_json::Value;
+use skydeck_core::layer::service::short;
+use skydeck_core::rollout::decide::Kind;
+use skydeck_core::rollout::image;
 use skydeck_core::rollout::ledger::Verdict;
 use skydeck_core::rollout::run::{Decided, Released, Result as Ended, Rollout, Word};
 use skydeck_core::rollout::trigger::Cause;
@@ -17,6 +20,8 @@ pub(super) struct Tale {
     rollout: Option<Rollout>,
     /// Why there is none, once that was decided.
     ignored: Option<String>,
+    /// The kind of that reason.
+    kind: Option<Kind>,
     /// When what was released, or returned to, was looked at first.
     looked: Option<i64>,
     /// What was last said to be waited for.
@@ -59,13 +64,13 @@ impl Tale {
 
     fn decided(&mut self, decided: Decided, seconds: f64) -> Vec<Line> {
         let Some(rollout) = decided.rollout else {
-            self.ignored = Some(decided.reason);
+            (self.ignored, self.kind) = (Some(decided.reason), decided.kind);
             return Vec::new();
         };
         let line = Line::Decided {
             service: rollout.service.clone(),
-            image: image(&rollout.digest, rollout.tag.as_deref()),
-            running: rollout.running.as_ref().map(|running| image(&running.digest, None)),
+            image: image::name(&rollout.digest, rollout.tag.as_deref()),
+            running: rollout.running.as_ref().map(|running| image::name(&running.digest, None)),
             cause: rollout.cause,
             seconds,
         };
@@ -97,8 +102,8 @@ impl Tale {
     }
 
     /// How it ended, where `Settle` was reached, and why nothing was done, where nothing was.
-    pub(super) fn into_end(self) -> (Option<Ended>, Option<String>) {
-        (self.ended, self.ignored)
+    pub(super) fn into_end(self) -> (Option<Ended>, Option<String>, Option<Kind>) {
+        (self.ended, self.ignored, self.kind)
     }
 }
 
@@ -106,18 +111,6 @@ impl Tale {
 fn evidence(checks: &[Check]) -> String {
     let counted = checks.iter().filter(|check| !matches!(check.check, Name::Definition | Name::Digest));
     counted.map(|check| check.evidence.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// An image as a person knows it.
-#[must_use]
-pub fn image(digest: &str, tag: Option<&str>) -> String {
-    let digest: String = digest.chars().take("sha256:".len() + 12).collect();
-    tag.map_or(digest.clone(), |tag| format!("{tag} ({digest})"))
-}
-
-/// `family:revision` of a task definition's ARN.
-fn short(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 /// Why it runs, after `by`.
@@ -143,7 +136,7 @@ pub(super) fn summary(finished: &Finished, style: &Style) -> Option<String> {
     let bad = style.clone().red().bold();
     let (style, text) = match ended.verdict {
         Verdict::Succeeded => {
-            let runs = format!("service {} runs {}", ended.service, image(&ended.digest, ended.tag.as_deref()));
+            let runs = format!("service {} runs {}", ended.service, image::name(&ended.digest, ended.tag.as_deref()));
             let note = if ended.reason.is_empty() { String::new() } else { format!(". Note: {}", ended.reason) };
             (good, format!("{runs}{note}"))
         }

@@ -194,7 +194,7 @@ impl Story {
     ) -> Finished {
         // From the first event to the last.
         let seconds = seconds(self.begun, self.last);
-        let (rollout, ignored) = self.tale.into_end();
+        let (rollout, ignored, kind) = self.tale.into_end();
         Finished {
             execution: execution.to_owned(),
             status: status.to_owned(),
@@ -205,6 +205,7 @@ impl Story {
             conclusion: self.conclusion,
             rollout,
             ignored,
+            kind,
         }
     }
 }

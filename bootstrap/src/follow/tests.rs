@@ -58,8 +58,13 @@ fn a_rollout_that_is_rolled_back_is_told_with_the_way_back_and_what_was_wrong() 
 
 #[test]
 fn a_trigger_that_starts_nothing_says_why_and_one_that_waits_for_whom() {
-    let decided =
-        json!({ "decision": "ignored", "reason": "sha256:aa runs already", "rollout": null, "verification": null });
+    let decided = json!({
+        "decision": "ignored",
+        "reason": "sha256:aa runs already",
+        "kind": "already_running",
+        "rollout": null,
+        "verification": null,
+    });
     let waits = json!({ "errorType": "NotYet", "errorMessage": "still waiting for the rollout b" }).to_string();
     let event = |id, kind: &str| Event { id, time: 1000 * id, kind: kind.into(), ..Event::default() };
     let events = [

@@ -16,11 +16,10 @@ const ROLLOUT: &str = include_str!("../../../statemachine/rollout.asl.json");
 /// The definition of `skydeck-sweep`.
 const SWEEP: &str = include_str!("../../../statemachine/sweep.asl.json");
 /// All definitions, by name.
-pub const MACHINES: [(&str, &str); 3] = [("provision", PROVISION), ("rollout", ROLLOUT), ("sweep", SWEEP)];
+pub(super) const MACHINES: [(&str, &str); 3] = [("provision", PROVISION), ("rollout", ROLLOUT), ("sweep", SWEEP)];
 
 /// The functions that a definition calls, by its placeholders.
-#[must_use]
-pub fn functions_of(definition: &str) -> Vec<String> {
+fn functions_of(definition: &str) -> Vec<String> {
     let mut names: Vec<String> =
         definition.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.into()).collect();
     names.sort_unstable();

@@ -23,7 +23,7 @@ use crate::cli::Architecture;
 use crate::context::Account;
 use crate::package::Package;
 
-pub use machine::{MACHINES, functions_of};
+use machine::MACHINES;
 
 /// Tag of everything that an installation consists of.
 pub const TAG: &str = "skydeck:installation";

@@ -241,6 +241,7 @@ impl Describe for Change {
 }
 
 /// `family:revision` of a task definition's ARN.
-fn short(arn: &str) -> &str {
+#[must_use]
+pub fn short(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }

@@ -103,6 +103,55 @@ pub enum Reason {
     PassedOver { digest: String },
     Forgotten { digest: String },
     NothingToReturnTo,
+    IdleEvent { why: String },
+    NoService { repository: String },
+    NotMadeYet { service: String },
+}
+
+/// A [`Reason`] as programs know it, by a word that stays where its sentence is put better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the reasons' texts say what they are")]
+pub enum Kind {
+    OutsidePolicy,
+    NotWanted,
+    Gone,
+    NoImage,
+    AlreadyRunning,
+    Rejected,
+    Suspended,
+    Claimed,
+    KnownAlready,
+    PassedOver,
+    Forgotten,
+    NothingToReturnTo,
+    IdleEvent,
+    NoService,
+    NotMadeYet,
+}
+
+impl Reason {
+    /// The word for it.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Reason::OutsidePolicy { .. } => Kind::OutsidePolicy,
+            Reason::NotWanted { .. } => Kind::NotWanted,
+            Reason::Gone { .. } => Kind::Gone,
+            Reason::NoImage => Kind::NoImage,
+            Reason::AlreadyRunning { .. } => Kind::AlreadyRunning,
+            Reason::Rejected { .. } => Kind::Rejected,
+            Reason::Suspended { .. } => Kind::Suspended,
+            Reason::Claimed { .. } => Kind::Claimed,
+            Reason::KnownAlready => Kind::KnownAlready,
+            Reason::PassedOver { .. } => Kind::PassedOver,
+            Reason::Forgotten { .. } => Kind::Forgotten,
+            Reason::NothingToReturnTo => Kind::NothingToReturnTo,
+            Reason::IdleEvent { .. } => Kind::IdleEvent,
+            Reason::NoService { .. } => Kind::NoService,
+            Reason::NotMadeYet { .. } => Kind::NotMadeYet,
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -124,6 +173,11 @@ impl fmt::Display for Reason {
             Reason::PassedOver { digest } => write!(f, "a person chose another image than {digest}"),
             Reason::Forgotten { digest } => write!(f, "{digest} was pushed before skydeck's records begin"),
             Reason::NothingToReturnTo => write!(f, "no other image of the service was ever verified"),
+            Reason::IdleEvent { why } => f.write_str(why),
+            Reason::NoService { repository } => write!(f, "{repository} is the repository of no service"),
+            Reason::NotMadeYet { service } => {
+                write!(f, "service {service} does not exist yet: `skydeck apply` makes it")
+            }
         }
     }
 }
@@ -199,6 +253,13 @@ fn swept(now: &Situation<'_>, wanted: Option<Choice>) -> Result<Choice, Reason> 
         return Err(Reason::Forgotten { digest });
     }
     Ok(wanted)
+}
+
+/// The image that the policy wants, where a person chose another one: the sweep leaves it alone from then on.
+#[must_use]
+pub fn passed_over(cause: Cause, now: &Situation<'_>, choice: &Choice) -> Option<String> {
+    let wanted = cause.is_person().then(|| policy::wanted(now.policy, now.images)).flatten()?;
+    (wanted.image.digest != choice.digest).then(|| wanted.image.digest.clone())
 }
 
 /// What follows for the image that was chosen. `rejected` is what the ledger says of it.

@@ -9,6 +9,13 @@ pub fn is_own(tag: &str) -> bool {
     tag.starts_with(OWN_TAGS)
 }
 
+/// An image as a person knows it: by its tag, where it has one, and enough of its digest.
+#[must_use]
+pub fn name(digest: &str, tag: Option<&str>) -> String {
+    let digest: String = digest.chars().take("sha256:".len() + 12).collect();
+    tag.map_or(digest.clone(), |tag| format!("{tag} ({digest})"))
+}
+
 /// An image of a repository: an index where several platforms, or an attestation, were pushed at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {

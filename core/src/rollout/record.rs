@@ -98,8 +98,8 @@ pub enum Liveness {
     Running,
     /// It has ended, and a function of it may still be at work.
     EndedLately,
-    /// It has ended longer ago than two functions can run: one that it left behind, and the one that reads this. Then all
-    /// that it ever wrote was there before anything of this decision was read.
+    /// It has ended so long ago that all that it ever wrote was there before anything was read of what is decided by: for a
+    /// rollout longer than two functions can run, one that it left behind and the one that asks.
     Gone,
 }
 

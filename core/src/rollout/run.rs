@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::decide::Kind;
 use super::ledger::Verdict;
 use super::record::{Record, Verified};
 use super::trigger::Cause;
@@ -54,6 +55,9 @@ pub struct Decided {
     /// Why nothing is, or why it cannot work.
     #[serde(default)]
     pub reason: String,
+    /// The kind of that reason, where nothing is to be done.
+    #[serde(default)]
+    pub kind: Option<Kind>,
     /// The rollout; none where nothing is to be done.
     pub rollout: Option<Rollout>,
     /// What can be asked of the service before anything is released, or why it cannot work.
@@ -139,9 +143,6 @@ pub struct Failing {
     /// Why.
     #[serde(default)]
     pub verification: Option<Verification>,
-    /// An error that a function ended with, where one did.
-    #[serde(default)]
-    pub error: Option<Trouble>,
 }
 
 /// A function's error, as the state machine catches it.

@@ -1,8 +1,10 @@
 //! How a rollout ended, as a sentence.
 
+use super::image;
 use super::ledger::Verdict;
 use super::run::{Rollout, Settlement};
 use super::trigger::Cause;
+use crate::layer::service::short;
 use crate::verdict::{Status, Verification};
 
 /// What was wrong, and what became of the service; for a success what is worth knowing, which may be nothing.
@@ -12,20 +14,16 @@ pub fn story(ended: &Settlement) -> String {
     match ended.verdict {
         Verdict::Succeeded => warning(ended.verification.as_ref()),
         Verdict::Superseded => format!("a newer rollout of service {} took over", ended.rollout.service),
-        Verdict::Refused => format!("{} was not released: {why}", image(&ended.rollout)),
+        Verdict::Refused => format!("{} was not released: {why}", subject(&ended.rollout)),
         Verdict::RolledBack => {
-            format!("{} does not serve: {why}; {}{}", image(&ended.rollout), back(ended), lost(ended))
+            format!("{} does not serve: {why}; {}{}", subject(&ended.rollout), back(ended), lost(ended))
         }
     }
 }
 
-/// The image as a person knows it.
-fn image(rollout: &Rollout) -> String {
-    let short: String = rollout.digest.chars().take("sha256:".len() + 12).collect();
-    match &rollout.tag {
-        Some(tag) => format!("image {tag} ({short}) of service {}", rollout.service),
-        None => format!("image {short} of service {}", rollout.service),
-    }
+/// What was rolled out, and where.
+fn subject(rollout: &Rollout) -> String {
+    format!("image {} of service {}", image::name(&rollout.digest, rollout.tag.as_deref()), rollout.service)
 }
 
 fn why(ended: &Settlement) -> String {
@@ -64,9 +62,4 @@ fn warning(seen: Option<&Verification>) -> String {
     let told =
         seen.into_iter().flat_map(|seen| &seen.checks).filter(|check| check.evidence.ends_with("before this rollout"));
     told.map(|check| check.evidence.clone()).collect::<Vec<_>>().join("; ")
-}
-
-/// `family:revision` of a task definition's ARN.
-fn short(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
 }

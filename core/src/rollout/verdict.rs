@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::stop::{Kind, Stop};
+use crate::layer::service::short;
 use crate::verdict::{Check, Fault, Name, Outcome, Questions, ROUNDS, Status, Streak, Target, Verification};
 
 /// Good looks in a row that make a success.
@@ -215,9 +216,4 @@ fn targets(sight: &Sight) -> Finding {
     let sick = standing(sight).find(|target| target.state == "unhealthy");
     let why = sick.and_then(|target| Some(format!(" ({}: {})", target.id, target.why.as_ref()?.trim_end_matches('.'))));
     (Outcome::NotYet, counts + &why.unwrap_or_default(), None)
-}
-
-/// `family:revision` of a task definition's ARN.
-fn short(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
 }

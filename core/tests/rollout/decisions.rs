@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use skydeck_core::rollout::decide::{Asked, Choice, Decision, Reason, Running, Situation, choose, decide};
+use skydeck_core::rollout::decide::{Asked, Choice, Decision, Reason, Running, Situation, choose, decide, passed_over};
 use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::ledger::Rejection;
 use skydeck_core::rollout::record::{Liveness, Phase, Record, Suspended};
@@ -41,8 +41,8 @@ fn world() -> World {
 }
 
 impl World {
-    fn says(&self, cause: Cause, image: Option<&str>, tag: Option<&str>) -> Decision {
-        let now = Situation {
+    fn now(&self) -> Situation<'_> {
+        Situation {
             execution: "me",
             policy: &self.policy,
             images: &self.images,
@@ -50,7 +50,11 @@ impl World {
             running: &self.running,
             holder: self.holder,
             records_since: self.records_since,
-        };
+        }
+    }
+
+    fn says(&self, cause: Cause, image: Option<&str>, tag: Option<&str>) -> Decision {
+        let now = self.now();
         let asked = Asked { cause, image, tag, since: self.since };
         let rejection = self.rejected.map(|reason| Rejection { at: 1, execution: "it".into(), reason: reason.into() });
         decide(&asked, &now, choose(&asked, &now), rejection.as_ref())
@@ -121,6 +125,46 @@ fn what_is_not_wanted_is_told_with_the_reason() {
     for cause in [Cause::Push, Cause::Sweep] {
         assert_eq!(ignored(&passed.of(cause)), "a person chose another image than sha256:new");
     }
+}
+
+#[test]
+fn each_reason_has_a_word_of_its_own_for_programs() {
+    let text = || "a".to_owned();
+    let reasons = [
+        Reason::OutsidePolicy { tag: text(), policy: text() },
+        Reason::NotWanted { digest: text(), wanted: Choice { digest: text(), tag: None } },
+        Reason::Gone { image: text() },
+        Reason::NoImage,
+        Reason::AlreadyRunning { digest: text() },
+        Reason::Rejected { digest: text(), reason: text() },
+        Reason::Suspended { reason: text() },
+        Reason::Claimed { by: text() },
+        Reason::KnownAlready,
+        Reason::PassedOver { digest: text() },
+        Reason::Forgotten { digest: text() },
+        Reason::NothingToReturnTo,
+        Reason::IdleEvent { why: text() },
+        Reason::NoService { repository: text() },
+        Reason::NotMadeYet { service: text() },
+    ];
+    let name = |reason: &Reason| format!("{reason:?}").split(' ').next().map(ToOwned::to_owned);
+    for reason in &reasons {
+        assert_eq!(name(reason), Some(format!("{:?}", reason.kind())));
+    }
+    assert_eq!(serde_json::json!(reasons[4].kind()), "already_running");
+}
+
+#[test]
+fn nothing_but_a_persons_other_choice_passes_the_wanted_image_over() {
+    let world = world();
+    let over = |cause, digest: &str| passed_over(cause, &world.now(), &Choice { digest: digest.into(), tag: None });
+    for cause in CAUSES {
+        assert_eq!(over(cause, "sha256:other").as_deref(), cause.is_person().then_some("sha256:new"), "{cause}");
+        assert_eq!(over(cause, "sha256:new"), None, "{cause}");
+    }
+    let empty = with(|world| world.images.clear());
+    let other = Choice { digest: "sha256:other".into(), tag: None };
+    assert_eq!(passed_over(Cause::Person, &empty.now(), &other), None, "the policy wants none");
 }
 
 #[test]

@@ -42,16 +42,6 @@ pub fn admits(policy: &ImagePolicy, tag: &str) -> bool {
     wanted(policy, std::slice::from_ref(&pushed)).is_some()
 }
 
-/// Whether a policy goes by the time of the push, so that an image can be older than the one that runs and for that
-/// reason not wanted. By the others an older push can be the wanted one.
-#[must_use]
-pub fn by_time(policy: &ImagePolicy) -> bool {
-    match policy {
-        ImagePolicy::Glob(_) | ImagePolicy::Regex(_) | ImagePolicy::Newest => true,
-        ImagePolicy::Tag(_) | ImagePolicy::Semver(_) | ImagePolicy::Numeric { .. } => false,
-    }
-}
-
 /// The image pushed last among those that bear a matching tag.
 fn latest<'a>(images: &'a [Pushed], matches: impl Fn(&str) -> bool) -> Option<Wanted<'a>> {
     highest(images, |tag| matches(tag).then_some(()))
