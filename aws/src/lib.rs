@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod error;
+mod event;
 pub mod execute;
 mod execution;
 pub mod function;

@@ -27,7 +27,7 @@ struct Holder {
 /// # Errors
 /// [`Error::Locked`] where another run holds it, [`Error::NotYet`] where that has ended only just now.
 pub async fn acquire(clients: &Clients, home: &Home, run: &Run) -> Result<()> {
-    let (key, me) = (key(run), Holder { execution: run.execution.clone() });
+    let (key, me) = (key(&run.platform), Holder { execution: run.execution.clone() });
     for _ in 0..ROUNDS {
         if home.swap_json(&key, &me, When::Absent).await? == Swap::Done {
             return Ok(());
@@ -50,7 +50,7 @@ pub async fn acquire(clients: &Clients, home: &Home, run: &Run) -> Result<()> {
 /// # Errors
 /// Where S3 refuses.
 pub async fn release(home: &Home, run: &Run) -> Result<()> {
-    let key = key(run);
+    let key = key(&run.platform);
     if let Some((object, holder)) = read(home, &key).await?
         && holder.execution == run.execution
     {
@@ -60,8 +60,16 @@ pub async fn release(home: &Home, run: &Run) -> Result<()> {
     Ok(())
 }
 
-fn key(run: &Run) -> String {
-    format!("platforms/{}/lock.json", run.platform)
+/// ARN of the execution that holds a platform's lock, or has left it; `None` where nobody has it.
+///
+/// # Errors
+/// Where S3 refuses.
+pub async fn holder(home: &Home, platform: &str) -> Result<Option<String>> {
+    Ok(read(home, &key(platform)).await?.map(|(_, holder)| holder.execution))
+}
+
+fn key(platform: &str) -> String {
+    format!("platforms/{platform}/lock.json")
 }
 
 async fn read(home: &Home, key: &str) -> Result<Option<(Object, Holder)>> {

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::plan::{Action, Description};
+use crate::plan::{Action, Description, fingerprint};
 use crate::run::{Layer, Run};
 
 /// The whole plan of a platform: one object in skydeck's bucket, and what `skydeck plan --json` prints.
@@ -98,6 +99,26 @@ impl Preview {
         self.layers.iter().all(|layer| layer.changes.is_empty() && layer.waits.is_empty())
     }
 
+    /// What an EventBridge event says of it: which resources, and not their attributes, since an event holds 256 KiB.
+    #[must_use]
+    pub fn outline(&self) -> Value {
+        let resource =
+            |change: &Description| json!({ "action": change.action, "kind": change.kind, "name": change.name });
+        let layer = |layer: &LayerPlan| {
+            let changes: Vec<Value> = layer.changes.iter().map(resource).collect();
+            (!changes.is_empty()).then(|| json!({ "layer": layer.layer, "changes": changes }))
+        };
+        let layers: Vec<Value> = self.layers.iter().filter_map(layer).collect();
+        json!({ "platform": self.platform, "plan": self.id, "summary": self.summary, "layers": layers })
+    }
+
+    /// What the plan's changes are known again by: another plan that would do the same has the same.
+    #[must_use]
+    pub fn essence(&self) -> String {
+        let changes: Vec<_> = self.layers.iter().map(|layer| (layer.layer, &layer.changes, &layer.waits)).collect();
+        fingerprint(&changes)
+    }
+
     /// The layers in which another world was seen now.
     #[must_use]
     pub fn moved(&self, now: &[LayerPlan]) -> Vec<Layer> {
@@ -164,6 +185,7 @@ mod tests {
             spec_version: "v1".into(),
             file: None,
             approves: None,
+            drift: false,
         }
     }
 

@@ -94,6 +94,9 @@ pub struct Start {
     /// The plan that is to be applied as it was shown; with mode `apply`.
     #[serde(default)]
     pub plan: Option<String>,
+    /// Plan by what was applied last, and tell of it where anything differs: the sweep's question; with mode `plan`.
+    #[serde(default)]
+    pub drift: bool,
     /// The execution's name.
     pub execution: String,
     /// The execution's ARN.
@@ -133,6 +136,9 @@ pub struct Run {
     /// The plan that the run applies. As long as the mode is `plan`, it finds out whether that one still holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approves: Option<String>,
+    /// Whether the plan is told as drift.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drift: bool,
 }
 
 impl Run {
@@ -367,6 +373,12 @@ pub enum Outcome {
     Succeeded,
     /// It did not.
     Failed,
+}
+
+/// Key of the drift that was told last, in skydeck's bucket.
+#[must_use]
+pub fn drift_key(platform: &str) -> String {
+    format!("platforms/{platform}/drift.json")
 }
 
 /// Key of a platform's outputs in skydeck's bucket.

@@ -202,7 +202,7 @@ impl Stage {
 
 /// Between two looks at a condition that has a deadline.
 #[expect(clippy::disallowed_methods, reason = "a test waits for a condition here, and no Lambda")]
-async fn pause() {
+pub async fn pause() {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 

@@ -2,11 +2,14 @@
 //! at all.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use aws_sdk_ec2::types::{Filter, IpPermission, Ipv6Range};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier, Tag, Tagging};
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
+use skydeck_sandbox::ACCOUNT;
+use skydeck_tests::rollouts::pause;
 use skydeck_tests::{Ended, Rig, root};
 
 const FILE: &str = "platforms/skyfox.toml";
@@ -33,6 +36,7 @@ async fn a_plan_is_applied_as_it_was_shown_or_refused_where_something_moved() {
     what_moved_is_named_before_anything_is_written(&rig, &empty).await;
     let file = a_change_is_shown_and_is_what_happens(&rig).await;
     the_console_shows_the_summary(&rig).await;
+    the_sweep_tells_of_drift_once(&rig, &file).await;
     skydecks_own_bucket_may_be_lost(&rig, &file).await;
 }
 
@@ -133,6 +137,51 @@ async fn the_console_shows_the_summary(rig: &Rig) {
     assert_eq!(*execution.status(), ExecutionStatus::Succeeded);
     let output: Value = serde_json::from_str(execution.output().unwrap_or_default()).expect("JSON");
     assert_eq!(output["plan"]["summary"], "Plan: 0 to create, 0 to change, 0 to replace, 0 to delete.", "{output:#}");
+}
+
+/// What is changed behind our back is an event, the same change is no second one, and a file that is yet to be applied is none.
+async fn the_sweep_tells_of_drift_once(rig: &Rig, file: &str) {
+    sweep(rig, 1).await;
+    assert!(drifts(rig).is_empty(), "nothing differs: {:#?}", drifts(rig));
+    open_a_port(rig).await;
+    sweep(rig, 2).await;
+    let told = drifts(rig);
+    let changes = &told[0]["layers"][0]["changes"][0];
+    let found = (&told[0]["platform"], &changes["action"], &changes["kind"], &changes["name"]);
+    let wanted = ["skyfox-devprod", "update", "security group", "skyfox-devprod-instances"].map(Value::from);
+    assert_eq!(found, (&wanted[0], &wanted[1], &wanted[2], &wanted[3]), "{told:#?}");
+    sweep(rig, 3).await;
+    assert_eq!(drifts(rig).len(), 1, "the same is told once: {:#?}", drifts(rig));
+
+    rig.skydeck(["apply", file]).await.succeeded();
+    sweep(rig, 4).await;
+    open_a_port(rig).await;
+    sweep(rig, 5).await;
+    assert_eq!(drifts(rig).len(), 2, "what was repaired in between is told anew");
+    rig.skydeck(["apply", file]).await.succeeded();
+}
+
+/// Makes the sweep due, and waits until so many plans of it have ended in all.
+async fn sweep(rig: &Rig, plans: usize) {
+    rig.sandbox.fire("skydeck-sweep").await.expect("the schedule is there");
+    let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-drift");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let listed = rig.aws.sfn.list_executions().state_machine_arn(&machine).send().await.expect("executions");
+        let ended = |status: ExecutionStatus| listed.executions().iter().filter(|run| *run.status() == status).count();
+        assert_eq!(ended(ExecutionStatus::Failed), 0, "{listed:#?}");
+        if ended(ExecutionStatus::Succeeded) >= plans {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the sweep's plan does not end: {listed:#?}");
+        pause().await;
+    }
+}
+
+/// The details of all `Drift` events.
+fn drifts(rig: &Rig) -> Vec<Value> {
+    let events = rig.sandbox.events().into_iter().map(|event| event.envelope);
+    events.filter(|event| event.detail_type == "Drift").map(|event| event.detail).collect()
 }
 
 /// The account is the state: with the bucket all plans, reports and the file are gone, and nothing is made twice.

@@ -1,5 +1,5 @@
-//! The sweep: what events have not said. On its schedule it finds images whose event never came and rollouts that died; for a
-//! change of a parameter, the services that read it.
+//! The sweep: what events have not said. On its schedule it finds images whose event never came, rollouts that died, and drift;
+//! for a change of a parameter, the services that read it.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use skydeck_core::scope::Scope;
 
 use super::{applied, scope_of, start};
 use crate::error::{Error, Result};
+use crate::lock;
 use crate::run::Context;
 
 /// Input of the sweep.
@@ -30,6 +31,8 @@ pub struct Swept {
     pub started: BTreeMap<String, String>,
     /// Why nothing was, by platform and service.
     pub ignored: BTreeMap<String, String>,
+    /// ARN of the plan that looks for drift, by platform.
+    pub plans: BTreeMap<String, String>,
 }
 
 /// Looks at every service of every platform.
@@ -41,6 +44,11 @@ pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
     for platform in context.home.platforms().await? {
         let Some(applied) = applied(context, &platform).await? else { continue };
         let scope = scope_of(context, &applied, &asked.execution)?;
+        // What an apply or a destroy is at is no drift.
+        if parameter(&asked.event).is_none() && lock::holder(&context.home, &platform).await?.is_none() {
+            let plan = start::drift(context, &platform, &asked.execution).await?;
+            swept.plans.insert(platform.clone(), plan);
+        }
         for service in scope.platform.services.keys() {
             let (cause, reason) = match parameter(&asked.event) {
                 Some(name) if reads(&scope, service, name) => (Cause::Secret, None),

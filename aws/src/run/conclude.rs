@@ -4,7 +4,7 @@ use skydeck_core::outputs::Outputs;
 use skydeck_core::preview::{PlanSummary, Preview, plan_key};
 use skydeck_core::run::{Conclusion, Ending, Mode, Outcome, Run, outputs_key, spec_key};
 
-use super::Context;
+use super::{Context, drift};
 use crate::error::Result;
 use crate::lock;
 
@@ -53,5 +53,8 @@ async fn keep_plan(context: &Context, run: &Run) -> Result<PlanSummary> {
     let plan = Preview::of(run, before, context.parts(run).await?);
     let key = plan_key(&run.platform, &plan.id);
     context.home.write_json(&key, &plan).await?;
+    if run.drift {
+        drift::tell(context, &plan).await?;
+    }
     Ok(PlanSummary { id: plan.id, key, summary: plan.summary })
 }

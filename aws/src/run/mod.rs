@@ -3,6 +3,7 @@
 mod approve;
 mod conclude;
 mod dispatch;
+mod drift;
 mod layer;
 mod observe;
 mod prepare;

@@ -7,7 +7,7 @@ use skydeck_core::spec;
 
 use super::Context;
 use crate::error::{Error, Result};
-use crate::lock;
+use crate::{lock, rollout};
 
 /// Loads and checks the platform file, and takes the lock for what writes.
 ///
@@ -27,6 +27,7 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
     let own = spec_key(&platform);
     let (key, version) = match planned {
         Some(file) => (file.key, Some(file.version)),
+        None if start.drift => (own.clone(), Some(applied_version(context, &platform).await?)),
         None => (start.file.unwrap_or_else(|| own.clone()), None),
     };
     let object = context.home.read(&key, version.as_deref()).await?.ok_or_else(|| {
@@ -55,12 +56,20 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
         spec_version: object.version,
         file: (key != own).then_some(key),
         approves: start.plan,
+        drift: start.drift && start.mode == Mode::Plan,
     };
     // A plan writes nothing that another run could disturb.
     if run.purpose() != Mode::Plan {
         lock::acquire(&context.clients, &context.home, &run).await?;
     }
     Ok(Prepared { run })
+}
+
+/// The version of the platform file that was applied last: one that is uploaded since and yet to be applied is no drift.
+async fn applied_version(context: &Context, platform: &str) -> Result<String> {
+    let applied = rollout::applied(context, platform).await?;
+    let applied = applied.ok_or_else(|| Error::Input(format!("{platform} was not applied yet")))?;
+    Ok(applied.spec_version)
 }
 
 /// The file that a plan was made by, where the platform's own is that one, or has not been uploaded again since.

@@ -15,8 +15,10 @@ const PROVISION: &str = include_str!("../../../statemachine/provision.asl.json")
 const ROLLOUT: &str = include_str!("../../../statemachine/rollout.asl.json");
 /// The definition of `skydeck-sweep`.
 const SWEEP: &str = include_str!("../../../statemachine/sweep.asl.json");
-/// All definitions, by name.
-pub(super) const MACHINES: [(&str, &str); 3] = [("provision", PROVISION), ("rollout", ROLLOUT), ("sweep", SWEEP)];
+/// All definitions, by name. The sweep's plans are executions of their own machine: people look for their runs among those of
+/// `provision`, and find them.
+pub(super) const MACHINES: [(&str, &str); 4] =
+    [("provision", PROVISION), ("rollout", ROLLOUT), ("sweep", SWEEP), ("drift", PROVISION)];
 
 /// The functions that a definition calls, by its placeholders.
 fn functions_of(definition: &str) -> Vec<String> {

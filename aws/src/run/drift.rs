@@ -1,0 +1,34 @@
+//! Drift: what somebody else has changed, told once.
+
+use serde::{Deserialize, Serialize};
+use skydeck_core::preview::Preview;
+use skydeck_core::run::drift_key;
+
+use super::Context;
+use crate::error::Result;
+use crate::event;
+
+/// What was told last.
+#[derive(Debug, Deserialize, Serialize)]
+struct Told {
+    /// The plan's id.
+    plan: String,
+    /// What its changes are known again by.
+    essence: String,
+}
+
+/// Sends a `Drift` event for a plan that is not empty, unless the same was told already. The event goes first: where the
+/// record of it cannot be written, it is sent once more, and not never.
+pub(super) async fn tell(context: &Context, plan: &Preview) -> Result<()> {
+    let key = drift_key(&plan.platform);
+    let told: Option<Told> = context.home.read_json(&key).await?;
+    if plan.is_empty() {
+        return if told.is_some() { context.home.forget(&key).await } else { Ok(()) };
+    }
+    let now = Told { plan: plan.id.clone(), essence: plan.essence() };
+    if told.is_some_and(|told| told.essence == now.essence) {
+        return Ok(());
+    }
+    event::put(context, "Drift", &plan.outline()).await?;
+    context.home.write_json(&key, &now).await
+}
