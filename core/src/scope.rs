@@ -15,6 +15,9 @@ pub const TAG_PLATFORM: &str = "skydeck:platform";
 pub const TAG_ENVIRONMENT: &str = "skydeck:environment";
 /// Tag that says which resource of the platform this is, such as `subnet/ap-south-1a`.
 pub const TAG_RESOURCE: &str = "skydeck:resource";
+/// Tag of what holds data: whether the platform file said that it may be deleted with it. It is read when the file no longer
+/// speaks of the resource.
+pub const TAG_DELETE: &str = "skydeck:delete-with-contents";
 
 /// Tags of one resource.
 pub type Tags = BTreeMap<String, String>;
@@ -110,6 +113,12 @@ impl Scope {
             None => self.name(key),
         }
     }
+}
+
+/// Whether what a resource holds may be deleted with it, by what the platform file says or last said of it.
+#[must_use]
+pub fn may_be_lost(tags: &Tags) -> bool {
+    tags.get(TAG_DELETE).is_some_and(|said| said == "true")
 }
 
 /// What a tagging call has to change: of the tags that `found` lacks or has with another value, the values found and those

@@ -40,6 +40,7 @@ fn internal_service(name: &str, port: u16, priority: u16, health_path: &str) -> 
     Service {
         repository: format!("{name}-service"),
         image: ImagePolicy::Newest,
+        delete_with_images: true,
         keep_revisions: 5,
         port,
         cpu: 230,
@@ -115,6 +116,7 @@ fn skyfox_has_the_services_of_its_reference() {
     let backend = Service {
         repository: "backend".into(),
         image: ImagePolicy::Newest,
+        delete_with_images: true,
         keep_revisions: 5,
         port: 8080,
         cpu: 475,
@@ -159,6 +161,7 @@ fn the_minimal_platform_gets_its_other_settings_by_default() {
     let web = Service {
         repository: "web".into(),
         image: ImagePolicy::Newest,
+        delete_with_images: false,
         keep_revisions: 5,
         port: 8080,
         cpu: 256,

@@ -1,6 +1,6 @@
 //! ECR repositories, one per image that the services run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub struct World {
     pub repositories: BTreeMap<String, Found<Repository>>,
     /// Their URIs, by name.
     pub uris: BTreeMap<String, String>,
+    /// Repositories that no service uses any more and that hold images.
+    pub holding: BTreeSet<String>,
 }
 
 /// Settings of a repository.
@@ -78,7 +80,7 @@ pub enum Change {
     SetScanning { name: String, on: bool },
     SetLifecycle { name: String, old: Option<Lifecycle>, new: Lifecycle },
     SetTags { arn: String, name: String, old: Tags, new: Tags },
-    DeleteRepository { name: String },
+    DeleteRepository { name: String, with_images: bool },
 }
 
 /// AWS's word for a repository.
@@ -95,7 +97,7 @@ impl Describe for Change {
             Change::SetScanning { name, on } => set(name, "scan_on_push", json!(!on), json!(on)),
             Change::SetLifecycle { name, old, new } => set(name, "lifecycle", json!(old), json!(new)),
             Change::SetTags { name, old, new, .. } => set(name, "tags", json!(old), json!(new)),
-            Change::DeleteRepository { name } => Description::delete(REPOSITORY, name),
+            Change::DeleteRepository { name, .. } => Description::delete(REPOSITORY, name),
         }
     }
 }

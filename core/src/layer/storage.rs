@@ -23,6 +23,8 @@ pub struct World {
     pub buckets: BTreeMap<String, Found<Bucket>>,
     /// Names that the platform needs and that a bucket of another account or another region has.
     pub elsewhere: BTreeSet<String>,
+    /// Buckets that the platform file no longer names and that hold objects, or versions or delete markers of some.
+    pub holding: BTreeSet<String>,
 }
 
 /// Settings of a bucket.

@@ -88,7 +88,7 @@ pub struct Bucket {
     pub suffix: Option<String>,
     /// Origins that CORS admits; none means no CORS configuration.
     pub cors_origins: Vec<String>,
-    /// Whether `destroy` may delete the bucket although it holds objects.
+    /// Whether the bucket may be deleted although it holds objects.
     pub delete_with_objects: bool,
 }
 
@@ -129,6 +129,8 @@ pub enum Scheme {
 pub struct Service {
     /// The ECR repository's name without the platform's prefix; the service's own name if the file does not say.
     pub repository: String,
+    /// Whether the repository may be deleted although it holds images.
+    pub delete_with_images: bool,
     /// Which of its images it should run.
     pub image: ImagePolicy,
     /// How many revisions of its task definition stay registered after a successful rollout.

@@ -163,6 +163,7 @@ fn settings(section: &mut Section<'_>) -> Service {
     }
     Service {
         repository: String::new(),
+        delete_with_images: section.flag_or("delete-with-images", false),
         image: section.table("image", |section| image(section, says_image)),
         keep_revisions: or_blank(section.number_or("keep-revisions", limits::KEEP_REVISIONS, 5)),
         port: 0,

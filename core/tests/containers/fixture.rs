@@ -44,6 +44,7 @@ pub(crate) fn service(port: u16, health: &str, load_balancer: &str) -> Service {
             start_seconds: 60,
         },
         image: ImagePolicy::Newest,
+        delete_with_images: false,
         keep_revisions: 5,
         probe_path: None,
         environment: BTreeMap::new(),

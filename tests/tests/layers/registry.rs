@@ -6,8 +6,12 @@ use skydeck_aws::client::Clients;
 use skydeck_aws::layer::registry::Registry;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
+use skydeck_core::spec::Service;
 
 use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, run};
+
+const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+    "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:0","size":1},"layers":[]}"#;
 
 #[tokio::test]
 async fn repositories_are_made_kept_and_removed_with_their_images() {
@@ -29,15 +33,39 @@ async fn repositories_are_made_kept_and_removed_with_their_images() {
         read_back(clients, &scope).await;
         drift(&emulator, &scope).await;
 
-        let manifest = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
-            "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:0","size":1},"layers":[]}"#;
-        let put = clients.ecr.put_image().repository_name(scope.name("backend")).image_manifest(manifest);
-        put.image_tag("v1").send().await.expect("an image");
+        for service in ["backend", "movie"] {
+            let repository = scope.name(&scope.platform.services[service].repository);
+            let put = clients.ecr.put_image().repository_name(repository).image_manifest(MANIFEST);
+            put.image_tag("v1").send().await.expect("an image");
+        }
+        images_are_kept(&emulator, &mut scope).await;
         destroy::<Registry>(&emulator, &scope).await;
         let left = clients.ecr.describe_repositories().send().await.expect("repositories");
         let names = left.repositories().iter().filter_map(|one| one.repository_name());
         assert_eq!(names.filter(|name| name.starts_with("images-")).collect::<Vec<_>>(), [foreign.as_str()]);
     }
+}
+
+/// Until the file gives them up, and after that also when it no longer names the service.
+async fn images_are_kept(emulator: &Emulator, scope: &mut Scope) {
+    for service in scope.platform.services.values_mut() {
+        service.delete_with_images = false;
+    }
+    run::<Registry>(emulator, scope, Mode::Apply).await;
+    let (kind, text) = refusal::<Registry>(emulator, scope, Mode::Destroy).await;
+    assert_eq!(kind, "Refused");
+    assert!(text.contains("delete-with-images"), "{text}");
+    // The destroy has taken the one that held none.
+    run::<Registry>(emulator, scope, Mode::Apply).await;
+    let movie = scope.platform.services.remove("movie").expect("the service");
+    let (kind, text) = refusal::<Registry>(emulator, scope, Mode::Plan).await;
+    assert_eq!(kind, "Refused");
+    assert!(text.contains(&scope.name(&movie.repository)) && text.contains("delete-with-images"), "{text}");
+    scope.platform.services.insert("movie".into(), Service { delete_with_images: true, ..movie });
+    scope.platform.services.get_mut("backend").expect("the service").delete_with_images = true;
+    run::<Registry>(emulator, scope, Mode::Apply).await;
+    scope.platform.services.remove("movie");
+    run::<Registry>(emulator, scope, Mode::Apply).await;
 }
 
 async fn read_back(clients: &Clients, scope: &Scope) {

@@ -5,6 +5,7 @@ use skydeck_aws::client::Clients;
 use skydeck_aws::layer::storage::Storage;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
+use skydeck_core::spec::Bucket;
 
 use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, run, sandbox};
 
@@ -105,8 +106,16 @@ async fn a_bucket_with_objects_goes_only_where_the_file_says_so() {
     let (kind, text) = refusal::<Storage>(&emulator, &scope, Mode::Destroy).await;
     assert_eq!(kind, "Refused");
     assert!(text.contains("delete-with-objects"), "{text}");
-    scope.platform.buckets.get_mut("profile-images").expect("the bucket").delete_with_objects = true;
-    destroy::<Storage>(&emulator, &scope).await;
+    // Out of the file it is no other: what the file said of it when it last did, holds.
+    let bucket = scope.platform.buckets.remove("profile-images").expect("the bucket");
+    let (kind, text) = refusal::<Storage>(&emulator, &scope, Mode::Plan).await;
+    assert_eq!(kind, "Refused");
+    assert!(text.contains(name) && text.contains("delete-with-objects"), "{text}");
+    scope.platform.buckets.insert("profile-images".into(), Bucket { delete_with_objects: true, ..bucket });
+    run::<Storage>(&emulator, &scope, Mode::Apply).await;
+    scope.platform.buckets.clear();
+    run::<Storage>(&emulator, &scope, Mode::Apply).await;
+    assert!(clients.s3.head_bucket().bucket(name).send().await.is_err(), "it is gone");
 }
 
 #[tokio::test]

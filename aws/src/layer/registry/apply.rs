@@ -3,6 +3,7 @@
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{EncryptionConfiguration, EncryptionType, ImageScanningConfiguration, ImageTagMutability};
 use skydeck_core::layer::registry::{Change, Repository};
+use skydeck_core::plan::Refusal;
 
 use crate::error::{Error, Explain, Result, look_again, tolerate};
 use crate::tag::to_ecr;
@@ -28,14 +29,22 @@ pub(super) async fn apply(ecr: &Client, change: &Change) -> Result<Option<String
             let request = ecr.tag_resource().resource_arn(arn).set_tags(Some(to_ecr(new)));
             request.send().await.during("tag ECR repository", name)?;
         }
-        Change::DeleteRepository { name } => {
-            let request = ecr.delete_repository().repository_name(name).force(true);
-            // Gone already: a retry after a lost answer, or a person who was faster.
-            let codes = ["RepositoryNotFoundException"];
-            tolerate(request.send().await.during("delete ECR repository", name), &codes)?;
-        }
+        Change::DeleteRepository { name, with_images } => delete(ecr, name, *with_images).await?,
     }
     Ok(None)
+}
+
+async fn delete(ecr: &Client, name: &str, with_images: bool) -> Result<()> {
+    let request = ecr.delete_repository().repository_name(name).force(with_images);
+    let answer = request.send().await.during("delete ECR repository", name);
+    match answer {
+        Err(error) if error.code() == Some("RepositoryNotEmptyException") => Err(Error::Refused(Refusal::Impossible {
+            what: format!("ECR repository {name} holds images, and skydeck leaves those alone"),
+            advice: "Delete them, or set `delete-with-images = true` for its service in the platform file".into(),
+        })),
+        // Gone already: a retry after a lost answer, or a person who was faster.
+        answer => tolerate(answer, &["RepositoryNotFoundException"]).map(drop),
+    }
 }
 
 fn scanning(on: bool) -> ImageScanningConfiguration {

@@ -25,6 +25,7 @@ impl Work for Registry {
         "ecr:DeleteRepository",
         "ecr:DescribeRepositories",
         "ecr:GetLifecyclePolicy",
+        "ecr:ListImages",
         "ecr:ListTagsForResource",
         "ecr:PutImageScanningConfiguration",
         "ecr:PutImageTagMutability",

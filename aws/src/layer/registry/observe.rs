@@ -31,7 +31,18 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
             world.repositories.insert(name, found);
         }
     }
+    let leaving = world.repositories.keys().filter(|name| !wanted.contains_key(*name));
+    let holding = all(leaving.map(async |name| Ok(holds_images(ecr, name).await?.then(|| name.clone())))).await?;
+    world.holding = holding.into_iter().flatten().collect();
     Ok(world)
+}
+
+/// Whether there is an image in a repository; in one that is gone there is none.
+async fn holds_images(ecr: &Client, name: &str) -> Result<bool> {
+    let request = ecr.list_images().repository_name(name).max_results(1);
+    let found =
+        request.send().await.find(&["RepositoryNotFoundException"], "list the images of ECR repository", name)?;
+    Ok(found.is_some_and(|found| !found.image_ids().is_empty()))
 }
 
 /// Name, URI and settings; `None` where the repository was deleted since it was listed.

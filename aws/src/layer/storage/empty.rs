@@ -11,6 +11,13 @@ const BATCH: i32 = 1000;
 /// Batches per attempt: one takes about a second, and a function has 60. The next attempt goes on.
 const BATCHES: usize = 20;
 
+/// Whether it holds nothing, neither versions nor marks; one that is gone holds nothing.
+pub(super) async fn is_empty(s3: &Client, bucket: &str) -> Result<bool> {
+    let request = s3.list_object_versions().bucket(bucket).max_keys(1);
+    let found = request.send().await.find(&["NoSuchBucket"], "list the objects of S3 bucket", bucket)?;
+    Ok(found.is_none_or(|found| found.versions().is_empty() && found.delete_markers().is_empty()))
+}
+
 /// Deletes what the bucket holds, or as much of it as an attempt has time for.
 pub(super) async fn delete_objects(s3: &Client, bucket: &str) -> Result<()> {
     for _ in 0..BATCHES {

@@ -1,7 +1,7 @@
 //! Reads the buckets: one list of those that bear the platform's prefix, and each one's settings, for which S3 has no
 //! bulk call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{BucketVersioningStatus, CorsRule};
@@ -10,6 +10,7 @@ use skydeck_core::layer::storage::{Bucket, Cors, PublicAccessBlock, World, bucke
 use skydeck_core::plan::Found;
 use skydeck_core::scope::{Scope, Tags};
 
+use super::empty;
 use crate::client::Clients;
 use crate::error::{Explain, Result};
 use crate::execute::all;
@@ -20,7 +21,7 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     let wanted = buckets(scope);
     let names = names(s3, scope).await?;
     let missing = wanted.keys().filter(|name| !names.contains(*name));
-    let (found, elsewhere) = try_join!(
+    let (found, elsewhere): (Vec<_>, Vec<_>) = try_join!(
         all(names.iter().map(async |name| {
             // Somebody else's bucket may have such a name too, and is none of our business beyond its tags.
             let ours = wanted.contains_key(name) || is_ours(s3, scope, name).await?;
@@ -28,10 +29,11 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         })),
         all(missing.map(async |name| Ok(is_elsewhere(s3, name).await?.then(|| name.clone())))),
     )?;
-    Ok(World {
-        buckets: found.into_iter().flatten().map(|found| (found.id.clone(), found)).collect(),
-        elsewhere: elsewhere.into_iter().flatten().collect(),
-    })
+    let buckets: BTreeMap<_, _> = found.into_iter().flatten().map(|found| (found.id.clone(), found)).collect();
+    let leaving = buckets.keys().filter(|name| !wanted.contains_key(*name));
+    let holding = all(leaving.map(async |name| Ok((!empty::is_empty(s3, name).await?).then(|| name.clone())))).await?;
+    let (elsewhere, holding) = (elsewhere.into_iter().flatten().collect(), holding.into_iter().flatten().collect());
+    Ok(World { buckets, elsewhere, holding })
 }
 
 /// Names of the account's buckets in the platform's region that begin as all of its buckets do, those that an older

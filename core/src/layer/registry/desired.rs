@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Lifecycle, Repository, World};
 use crate::facts::{Facts, RegistryFacts};
-use crate::scope::Scope;
+use crate::scope::{Scope, TAG_DELETE};
 
 /// Tags that begin so are skydeck's own: they hold an image that runs or that a rollback needs.
 pub const KEEP_PREFIX: &str = "skydeck-keep-";
@@ -25,12 +25,15 @@ pub fn repositories(scope: &Scope) -> BTreeMap<String, Repository> {
         let name = scope.name(key);
         // The tag `Service` is for what serves one service.
         let service = if let [only] = services[..] { Some(only) } else { None };
+        let mut tags = scope.tags(&format!("repository/{key}"), &name, service);
+        let given_up = services.iter().all(|service| scope.platform.services[*service].delete_with_images);
+        tags.insert(TAG_DELETE.into(), given_up.to_string());
         let settings = Repository {
             tag_mutability: "MUTABLE".into(),
             scan_on_push: true,
             encryption: "AES256".into(),
             lifecycle: Some(lifecycle(scope)),
-            tags: scope.tags(&format!("repository/{key}"), &name, service),
+            tags,
         };
         (name, settings)
     };

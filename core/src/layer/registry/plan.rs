@@ -2,18 +2,28 @@
 
 use super::{Change, REPOSITORY, Repository, World, desired};
 use crate::plan::{Found, Plan, Refusal};
-use crate::scope::{Scope, retag};
+use crate::scope::{Scope, may_be_lost, retag};
 
 /// What has to change for the repositories to be what the platform file says.
 ///
 /// # Errors
-/// Where a name belongs to somebody else's repository, or one is encrypted in another way, which AWS cannot change.
+/// Where a name belongs to somebody else's repository, or one is encrypted in another way, which AWS cannot change, or images
+/// would be lost that the platform file never gave up.
 pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
     let mut plan = Plan::default();
     let wanted = desired::repositories(scope);
-    for name in world.repositories.keys().filter(|name| !wanted.contains_key(*name)) {
-        // It may hold the only copy of an image.
-        plan.notes.push(format!("{REPOSITORY} {name} is the platform's, but no service in the platform file uses it"));
+    for (name, found) in world.repositories.iter().filter(|(name, _)| !wanted.contains_key(*name)) {
+        let with_images = world.holding.contains(name);
+        if with_images && !may_be_lost(&found.settings.tags) {
+            return Err(Refusal::Impossible {
+                what: format!("no service in the platform file uses {REPOSITORY} {name} any more, and it holds images"),
+                advice:
+                    "Set it as `repository` of the service that takes over; or delete its images; or bring the service \
+                         back with `delete-with-images = true`, apply, and take it out then"
+                        .into(),
+            });
+        }
+        plan.add(Change::DeleteRepository { name: name.clone(), with_images }, &[]);
     }
     for (name, settings) in wanted {
         match world.repositories.get(&name) {
@@ -73,12 +83,14 @@ fn repair(
     Ok(())
 }
 
-/// Every repository of ours, with the images in it: they come from a build, which makes them again.
+/// Every repository of ours. Images go only where the platform file says so; ECR itself refuses to delete a repository that holds
+/// any.
 #[must_use]
 pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
-    let mut plan = Plan::default();
-    for (name, _) in world.repositories.iter().filter(|(_, found)| scope.owns(&found.settings.tags)) {
-        plan.add(Change::DeleteRepository { name: name.clone() }, &[]);
+    let (mut plan, wanted) = (Plan::default(), desired::repositories(scope));
+    for (name, found) in world.repositories.iter().filter(|(_, found)| scope.owns(&found.settings.tags)) {
+        let said = wanted.get(name).unwrap_or(&found.settings);
+        plan.add(Change::DeleteRepository { name: name.clone(), with_images: may_be_lost(&said.tags) }, &[]);
     }
     plan
 }

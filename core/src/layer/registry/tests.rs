@@ -25,7 +25,7 @@ fn after(scope: &Scope, mut world: World, plan: &Plan<Change>) -> World {
             Change::SetScanning { name, on } => settings(&mut world, &name).scan_on_push = on,
             Change::SetLifecycle { name, new, .. } => settings(&mut world, &name).lifecycle = Some(new),
             Change::SetTags { name, new, .. } => settings(&mut world, &name).tags.extend(new),
-            Change::DeleteRepository { name } => {
+            Change::DeleteRepository { name, .. } => {
                 world.repositories.remove(&name);
                 world.uris.remove(&name);
             }
@@ -149,12 +149,22 @@ fn services_may_share_a_repository_which_is_then_no_single_services() {
 }
 
 #[test]
-fn a_repository_that_no_service_uses_is_told_and_goes_with_the_platform() {
-    let mut scope = scope();
-    let world = converged(&scope);
-    scope.platform.services.remove("movie");
-    let later = plan(&scope, &world).unwrap();
-    assert!(later.is_empty());
-    assert_eq!(later.notes.len(), 1);
-    assert_eq!(after(&scope, world.clone(), &teardown(&scope, &world)), World::default());
+fn a_repository_that_no_service_uses_goes_and_its_images_only_where_the_file_had_given_them_up() {
+    const MOVIE: &str = "skyfox-devprod-movie-service";
+    let away = |with_images| [Change::DeleteRepository { name: MOVIE.into(), with_images }];
+    let changes = |plan: Plan<Change>| plan.steps.into_iter().map(|step| step.change).collect::<Vec<_>>();
+    for given_up in [false, true] {
+        let mut scope = scope();
+        scope.platform.services.get_mut("movie").unwrap().delete_with_images = given_up;
+        let mut world = converged(&scope);
+        scope.platform.services.remove("movie");
+        assert_eq!(changes(plan(&scope, &world).unwrap()), away(false), "nothing is lost with it");
+        world.holding.insert(MOVIE.into());
+        match plan(&scope, &world) {
+            Ok(later) => assert_eq!((changes(later), given_up), (away(true).into(), true)),
+            Err(refusal) => assert!(!given_up && refusal.to_string().contains("delete-with-images"), "{refusal}"),
+        }
+        let torn = changes(teardown(&scope, &world));
+        assert!(torn.contains(&away(given_up)[0]), "{torn:?}");
+    }
 }

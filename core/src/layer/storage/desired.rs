@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Bucket, Cors, PublicAccessBlock, World};
 use crate::facts::{Facts, StorageFacts};
-use crate::scope::Scope;
+use crate::scope::{Scope, TAG_DELETE};
 
 /// How long a browser may remember a CORS rule.
 const CORS_SECONDS: i32 = 3000;
@@ -20,6 +20,8 @@ pub fn buckets(scope: &Scope) -> BTreeMap<String, Bucket> {
             (Some((only, _)), None) => Some(only.as_str()),
             _ => None,
         };
+        let mut tags = scope.tags(&format!("bucket/{key}"), &name, service);
+        tags.insert(TAG_DELETE.into(), bucket.delete_with_objects.to_string());
         let settings = Bucket {
             versioned: true,
             encryption: Some("AES256".into()),
@@ -30,7 +32,7 @@ pub fn buckets(scope: &Scope) -> BTreeMap<String, Bucket> {
                 restrict_public_buckets: true,
             },
             cors: cors(&bucket.cors_origins),
-            tags: scope.tags(&format!("bucket/{key}"), &name, service),
+            tags,
         };
         (name, settings)
     };

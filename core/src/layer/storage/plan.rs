@@ -2,18 +2,25 @@
 
 use super::{BUCKET, Bucket, Change, PublicAccessBlock, World, desired};
 use crate::plan::{Plan, Ref, Refusal};
-use crate::scope::{Scope, Tags, retag};
+use crate::scope::{Scope, Tags, may_be_lost, retag};
 
 /// What has to change for the buckets to be what the platform file says.
 ///
 /// # Errors
-/// Where a name belongs to somebody else's bucket.
+/// Where a name belongs to somebody else's bucket, or objects would be lost that the platform file never gave up.
 pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
     let mut plan = Plan::default();
     let wanted = desired::buckets(scope);
-    for name in world.buckets.keys().filter(|name| !wanted.contains_key(*name)) {
-        // It may hold the only copy of something.
-        plan.notes.push(format!("{BUCKET} {name} is the platform's, but the platform file no longer names it"));
+    for (name, found) in world.buckets.iter().filter(|(name, _)| !wanted.contains_key(*name)) {
+        let with_objects = world.holding.contains(name);
+        if with_objects && !may_be_lost(&found.settings.tags) {
+            return Err(Refusal::Impossible {
+                what: format!("{BUCKET} {name} is no longer in the platform file, and holds objects"),
+                advice: "Empty it; or name it again with `delete-with-objects = true`, apply, and take it out then"
+                    .into(),
+            });
+        }
+        plan_away(&mut plan, name, with_objects);
     }
     for (name, settings) in wanted {
         let found = world.buckets.get(&name).map(|found| &found.settings);
@@ -70,13 +77,15 @@ fn plan_bucket(plan: &mut Plan<Change>, name: &str, found: Option<&Bucket>, want
 #[must_use]
 pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
     let mut plan = Plan::default();
-    let emptied = |name: &String| {
-        let mut buckets = scope.platform.buckets.iter();
-        buckets.any(|(key, bucket)| bucket.delete_with_objects && scope.bucket_name(key) == *name)
-    };
-    for (name, _) in world.buckets.iter().filter(|(_, found)| scope.owns(&found.settings.tags)) {
-        let empty = emptied(name).then(|| plan.add(Change::DeleteObjects { name: name.clone() }, &[]));
-        plan.add(Change::DeleteBucket { name: name.clone() }, &empty.iter().collect::<Vec<_>>());
+    let wanted = desired::buckets(scope);
+    for (name, found) in world.buckets.iter().filter(|(_, found)| scope.owns(&found.settings.tags)) {
+        let said = wanted.get(name).unwrap_or(&found.settings);
+        plan_away(&mut plan, name, may_be_lost(&said.tags));
     }
     plan
+}
+
+fn plan_away(plan: &mut Plan<Change>, name: &str, with_objects: bool) {
+    let empty = with_objects.then(|| plan.add(Change::DeleteObjects { name: name.into() }, &[]));
+    plan.add(Change::DeleteBucket { name: name.into() }, &empty.iter().collect::<Vec<_>>());
 }

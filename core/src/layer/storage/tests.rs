@@ -130,12 +130,22 @@ fn objects_go_with_the_bucket_only_where_the_file_says_so() {
 }
 
 #[test]
-fn a_bucket_that_the_file_no_longer_names_is_told_and_keeps_its_objects() {
-    let mut scope = scope();
-    let world = converged(&scope);
-    scope.platform.buckets.clear();
-    let later = plan(&scope, &world).unwrap();
-    assert!(later.is_empty());
-    assert_eq!(later.notes.len(), 1);
-    assert_eq!(lines(&teardown(&scope, &world)), [format!("- S3 bucket {IMAGES}")]);
+fn a_bucket_that_leaves_the_file_goes_and_its_objects_only_where_the_file_had_given_them_up() {
+    let mut kept = scope();
+    let mut world = converged(&kept);
+    kept.platform.buckets.clear();
+    assert_eq!(lines(&plan(&kept, &world).unwrap()), [format!("- S3 bucket {IMAGES}")], "nothing is lost with it");
+    world.holding.insert(IMAGES.into());
+    let refusal = plan(&kept, &world).unwrap_err().to_string();
+    assert!(refusal.contains(IMAGES) && refusal.contains("delete-with-objects"), "{refusal}");
+    assert_eq!(lines(&teardown(&kept, &world)), [format!("- S3 bucket {IMAGES}")], "S3 refuses where it holds any");
+
+    let mut given_up = scope();
+    given_up.platform.buckets.get_mut("profile-images").unwrap().delete_with_objects = true;
+    let mut world = after(world, &plan(&given_up, &converged(&scope())).unwrap());
+    world.holding.insert(IMAGES.into());
+    given_up.platform.buckets.clear();
+    let both = [format!("~ S3 bucket {IMAGES}"), format!("- S3 bucket {IMAGES}")];
+    assert_eq!(lines(&plan(&given_up, &world).unwrap()), both);
+    assert_eq!(lines(&teardown(&given_up, &world)), both);
 }
