@@ -49,6 +49,16 @@ fn layers_binaries_states_and_functions_agree() {
 }
 
 #[test]
+fn between_two_looks_the_machines_wait_as_long_as_is_counted() {
+    for name in ["provision", "rollout"] {
+        let machine = machine(name);
+        let waits: Vec<_> = states(&machine).into_iter().filter(|(_, state)| state["Type"] == "Wait").collect();
+        assert_eq!(waits.len(), 1, "{name}");
+        assert_eq!(waits[0].1["Seconds"], skydeck_core::verdict::WAIT_SECONDS, "{name}");
+    }
+}
+
+#[test]
 fn what_cargo_lambda_deploys_is_what_is_installed() {
     let text = std::fs::read_to_string(root().join("functions/Cargo.toml")).expect("the manifest");
     let manifest: toml::Table = text.parse().expect("TOML");
