@@ -83,13 +83,22 @@ impl Rig {
     /// # Panics
     /// Where one of these fails.
     pub async fn installed_at(speed: Option<f64>) -> Self {
+        let rig = Self::start_at(speed).await;
+        rig.install().await;
+        rig
+    }
+
+    /// Builds what is missing, and installs skydeck; again, where something of it was lost.
+    ///
+    /// # Panics
+    /// Where one of these fails.
+    pub async fn install(&self) {
         let built = package::build_here(&root(), &install::binaries()).await.expect("the functions can be built");
         let directory = built.values().find_map(|path| path.parent()).expect("there are functions").to_owned();
-        let rig = Self::start_at(speed).await;
+
         let arguments = ["bootstrap", "--architecture", Architecture::HOST.name(), "--binaries"];
-        let installed = rig.command(arguments).arg(directory).output().await.expect("skydeck can be started");
+        let installed = self.command(arguments).arg(directory).output().await.expect("skydeck can be started");
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-        rig
     }
 
     /// Starts a sandbox.
