@@ -73,7 +73,7 @@ fn what_cargo_lambda_deploys_is_what_is_installed() {
 }
 
 #[test]
-fn no_parallel_carries_what_the_emulator_would_ignore() {
+fn no_state_carries_what_the_emulator_would_ignore() {
     let machines = MACHINES.map(machine);
     let all: Vec<_> = machines.iter().flat_map(states).collect();
     let parallels: Vec<_> = all.iter().filter(|(_, state)| state["Type"] == "Parallel").collect();
@@ -82,6 +82,9 @@ fn no_parallel_carries_what_the_emulator_would_ignore() {
         for key in ["Output", "Assign", "Arguments"] {
             assert!(state.get(key).is_none(), "{name} has {key}");
         }
+    }
+    for (name, state) in all.iter().filter(|(_, state)| state["Type"] == "Succeed") {
+        assert!(state.get("Output").is_none(), "{name} has an output of its own");
     }
 }
 
