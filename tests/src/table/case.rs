@@ -20,6 +20,8 @@ pub enum Kind {
     Applies,
     /// EventBridge may not start anything: events end in the dead-letter queue.
     DeadLetters,
+    /// Executions that are stopped.
+    Deaths,
     /// People have their say.
     People,
     /// Parameters change.
@@ -68,6 +70,8 @@ pub(super) enum Step {
     Settled,
     /// The sweep's schedule fires.
     Sweep,
+    /// Its executions that run are stopped, as nobody should.
+    Stop,
     /// Somebody calls the command, with `SERVICE` and `DIGEST:<image>` filled in.
     Command(&'static [&'static str]),
     /// The service's parameter is given a value, or deleted.
@@ -161,6 +165,12 @@ impl Case {
         self
     }
 
+    /// A rollout starts and is never told how it ended.
+    pub(super) fn untold(mut self) -> Self {
+        self.started = self.started.start() + 1..=self.started.end() + 1;
+        self
+    }
+
     pub(super) fn serves(mut self, image: &'static str) -> Self {
         self.serves = Some(image);
         self
@@ -194,6 +204,7 @@ impl Kind {
             Kind::Together => "together",
             Kind::Applies => "applies",
             Kind::DeadLetters => "dead letters",
+            Kind::Deaths => "deaths",
             Kind::People => "people",
             Kind::Secrets => "secrets",
         }

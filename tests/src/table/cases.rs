@@ -22,7 +22,8 @@ const LATE: &str = "its tasks were healthy, so that ECS let the old ones go, and
 /// All of them.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [images(), rejected(), events(), together(), by_tag(), applies(), dead_letters(), people(), secrets()].concat()
+    [images(), rejected(), events(), together(), by_tag(), applies(), dead_letters(), deaths(), people(), secrets()]
+        .concat()
 }
 
 fn verdict(case: Case, image: &'static str, behaves: &'static str) -> Case {
@@ -301,6 +302,19 @@ fn dead_letters() -> Vec<Case> {
     ]
 }
 
+fn deaths() -> Vec<Case> {
+    let died = |label, behaves| {
+        let case = Case::new(Kind::Deaths, Before::Good, USUAL, label);
+        case.push("v2", behaves).then(Step::Started(1)).then(Step::Stop).untold()
+    };
+    vec![
+        died("a good one dies, and the sweep finds it", "healthy").then(Step::Sweep).told("v2", Succeeded),
+        died("a bad one dies, and the sweep finds it", "hang").then(Step::Sweep).told("v2", RolledBack),
+        died("a bad one dies, and a good one is pushed", "hang").push("v3", "healthy").told("v3", Succeeded),
+        died("a good one dies, and a bad one is pushed", "healthy").push("v3", "crash").told("v3", RolledBack),
+    ]
+}
+
 fn people() -> Vec<Case> {
     let case = |label| Case::new(Kind::People, Before::Good, USUAL, label);
     vec![
@@ -311,7 +325,7 @@ fn people() -> Vec<Case> {
             .then(Step::Command(&["rollback", "SERVICE"]))
             .told("v1", Succeeded)
             .then(Step::Again { image: "v2", tag: "v2-again" })
-            .ignored("was rejected before")
+            .ignored("a person chose another image")
             .then(Step::Settled)
             .then(Step::Sweep),
         case("a rollback while a bad one rolls out")

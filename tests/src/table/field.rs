@@ -152,8 +152,9 @@ impl Field {
 
     /// Watches the state machines for as long as something else is done.
     pub(super) async fn watching<T>(&self, work: impl Future<Output = T>) -> T {
+        // A sweep that is seen to have ended has started by then what it starts.
         let machines =
-            ["rollout", "sweep"].map(|name| format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-{name}"));
+            ["sweep", "rollout"].map(|name| format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-{name}"));
         tokio::select! {
             done = work => done,
             never = watch(&self.stage.rig.aws.sfn, &machines, &self.runs) => match never {},

@@ -14,6 +14,7 @@ use std::thread;
 
 use futures::StreamExt;
 use futures::stream;
+use sha2::{Digest, Sha256};
 use tokio::sync::Barrier;
 
 use crate::matrix::alone;
@@ -52,6 +53,23 @@ pub fn run(cases: Vec<Case>, workers: usize, mut tell: impl FnMut(Outcome)) {
             tell(outcome);
         }
     });
+}
+
+/// So many of the cases that share a platform, by chance as the seed has it: of each kind as many as of every other.
+#[must_use]
+pub fn sample(cases: Vec<Case>, count: usize, seed: u64) -> Vec<Case> {
+    let mut kinds: BTreeMap<Kind, Vec<(Vec<u8>, Case)>> = BTreeMap::new();
+    for case in cases.into_iter().filter(|case| !case.kind.is_apart()) {
+        let lot = Sha256::digest(format!("{seed} {}", case.name())).to_vec();
+        kinds.entry(case.kind).or_default().push((lot, case));
+    }
+    let mut drawn: Vec<(usize, Vec<u8>, Case)> = Vec::new();
+    for mut cases in kinds.into_values() {
+        cases.sort_by(|one, other| one.0.cmp(&other.0));
+        drawn.extend(cases.into_iter().enumerate().map(|(row, (lot, case))| (row, lot, case)));
+    }
+    drawn.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+    drawn.into_iter().take(count).map(|(_, _, case)| case).collect()
 }
 
 /// Which cases share a platform: those that change something for all of them are among their like.

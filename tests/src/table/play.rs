@@ -1,5 +1,6 @@
 //! One case, from what ran before to what serves at the end.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ use super::watch::{Run, pause};
 
 /// How long anything may take until a case is given up, in real time: a busy machine included.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// After so long without anything going on, nothing comes any more: an apply may take some seconds to its first rollout.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// An image that was pushed.
 struct Known {
@@ -68,9 +72,7 @@ impl<'a> Play<'a> {
         for step in &self.case.steps {
             self.step(step).await?;
         }
-        let ended = self.until("all rollouts end as the label says", || self.is_quiet() && self.compare().0.is_empty());
-        // What came instead is told below.
-        let _ = ended.await;
+        self.end().await?;
         let (missing, surplus) = self.compare();
         wrong.extend(missing.iter().map(|told| format!("{} was not told as {}", told.image, told.verdict.words())));
         wrong.extend(surplus.iter().map(|(image, verdict)| format!("{image} was told as {}", verdict.words())));
@@ -89,6 +91,19 @@ impl<'a> Play<'a> {
             wrong.extend(self.fewest(since).await?);
         }
         Ok(())
+    }
+
+    /// Waits until all has ended as the label says, or otherwise: what has come instead is told later.
+    async fn end(&self) -> Result<(), String> {
+        let quiet = Cell::new(Instant::now());
+        let is_over = || {
+            if !self.is_quiet() {
+                quiet.set(Instant::now());
+                return false;
+            }
+            self.compare().0.is_empty() || quiet.get().elapsed() > QUIET
+        };
+        self.until("all rollouts end", is_over).await
     }
 
     /// Brings about what ran before.
@@ -127,6 +142,7 @@ impl<'a> Play<'a> {
             Step::Started(count) => self.until("a rollout starts", || self.started() - self.begun >= *count).await,
             Step::Settled => self.until("everything ends", || self.is_quiet()).await,
             Step::Sweep => self.sweep().await,
+            Step::Stop => self.stop().await,
             Step::Command(words) => self.command(words).await,
             Step::Parameter(Some(value)) => self.field.give(&self.service, value).await,
             Step::Parameter(None) => self.field.forget(&self.service).await,
@@ -163,6 +179,14 @@ impl<'a> Play<'a> {
         let before = self.field.runs().iter().filter(|run| run.is_sweep()).count();
         self.field.stage.rig.sandbox.fire("skydeck-sweep").await.map_err(|error| error.to_string())?;
         self.until("the sweep ends", || ended() > before).await
+    }
+
+    async fn stop(&self) -> Result<(), String> {
+        for run in self.runs().into_iter().filter(Run::is_running) {
+            let request = self.field.stage.rig.aws.sfn.stop_execution().execution_arn(run.arn);
+            request.send().await.map_err(|error| format!("{error:?}"))?;
+        }
+        Ok(())
     }
 
     async fn command(&self, words: &[&str]) -> Result<(), String> {
