@@ -228,7 +228,9 @@ impl<'a> Play<'a> {
         [repository.clone(), parameter(&self.service)].iter().all(|name| {
             let events = self.field.stage.rig.sandbox.events().into_iter().filter(|event| {
                 let detail = &event.envelope.detail;
-                let starts = detail["action-type"] == "PUSH" || detail["operation"] == "Update";
+                let starts = ["PUSH", "Create", "Update"]
+                    .iter()
+                    .any(|word| detail["action-type"] == *word || detail["operation"] == *word);
                 starts && (detail["repository-name"] == *name || detail["name"] == *name)
             });
             let (waiting, delivered) = events
