@@ -13,6 +13,8 @@ const TIGHT: Size = Size { desired: 2, minimum: 50, maximum: 100 };
 const LOOSE: Size = Size { desired: 4, minimum: 50, maximum: 200 };
 /// As the internal services of `SkyFox` have it.
 const USUAL: Size = Size { desired: 2, minimum: 50, maximum: 150 };
+/// One task, which goes before the next one comes.
+const SINGLE: Size = Size { desired: 1, minimum: 0, maximum: 100 };
 /// No gap at all, and room for one task more.
 const CLOSE: Size = Size { desired: 3, minimum: 100, maximum: 150 };
 
@@ -37,7 +39,7 @@ fn verdict(case: Case, image: &'static str, behaves: &'static str) -> Case {
 }
 
 fn images() -> Vec<Case> {
-    let table: [(Before, Size, &[&str]); 6] = [
+    let table: [(Before, Size, &[&str]); 7] = [
         (
             Before::Good,
             CAREFUL,
@@ -58,6 +60,7 @@ fn images() -> Vec<Case> {
         (Before::Good, TIGHT, &["healthy", "crash", "crash-later", "error", "wrong-path", "hang"]),
         (Before::Good, LOOSE, &["healthy", "large:60", "crash-later", "too-big"]),
         (Before::Good, CLOSE, &["healthy", "error"]),
+        (Before::Good, SINGLE, &["healthy", "crash-later"]),
         (
             Before::Nothing,
             USUAL,
@@ -205,6 +208,17 @@ fn together() -> Vec<Case> {
             .maybe("v2", Superseded)
             .maybe("v3", Superseded)
             .told("v4", Succeeded),
+        case("one that ends later, then a good one")
+            .push("v2", "crash-later")
+            .then(Step::Started(1))
+            .push("v3", "healthy")
+            .told("v2", Superseded)
+            .told("v3", Succeeded),
+        case("a sweep while a good one rolls out")
+            .push("v2", "healthy")
+            .then(Step::Started(1))
+            .then(Step::Sweep)
+            .told("v2", Succeeded),
         case("the same image by two tags")
             .push("v2", "healthy")
             .then(Step::Again { image: "v2", tag: "v2-again" })
@@ -344,6 +358,19 @@ fn people() -> Vec<Case> {
             .then(Step::Command(&["resume", "SERVICE"]))
             .then(Step::Sweep)
             .told("v2", Succeeded),
+        case("suspended while a bad one rolls out")
+            .push("v2", "crash")
+            .then(Step::Started(1))
+            .then(Step::Command(&["suspend", "SERVICE"]))
+            .told("v2", RolledBack),
+        case("an older one is asked for while a newer one rolls out")
+            .push("v2", "healthy")
+            .then(Step::Started(1))
+            .then(Step::Command(&["rollout", "SERVICE", "--image", "DIGEST:v1", "--no-follow"]))
+            .told("v2", Superseded)
+            .told("v1", Succeeded)
+            .then(Step::Settled)
+            .then(Step::Sweep),
         Case::new(Kind::People, Before::Rejected, USUAL, "a rejected one is asked for, and is still bad")
             .then(Step::Command(&["rollout", "SERVICE", "--image", "DIGEST:v2", "--no-follow"]))
             .told("v2", RolledBack),
