@@ -7,5 +7,6 @@ pub mod probe;
 mod rig;
 pub mod rollouts;
 pub mod skyfox;
+pub mod table;
 
 pub use rig::{Ended, Rig, acm, binaries, root};

@@ -49,6 +49,16 @@ fn layers_binaries_states_and_functions_agree() {
 }
 
 #[test]
+fn between_two_looks_the_machines_wait_as_long_as_is_counted() {
+    for name in ["provision", "rollout"] {
+        let machine = machine(name);
+        let waits: Vec<_> = states(&machine).into_iter().filter(|(_, state)| state["Type"] == "Wait").collect();
+        assert_eq!(waits.len(), 1, "{name}");
+        assert_eq!(waits[0].1["Seconds"], skydeck_core::verdict::WAIT_SECONDS, "{name}");
+    }
+}
+
+#[test]
 fn what_cargo_lambda_deploys_is_what_is_installed() {
     let text = std::fs::read_to_string(root().join("functions/Cargo.toml")).expect("the manifest");
     let manifest: toml::Table = text.parse().expect("TOML");
@@ -63,7 +73,7 @@ fn what_cargo_lambda_deploys_is_what_is_installed() {
 }
 
 #[test]
-fn no_parallel_carries_what_the_emulator_would_ignore() {
+fn no_state_carries_what_the_emulator_would_ignore() {
     let machines = MACHINES.map(machine);
     let all: Vec<_> = machines.iter().flat_map(states).collect();
     let parallels: Vec<_> = all.iter().filter(|(_, state)| state["Type"] == "Parallel").collect();
@@ -72,6 +82,9 @@ fn no_parallel_carries_what_the_emulator_would_ignore() {
         for key in ["Output", "Assign", "Arguments"] {
             assert!(state.get(key).is_none(), "{name} has {key}");
         }
+    }
+    for (name, state) in all.iter().filter(|(_, state)| state["Type"] == "Succeed") {
+        assert!(state.get("Output").is_none(), "{name} has an output of its own");
     }
 }
 

@@ -76,6 +76,7 @@ async fn see(
         running: count(running.len()),
         others: count(wanted.iter().filter(|task| !is_ours(task)).count()),
         stranger: None,
+        youngest: running.iter().filter_map(|task| task.started_at()?.to_millis().ok()).max(),
         ports: running.iter().flat_map(|task| ports(task)).collect(),
         targets,
         stops: stopped.iter().filter(is_ours).map(stop).filter(|stop| stop.at >= began).collect(),

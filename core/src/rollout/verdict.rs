@@ -7,12 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::stop::{Kind, Stop};
 use crate::layer::service::short;
-use crate::verdict::{Check, Fault, Name, Outcome, Questions, ROUNDS, Status, Streak, Target, Verification};
+use crate::verdict::{
+    Check, Fault, Name, Outcome, Questions, ROUNDS, Status, Streak, Target, Verification, WAIT_SECONDS,
+};
 
 /// Good looks in a row that make a success.
 const GOOD_LOOKS: u32 = 3;
 /// For each task of the released definition that has stopped by its own fault, so many more: it may stop again.
 const PER_STOP: u32 = 12;
+/// Seconds for which every task of the release has to run. What is wrong with a program that comes up mostly shows within its first
+/// minute: connections time out after 30 or 60 seconds by default, and a start that takes too much memory is over. ECS's own
+/// circuit breaker looks at a task no longer than until it is healthy.
+const STEADY_SECONDS: u32 = 75;
 /// What ECS says of a service where no instance has room for a task.
 const NO_ROOM: &str = "unable to place a task";
 /// Looks in which AWS may still tell of the service as it was before the release.
@@ -33,6 +39,8 @@ pub struct Sight {
     pub others: u32,
     /// A digest that a task of the released definition runs and should not.
     pub stranger: Option<String>,
+    /// When the youngest of them began to run, in milliseconds since 1970.
+    pub youngest: Option<i64>,
     /// Host ports of the tasks that run: how their targets are known.
     pub ports: Vec<u16>,
     /// The targets of the service's target group.
@@ -68,14 +76,22 @@ pub fn look(
 ) -> Verification {
     let mut checks = Vec::new();
     let mut fault = None;
-    for (name, (outcome, evidence, whose)) in table(released, sight, round) {
+    let steady = steady(sight, before);
+    for (name, (outcome, evidence, whose)) in table(released, sight, round, steady) {
         fault = fault.or(whose.filter(|_| outcome == Outcome::Failed));
         checks.push(Check { service: released.service.into(), check: name, outcome, evidence });
     }
     let asks = if sight.desired == 0 { (Questions::default(), Questions::default()) } else { (outside, inside) };
+    let is_young = |check: &Check| check.check == Name::Steady && check.outcome == Outcome::NotYet;
+    let only_young = checks.iter().all(|check| check.outcome < Outcome::NotYet || is_young(check));
     let mut seen = Verification::of(round, checks, asks.0, asks.1);
+    if only_young && seen.asks && seen.status == Status::Waiting {
+        // What serves already is asked already: bad answers are told as early.
+        seen.status = Status::Serving;
+    }
     let stops = u32::try_from(faults(sight).count()).unwrap_or(u32::MAX);
-    seen.streak = Streak { needed: GOOD_LOOKS.saturating_add(stops.saturating_mul(PER_STOP)), ..before.clone() };
+    let needed = GOOD_LOOKS.saturating_add(stops.saturating_mul(PER_STOP));
+    seen.streak = Streak { needed, youngest: sight.youngest, steady, ..before.clone() };
     if seen.status != Status::Serving {
         (seen.streak.good, seen.streak.unanswered) = (0, 0);
     }
@@ -98,7 +114,7 @@ fn is_superseded(released: &Released<'_>, sight: &Sight, round: u32) -> bool {
 type Finding = (Outcome, String, Option<Fault>);
 
 /// The named checks, in the order in which they are told.
-fn table(released: &Released<'_>, sight: &Sight, round: u32) -> Vec<(Name, Finding)> {
+fn table(released: &Released<'_>, sight: &Sight, round: u32, steady: u32) -> Vec<(Name, Finding)> {
     if sight.definition != released.definition {
         let evidence = format!("the service runs {}", short(&sight.definition));
         return vec![(Name::Definition, (Outcome::NotYet, evidence, None))];
@@ -113,7 +129,23 @@ fn table(released: &Released<'_>, sight: &Sight, round: u32) -> Vec<(Name, Findi
         (Name::Tasks, tasks(sight, round)),
         (Name::Digest, digest(sight)),
         (Name::Targets, targets(sight)),
+        (Name::Steady, young(steady)),
     ]
+}
+
+/// For how long the youngest task is known to run: the seconds that were waited while it was that. When it began only says
+/// whether it is the same one; no clock is compared with another.
+fn steady(sight: &Sight, before: &Streak) -> u32 {
+    let same = sight.youngest.is_some() && sight.youngest == before.youngest;
+    if same { before.steady.saturating_add(WAIT_SECONDS) } else { 0 }
+}
+
+fn young(steady: u32) -> Finding {
+    if steady < STEADY_SECONDS {
+        let evidence = format!("the youngest task runs for {steady} of {STEADY_SECONDS} seconds");
+        return (Outcome::NotYet, evidence, None);
+    }
+    (Outcome::Ok, format!("every task runs for {steady} seconds"), None)
 }
 
 fn tasks(sight: &Sight, round: u32) -> Finding {

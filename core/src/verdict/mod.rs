@@ -12,8 +12,10 @@ mod tests;
 pub use answer::{Answer, Answers, Expected, Question, Questions, judge};
 pub use service::{Seen, Target, look};
 
-/// How many looks a run takes before it gives up. Between two of them the state machine waits for five seconds, so that
-/// this is some twenty minutes: instances that have yet to come, and grace periods, are in it.
+/// How long the state machines wait between two looks.
+pub const WAIT_SECONDS: u32 = 5;
+/// How many looks a run takes before it gives up: with the waits between them some twenty minutes, in which there are instances
+/// that have yet to come, and grace periods.
 pub const ROUNDS: u32 = 240;
 
 /// What a check came to.
@@ -46,6 +48,8 @@ pub enum Name {
     Digest,
     /// Every target of theirs is healthy.
     Targets,
+    /// Each of them has run for some time.
+    Steady,
     /// It answers through its load balancer.
     Answers,
 }
@@ -59,6 +63,7 @@ impl fmt::Display for Name {
             Name::Tasks => "tasks",
             Name::Digest => "digest",
             Name::Targets => "targets",
+            Name::Steady => "steady",
             Name::Answers => "answers",
         })
     }
@@ -113,6 +118,10 @@ pub struct Streak {
     pub unanswered: u32,
     /// Whether the answers were bad before anything was released: then they are a warning and no reason to fail.
     pub lenient: bool,
+    /// When the task began to run that was the youngest in the last look, in milliseconds since 1970.
+    pub youngest: Option<i64>,
+    /// For how many seconds it was waited since it was first seen to be that.
+    pub steady: u32,
 }
 
 /// What `Observe` and `Ask` hand on.

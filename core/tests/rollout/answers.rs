@@ -5,7 +5,7 @@ use skydeck_core::verdict::{
     Answer, Answers, Expected, Fault, Question, Questions, Status, Streak, Verification, judge,
 };
 
-use crate::verdicts::{DEFINITION, serving};
+use crate::verdicts::{DEFINITION, serving, steady};
 
 fn questions() -> Questions {
     let question = Question {
@@ -20,7 +20,10 @@ fn questions() -> Questions {
 
 /// Look after look at what is seen, with the statuses that are answered.
 fn looks(sight: &Sight, lenient: bool, statuses: &[u16]) -> Vec<Verification> {
-    let mut streak = Streak { lenient, ..Streak::default() };
+    looks_after(Streak { lenient, ..steady() }, sight, statuses)
+}
+
+fn looks_after(mut streak: Streak, sight: &Sight, statuses: &[u16]) -> Vec<Verification> {
     let released = Released { service: "backend", definition: DEFINITION };
     let asked = |(round, status): (u32, &u16)| {
         let seen = look(&released, sight, round, &streak, (questions(), Questions::default()));
@@ -52,6 +55,15 @@ fn five_bad_answers_in_a_row_are_the_images_fault() {
     let last = &seen[9];
     assert_eq!((last.status, last.fault), (Status::Failed, Some(Fault::Image)));
     assert_eq!(last.summary, "service backend: answers: http://backend/health answers 500, not 200");
+}
+
+#[test]
+fn young_tasks_are_asked_too_so_that_bad_answers_fail_as_early() {
+    let seen = looks_after(Streak::default(), &serving(), &[500; 5]);
+    assert_eq!((seen[4].status, seen[4].fault), (Status::Failed, Some(Fault::Image)));
+    assert_eq!(seen[4].summary, "service backend: answers: http://backend/health answers 500, not 200");
+    let good = statuses(&looks_after(Streak::default(), &serving(), &[200; 16]));
+    assert_eq!(good, [&[Status::Waiting; 15][..], &[Status::Serving]].concat());
 }
 
 #[test]

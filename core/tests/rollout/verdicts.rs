@@ -19,15 +19,25 @@ pub(crate) fn serving() -> Sight {
         definition: DEFINITION.into(),
         desired: 2,
         running: 2,
+        youngest: Some(1),
         ports: vec![32768, 32769],
         targets: vec![target(32768, "healthy"), target(32769, "healthy")],
         ..Sight::default()
     }
 }
 
+/// What was seen until now where the tasks have run long enough.
+pub(crate) fn steady() -> Streak {
+    Streak { youngest: serving().youngest, steady: 75, ..Streak::default() }
+}
+
 fn seen(round: u32, sight: &Sight) -> Verification {
+    after(&steady(), round, sight)
+}
+
+fn after(before: &Streak, round: u32, sight: &Sight) -> Verification {
     let released = Released { service: "backend", definition: DEFINITION };
-    look(&released, sight, round, &Streak::default(), (Questions::default(), Questions::default()))
+    look(&released, sight, round, before, (Questions::default(), Questions::default()))
 }
 
 fn with(spoil: impl FnOnce(&mut Sight)) -> Sight {
@@ -62,7 +72,31 @@ fn a_good_look_is_one_of_three() {
     let found = seen(5, &serving());
     assert_eq!((found.status, found.streak.needed, found.streak.good), (Status::Serving, 3, 0));
     let named: Vec<(Name, Outcome)> = found.checks.iter().map(|check| (check.check, check.outcome)).collect();
-    assert_eq!(named, [Name::Definition, Name::Tasks, Name::Digest, Name::Targets].map(|name| (name, Outcome::Ok)));
+    let all = [Name::Definition, Name::Tasks, Name::Digest, Name::Targets, Name::Steady];
+    assert_eq!(named, all.map(|name| (name, Outcome::Ok)));
+}
+
+#[test]
+fn every_task_has_to_run_for_a_while_by_the_seconds_that_were_waited() {
+    let mut streak = Streak::default();
+    let mut looks = (0..).map(|round| {
+        let found = after(&streak, round, &serving());
+        streak = found.streak.clone();
+        (found.status, found.summary)
+    });
+    for seconds in (0..75).step_by(5) {
+        let text = format!("service backend: the youngest task runs for {seconds} of 75 seconds");
+        assert_eq!(looks.next(), Some((Status::Waiting, text)));
+    }
+    assert_eq!(looks.next(), Some((Status::Serving, String::new())));
+}
+
+#[test]
+fn a_task_that_began_later_begins_the_while_anew() {
+    let other = with(|sight| sight.youngest = Some(2));
+    assert_eq!((seen(5, &other).status, seen(5, &other).streak.steady), (Status::Waiting, 0));
+    let none = with(|sight| (sight.running, sight.youngest) = (0, None));
+    assert_eq!(after(&seen(5, &none).streak, 6, &none).streak.steady, 0);
 }
 
 #[test]

@@ -159,7 +159,7 @@ pub fn run_real(cases: Vec<Case>, mut tell: impl FnMut(Outcome) + Send) {
 }
 
 /// Runs on a thread and a runtime of its own.
-fn alone<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
+pub(crate) fn alone<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
     let run = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime can be made").block_on(work())

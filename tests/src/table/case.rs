@@ -1,0 +1,222 @@
+//! What is tried, and what is true of it: who labels a case knows which images serve and which do not.
+
+use std::ops::RangeInclusive;
+
+use serde::Serialize;
+use skydeck_core::rollout::ledger::Verdict;
+use skydeck_sandbox::EventFaultKind;
+
+/// What a case is about; a sample has some of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// How an image behaves.
+    Images,
+    /// What becomes of events.
+    Events,
+    /// Pushes while others roll out.
+    Together,
+    /// The platform file is applied meanwhile.
+    Applies,
+    /// EventBridge may not start anything: events end in the dead-letter queue.
+    DeadLetters,
+    /// Executions that are stopped.
+    Deaths,
+    /// People have their say.
+    People,
+    /// Parameters change.
+    Secrets,
+}
+
+/// How many tasks, and how many of them a deployment may spare and add, in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) desired: u32,
+    pub(super) minimum: u32,
+    pub(super) maximum: u32,
+}
+
+impl Size {
+    /// As many targets as have to be healthy at any moment.
+    pub(super) fn fewest(self) -> u32 {
+        (self.desired * self.minimum).div_ceil(100)
+    }
+}
+
+/// What ran before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    Nothing,
+    /// `v1`, which is healthy.
+    Good,
+    /// `v1`, which is healthy, and `v2`, which crashed and was rejected.
+    Rejected,
+    /// `v1`, which crashed: nothing was ever verified.
+    OnlyRejected,
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Step {
+    /// An image is pushed by a tag.
+    Push { image: &'static str, tag: &'static str, behaves: &'static str },
+    /// An image that was pushed before is pushed again, by another tag.
+    Again { image: &'static str, tag: &'static str },
+    /// So many of the next pushes' events meet a fault; 0 is all of them.
+    Disturb(EventFaultKind, u32),
+    /// Waits until so many rollouts have started.
+    Started(usize),
+    /// Waits until everything that was begun has ended.
+    Settled,
+    /// The sweep's schedule fires.
+    Sweep,
+    /// Its executions that run are stopped, as nobody should.
+    Stop,
+    /// Somebody calls the command, with `SERVICE` and `DIGEST:<image>` filled in.
+    Command(&'static [&'static str]),
+    /// The service's parameter is given a value, or deleted.
+    Parameter(Option<&'static str>),
+    /// All cases of the stage come together, and the platform file is applied with other settings of every service.
+    Apply,
+    /// All come together, and EventBridge is not allowed to start rollouts any more.
+    Forbid,
+    /// All come together, and it is allowed to again.
+    Allow,
+}
+
+/// A rollout that is told, or may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) image: &'static str,
+    pub(super) verdict: Verdict,
+    pub(super) certain: bool,
+}
+
+/// One case.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What it is about.
+    pub kind: Kind,
+    /// What happens, in words.
+    pub label: String,
+    pub(super) size: Size,
+    pub(super) policy: &'static str,
+    pub(super) before: Before,
+    pub(super) steps: Vec<Step>,
+    pub(super) told: Vec<Told>,
+    pub(super) started: RangeInclusive<usize>,
+    pub(super) serves: Option<&'static str>,
+    pub(super) ignored: Vec<&'static str>,
+    /// Whether fewer targets than wanted may be healthy, and why nobody could help it.
+    pub(super) gap: Option<&'static str>,
+}
+
+impl Case {
+    pub(super) fn new(kind: Kind, before: Before, size: Size, label: impl Into<String>) -> Self {
+        let serves = matches!(before, Before::Good | Before::Rejected).then_some("v1");
+        Case {
+            kind,
+            label: label.into(),
+            size,
+            policy: "newest = true",
+            before,
+            steps: Vec::new(),
+            told: Vec::new(),
+            started: 0..=0,
+            serves,
+            ignored: Vec::new(),
+            gap: None,
+        }
+    }
+
+    /// The tag `live` decides, and nothing else.
+    pub(super) fn by_tag(mut self) -> Self {
+        self.policy = "tag = \"SERVICE.live\"";
+        self
+    }
+
+    pub(super) fn then(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    pub(super) fn push(self, image: &'static str, behaves: &'static str) -> Self {
+        self.then(Step::Push { image, tag: image, behaves })
+    }
+
+    /// This image is told so, and serves where it succeeded.
+    pub(super) fn told(mut self, image: &'static str, verdict: Verdict) -> Self {
+        self.told.push(Told { image, verdict, certain: true });
+        if verdict != Verdict::Refused {
+            self.started = self.started.start() + 1..=self.started.end() + 1;
+        }
+        if verdict == Verdict::Succeeded {
+            self.serves = Some(image);
+        }
+        self
+    }
+
+    /// It may be told so: two things happen at once, and either may be first.
+    pub(super) fn maybe(mut self, image: &'static str, verdict: Verdict) -> Self {
+        self.told.push(Told { image, verdict, certain: false });
+        if verdict != Verdict::Refused {
+            self.started = *self.started.start()..=self.started.end() + 1;
+        }
+        self
+    }
+
+    /// A rollout starts and is never told how it ended.
+    pub(super) fn untold(mut self) -> Self {
+        self.started = self.started.start() + 1..=self.started.end() + 1;
+        self
+    }
+
+    pub(super) fn serves(mut self, image: &'static str) -> Self {
+        self.serves = Some(image);
+        self
+    }
+
+    /// One execution ends with this reason for doing nothing.
+    pub(super) fn ignored(mut self, reason: &'static str) -> Self {
+        self.ignored.push(reason);
+        self
+    }
+
+    pub(super) fn gap(mut self, why: &'static str) -> Self {
+        self.gap = Some(why);
+        self
+    }
+
+    /// Its name, which is the label after what it is about.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}: {}", self.kind.name(), self.label)
+    }
+}
+
+impl Kind {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Images => "images",
+            Kind::Events => "events",
+            Kind::Together => "together",
+            Kind::Applies => "applies",
+            Kind::DeadLetters => "dead letters",
+            Kind::Deaths => "deaths",
+            Kind::People => "people",
+            Kind::Secrets => "secrets",
+        }
+    }
+
+    /// Whether its cases change what all services of a stage share, and need a stage of their own.
+    pub(super) fn is_apart(self) -> bool {
+        matches!(self, Kind::Applies | Kind::DeadLetters)
+    }
+}
+
+/// Whether an image that behaves so serves.
+pub(super) fn is_good(behaves: &str) -> bool {
+    matches!(behaves, "healthy" | "slow:3" | "large:60")
+}
