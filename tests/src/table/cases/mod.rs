@@ -1,7 +1,10 @@
 //! All cases, with their labels.
 
+mod pushes;
+
 use skydeck_core::rollout::ledger::Verdict::{Refused, RolledBack, Succeeded, Superseded};
-use skydeck_sandbox::EventFaultKind::{Delay, Double, Lose, Reorder};
+
+use pushes::{beside, by_tag, events, together};
 
 use super::case::{Before, Case, Kind, Size, Step, is_good};
 
@@ -24,8 +27,20 @@ const LATE: &str = "its tasks were healthy, so that ECS let the old ones go, and
 /// All of them.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [images(), rejected(), events(), together(), by_tag(), applies(), dead_letters(), deaths(), people(), secrets()]
-        .concat()
+    [
+        images(),
+        rejected(),
+        events(),
+        together(),
+        beside(),
+        by_tag(),
+        applies(),
+        dead_letters(),
+        deaths(),
+        people(),
+        secrets(),
+    ]
+    .concat()
 }
 
 fn verdict(case: Case, image: &'static str, behaves: &'static str) -> Case {
@@ -95,174 +110,6 @@ fn rejected() -> Vec<Case> {
             .ignored("was rejected before")
             .then(Step::Settled)
             .then(Step::Sweep),
-    ]
-}
-
-fn events() -> Vec<Case> {
-    let case = |label| Case::new(Kind::Events, Before::Good, USUAL, label);
-    let careful = |label| Case::new(Kind::Events, Before::Good, CAREFUL, label);
-    vec![
-        case("lost, good").then(Step::Disturb(Lose, 0)).push("v2", "healthy").then(Step::Sweep).told("v2", Succeeded),
-        case("lost, bad, and swept twice")
-            .then(Step::Disturb(Lose, 0))
-            .push("v2", "crash")
-            .then(Step::Sweep)
-            .told("v2", RolledBack)
-            .then(Step::Settled)
-            .then(Step::Sweep),
-        case("the second of two lost")
-            .push("v2", "healthy")
-            .then(Step::Started(1))
-            .then(Step::Disturb(Lose, 0))
-            .push("v3", "healthy")
-            .told("v2", Succeeded)
-            .then(Step::Settled)
-            .then(Step::Sweep)
-            .told("v3", Succeeded),
-        careful("doubled, good")
-            .then(Step::Disturb(Double { after: 0.0 }, 1))
-            .push("v2", "healthy")
-            .told("v2", Succeeded),
-        case("doubled late, good")
-            .then(Step::Disturb(Double { after: 600.0 }, 1))
-            .push("v2", "healthy")
-            .told("v2", Succeeded)
-            .ignored("runs already"),
-        case("doubled, bad").then(Step::Disturb(Double { after: 1.0 }, 1)).push("v2", "crash").told("v2", RolledBack),
-        case("doubled late, bad")
-            .then(Step::Disturb(Double { after: 900.0 }, 1))
-            .push("v2", "crash")
-            .told("v2", RolledBack)
-            .ignored("was rejected before"),
-        case("delayed, good")
-            .then(Step::Disturb(Delay { seconds: 120.0 }, 1))
-            .push("v2", "healthy")
-            .told("v2", Succeeded),
-        careful("delayed until after a newer one")
-            .then(Step::Disturb(Delay { seconds: 300.0 }, 1))
-            .push("v2", "healthy")
-            .push("v3", "healthy")
-            .told("v3", Succeeded)
-            .ignored("is not the image that the policy wants now"),
-        case("two good ones in reverse")
-            .then(Step::Disturb(Reorder { among: 2 }, 2))
-            .push("v2", "healthy")
-            .push("v3", "healthy")
-            .told("v3", Succeeded)
-            .ignored("is not the image that the policy wants now"),
-        case("a good one and a bad one in reverse")
-            .then(Step::Disturb(Reorder { among: 2 }, 2))
-            .push("v2", "healthy")
-            .push("v3", "crash")
-            .told("v3", RolledBack)
-            .ignored("is not the image that the policy wants now"),
-    ]
-}
-
-fn together() -> Vec<Case> {
-    let case = |label| Case::new(Kind::Together, Before::Good, USUAL, label);
-    let careful = |label| Case::new(Kind::Together, Before::Good, CAREFUL, label);
-    vec![
-        careful("two good ones, the second while the first rolls out")
-            .push("v2", "healthy")
-            .then(Step::Started(1))
-            .push("v3", "healthy")
-            .told("v2", Superseded)
-            .told("v3", Succeeded),
-        case("two good ones at once")
-            .push("v2", "healthy")
-            .push("v3", "healthy")
-            .maybe("v2", Superseded)
-            .told("v3", Succeeded),
-        careful("a good one, then a bad one")
-            .push("v2", "healthy")
-            .then(Step::Started(1))
-            .push("v3", "crash")
-            .told("v2", Superseded)
-            .told("v3", RolledBack),
-        case("a bad one, then a good one")
-            .push("v2", "hang")
-            .then(Step::Started(1))
-            .push("v3", "healthy")
-            .told("v2", Superseded)
-            .told("v3", Succeeded),
-        case("two bad ones")
-            .push("v2", "hang")
-            .then(Step::Started(1))
-            .push("v3", "crash")
-            .told("v2", Superseded)
-            .told("v3", RolledBack),
-        careful("three in a row")
-            .push("v2", "healthy")
-            .then(Step::Started(1))
-            .push("v3", "healthy")
-            .then(Step::Started(2))
-            .push("v4", "healthy")
-            .told("v2", Superseded)
-            .told("v3", Superseded)
-            .told("v4", Succeeded),
-        case("three at once, a bad one among them")
-            .push("v2", "healthy")
-            .push("v3", "hang")
-            .push("v4", "healthy")
-            .maybe("v2", Superseded)
-            .maybe("v3", Superseded)
-            .told("v4", Succeeded),
-        case("one that ends later, then a good one")
-            .push("v2", "crash-later")
-            .then(Step::Started(1))
-            .push("v3", "healthy")
-            .told("v2", Superseded)
-            .told("v3", Succeeded),
-        case("a sweep while a good one rolls out")
-            .push("v2", "healthy")
-            .then(Step::Started(1))
-            .then(Step::Sweep)
-            .told("v2", Succeeded),
-        case("the same image by two tags")
-            .push("v2", "healthy")
-            .then(Step::Again { image: "v2", tag: "v2-again" })
-            .told("v2", Succeeded),
-        case("an older one gets a tag, and stays the older one")
-            .push("v2", "healthy")
-            .told("v2", Succeeded)
-            .then(Step::Settled)
-            .then(Step::Again { image: "v1", tag: "v1-again" })
-            .ignored("is not the image that the policy wants now"),
-        Case::new(Kind::Together, Before::Nothing, USUAL, "two first images at once")
-            .push("v1", "healthy")
-            .push("v2", "healthy")
-            .maybe("v1", Superseded)
-            .told("v2", Succeeded),
-    ]
-}
-
-/// One tag decides: giving it to another image is what rolls out.
-fn by_tag() -> Vec<Case> {
-    let live = |image, behaves| Step::Push { image, tag: "live", behaves };
-    let case = |label| Case::new(Kind::Together, Before::Nothing, USUAL, label).by_tag().then(live("v1", "healthy"));
-    vec![
-        case("the tag goes back to an older image")
-            .told("v1", Succeeded)
-            .then(Step::Settled)
-            .then(live("v2", "healthy"))
-            .told("v2", Succeeded)
-            .then(Step::Settled)
-            .then(Step::Again { image: "v1", tag: "live" })
-            .told("v1", Succeeded),
-        case("the tag leaves a bad image while that rolls out")
-            .told("v1", Succeeded)
-            .then(Step::Settled)
-            .then(live("v2", "hang"))
-            .then(Step::Started(2))
-            .told("v2", Superseded)
-            .then(Step::Again { image: "v1", tag: "live" })
-            .told("v1", Succeeded),
-        case("another tag is nobody's business")
-            .told("v1", Succeeded)
-            .then(Step::Settled)
-            .push("v2", "healthy")
-            .ignored("is outside the service's policy"),
     ]
 }
 
