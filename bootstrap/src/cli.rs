@@ -221,6 +221,9 @@ pub struct Plan {
     /// Which platform, where the account has several and no file is given
     #[arg(long, value_name = "PLATFORM", conflicts_with = "file")]
     pub platform: Option<String>,
+    /// With the machine image that AWS recommends now, in place of the one that instances are pinned to
+    #[arg(long)]
+    pub refresh_ami: bool,
 }
 
 /// `apply`.
@@ -234,6 +237,9 @@ pub struct Apply {
     /// Apply this plan, with the file that it was made by, unless the account or the file have moved since
     #[arg(long, value_name = "ID", conflicts_with = "file")]
     pub plan: Option<String>,
+    /// Replace all instances by such with the machine image that AWS recommends now, without an interruption
+    #[arg(long, conflicts_with = "plan")]
+    pub refresh_ami: bool,
     /// Start the run and return
     #[arg(long)]
     pub no_follow: bool,

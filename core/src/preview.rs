@@ -20,6 +20,9 @@ pub struct Preview {
     pub summary: String,
     /// The platform file that it was made by.
     pub file: PlannedFile,
+    /// Whether instances are to be launched from the image that AWS recommended then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refresh_ami: bool,
     /// The layers, in the report's order.
     pub layers: Vec<LayerPlan>,
 }
@@ -88,6 +91,7 @@ impl Preview {
             counts,
             summary: counts.to_string(),
             file: PlannedFile { key: run.spec_key(), version: run.spec_version.clone(), before },
+            refresh_ami: run.refresh_ami,
             layers,
         }
     }
@@ -164,6 +168,7 @@ mod tests {
             spec_version: "v1".into(),
             file: None,
             approves: None,
+            refresh_ami: false,
         }
     }
 

@@ -94,6 +94,9 @@ pub struct Start {
     /// The plan that is to be applied as it was shown; with mode `apply`.
     #[serde(default)]
     pub plan: Option<String>,
+    /// Whether instances are to be launched from the image that AWS recommends now; a plan says it itself.
+    #[serde(default)]
+    pub refresh_ami: bool,
     /// The execution's name.
     pub execution: String,
     /// The execution's ARN.
@@ -133,6 +136,9 @@ pub struct Run {
     /// The plan that the run applies. As long as the mode is `plan`, it finds out whether that one still holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approves: Option<String>,
+    /// Whether instances are to be launched from the image that AWS recommends now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refresh_ami: bool,
 }
 
 impl Run {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use skydeck_core::layer::cluster::{
-    Capacity, Change, Cluster, Group, GroupSettings, Launch, Provider, Scaling, Template, World, facts, plan, teardown,
+    Capacity, Change, Cluster, Group, GroupSettings, Instance, Launch, Provider, Refresh, Scaling, Template, World,
+    facts, plan, teardown,
 };
 use skydeck_core::logs::LogGroup;
 use skydeck_core::plan::{Found, Plan, Ref, Refusal};
+use skydeck_core::scope::Scope;
 
 use crate::fixture::{changed, foreign, lines, scope, tags};
 
@@ -42,13 +44,22 @@ fn template() -> Template {
     }
 }
 
+fn instance(version: &str, ending: bool) -> Instance {
+    Instance { template: ("lt-1".into(), version.into()), instance_type: "t4g.small".into(), ending }
+}
+
+pub(crate) fn refresh(status: &str) -> Option<Refresh> {
+    Some(Refresh { status: status.into(), reason: "A reason.".into(), percent: 50, remaining: 1 })
+}
+
 fn group() -> Group {
     let mut tags = tags("auto-scaling-group", NAME, None);
     tags.insert("AmazonECSManaged".into(), String::new());
     Group {
         arn: "arn:asg/1".into(),
         desired: 2,
-        instances: 2,
+        instances: vec![instance("3", false), instance("3", false)],
+        refresh: None,
         going: false,
         template: ("lt-1".into(), "3".into()),
         settings: GroupSettings {
@@ -191,7 +202,7 @@ fn a_drifted_log_group_is_set_right() {
 }
 
 #[test]
-fn a_drifted_launch_template_gets_a_new_version_that_the_group_then_uses() {
+fn a_drifted_launch_template_gets_a_new_version_that_the_group_then_uses_and_its_instances_get() {
     let spoilt: [fn(&mut Launch); 7] = [
         |launch| launch.instance_type = "t4g.micro".into(),
         |launch| launch.profile = "arn:other".into(),
@@ -209,6 +220,7 @@ fn a_drifted_launch_template_gets_a_new_version_that_the_group_then_uses() {
                 format!("0 ~ launch template {NAME}"),
                 format!("1 ~ launch template {NAME} after 0"),
                 format!("2 ~ Auto Scaling group {NAME} after 0"),
+                format!("3 ~ Auto Scaling group {NAME} after 0 2"),
             ]
         );
     }
@@ -217,14 +229,130 @@ fn a_drifted_launch_template_gets_a_new_version_that_the_group_then_uses() {
 #[test]
 fn a_version_whose_answer_was_lost_is_taken_up() {
     let plan = after(|world| world.template.as_mut().unwrap().latest = 4);
-    assert_eq!(lines(&plan), [format!("0 ~ launch template {NAME}"), format!("1 ~ Auto Scaling group {NAME}")]);
+    assert_eq!(
+        lines(&plan),
+        [
+            format!("0 ~ launch template {NAME}"),
+            format!("1 ~ Auto Scaling group {NAME}"),
+            format!("2 ~ Auto Scaling group {NAME} after 1"),
+        ]
+    );
 }
 
 #[test]
 fn a_newer_image_is_a_note_and_the_one_in_use_stays() {
     let plan = after(|world| world.recommended_ami = Some("ami-newer".into()));
     assert!(plan.is_empty());
-    assert_eq!(plan.notes, [format!("launch template {NAME} keeps ami-pinned; AWS now recommends ami-newer")]);
+    let note = "keeps ami-pinned; AWS now recommends ami-newer: `skydeck apply --refresh-ami` takes it";
+    assert_eq!(plan.notes, [format!("launch template {NAME} {note}")]);
+}
+
+#[test]
+fn a_newer_image_is_taken_by_who_asks_for_it() {
+    let scope = Scope { refresh_ami: true, ..scope() };
+    let mut world = standing();
+    assert!(plan(&scope, &world).unwrap().is_empty(), "it is in use already");
+    world.recommended_ami = Some("ami-newer".into());
+    let plan = plan(&scope, &world).unwrap();
+    let told = &plan.describe()[0].attributes;
+    assert_eq!((told.len(), told[0].name.as_str(), &told[0].new), (1, "ami", &Some("ami-newer".into())));
+    assert!(matches!(plan.steps.last().unwrap().change, Change::StartRefresh { .. }));
+    assert!(!plan.notes.iter().any(|note| note.contains("ami-")), "{:?}", plan.notes);
+}
+
+#[test]
+fn instances_of_an_earlier_version_are_replaced_and_nothing_else() {
+    let plan = after(|world| asg(world).instances = vec![instance("2", false), instance("3", false)]);
+    assert_eq!(changed(&plan), [format!("Auto Scaling group {NAME}: instances.version")]);
+    let told = &plan.describe()[0].attributes[0];
+    assert_eq!((&told.old, &told.new), (&Some("2".into()), &Some("3".into())));
+    let Change::StartRefresh { preferences, .. } = &plan.steps[0].change else { panic!("{:?}", plan.steps) };
+    assert_eq!(preferences.min_healthy_percent, 100);
+    assert!(preferences.max_healthy_percent > 100 && preferences.skip_matching);
+    let note = format!("1 of the 2 instances of Auto Scaling group {NAME} are replaced");
+    assert!(plan.notes[0].starts_with(&note), "{:?}", plan.notes);
+}
+
+#[test]
+fn another_instance_type_is_shown_with_the_instances_that_get_it() {
+    let mut scope = scope();
+    scope.platform.cluster.instances.instance_type = "t4g.medium".into();
+    let plan = plan(&scope, &standing()).unwrap();
+    let told = plan.describe().pop().unwrap().attributes;
+    let told: Vec<_> = told.iter().map(|told| (told.name.as_str(), told.old.clone(), told.new.clone())).collect();
+    let text = |text: &str| Some(text.into());
+    assert_eq!(
+        told,
+        [
+            ("instances.instance_type", text("t4g.small"), text("t4g.medium")),
+            ("instances.version", text("3"), text("new")),
+        ]
+    );
+}
+
+#[test]
+fn a_group_without_instances_has_nothing_to_replace() {
+    let plan = after(|world| {
+        world.template.as_mut().unwrap().settings.hop_limit = 2;
+        asg(world).instances.clear();
+    });
+    assert_eq!(plan.steps.len(), 3);
+}
+
+#[test]
+fn a_refresh_under_way_is_waited_for_whosever_it_is() {
+    for status in ["Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking", "SomethingNew"] {
+        let plan = after(|world| {
+            asg(world).instances[0] = instance("2", false);
+            asg(world).refresh = refresh(status);
+        });
+        assert!(plan.is_empty() && plan.later.is_empty(), "{:?}", plan.steps);
+        let wait =
+            format!("the instance refresh of Auto Scaling group {NAME} ({status}, 50 %, 1 instances to go: A reason)");
+        assert_eq!(plan.waits, [wait]);
+    }
+}
+
+#[test]
+fn the_group_gets_no_other_version_while_a_refresh_is_under_way() {
+    let plan = after(|world| {
+        world.template.as_mut().unwrap().settings.hop_limit = 2;
+        asg(world).instances[0] = instance("2", false);
+        asg(world).refresh = refresh("InProgress");
+    });
+    assert_eq!(lines(&plan), [format!("0 ~ launch template {NAME}"), format!("1 ~ launch template {NAME} after 0")]);
+    assert_eq!((plan.waits.len(), plan.later.len()), (1, 2));
+}
+
+#[test]
+fn a_refresh_that_was_given_up_is_started_anew_by_the_next_run_and_fails_this_one() {
+    for status in ["Failed", "Cancelled", "RollbackFailed", "RollbackSuccessful"] {
+        let mut world = standing();
+        asg(&mut world).instances[0] = instance("2", false);
+        asg(&mut world).refresh = refresh(status);
+        let next = plan(&scope(), &world).unwrap();
+        assert_eq!(next.steps.len(), 1);
+        assert!(next.notes[0].contains(&format!("({status}, 50 %: A reason)")), "{:?}", next.notes);
+        let this = Scope { done: next.describe(), ..scope() };
+        let refused = plan(&this, &world).unwrap_err();
+        assert!(refused.to_string().contains(status), "{refused}");
+        asg(&mut world).refresh = refresh("Successful");
+        assert_eq!(plan(&this, &world).unwrap().steps.len(), 1, "what it has left is replaced");
+    }
+}
+
+#[test]
+fn instances_of_an_earlier_version_are_gone_before_the_layer_is_done() {
+    let plan = after(|world| {
+        asg(world).instances.push(instance("2", true));
+        asg(world).refresh = refresh("Successful");
+    });
+    assert!(plan.is_empty());
+    assert_eq!(
+        plan.waits,
+        [format!("1 instances of Auto Scaling group {NAME} of an earlier version to be empty and terminate")]
+    );
+    assert_eq!(drift(|world| asg(world).instances.push(instance("3", true))), [""; 0], "managed scaling's");
 }
 
 #[test]
@@ -332,7 +460,7 @@ fn teardown_goes_one_stage_after_the_other() {
     };
     assert_eq!(stage(zero), waiting);
     let detached = vec!["0 ~ cluster skyfox-devprod".to_owned()];
-    assert_eq!(stage(|world| asg(world).instances = 0), (detached, 0));
+    assert_eq!(stage(|world| asg(world).instances.clear()), (detached, 0));
     assert_eq!(stage(|world| cluster(world).busy = true), waiting);
     let deleted = vec![format!("0 - capacity provider {NAME}")];
     let let_go = |world: &mut World| {

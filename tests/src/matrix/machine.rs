@@ -94,7 +94,15 @@ impl Machine {
         self.runs.set(self.runs.get() + 1);
         let execution = format!("run-{}", self.runs.get());
         let execution_arn = format!("arn:aws:states:ap-south-1:000000000000:execution:skydeck-provision:{execution}");
-        let start = Start { mode, file: None, plan: None, platform: Some(PLATFORM.into()), execution, execution_arn };
+        let start = Start {
+            mode,
+            file: None,
+            plan: None,
+            refresh_ami: false,
+            platform: Some(PLATFORM.into()),
+            execution,
+            execution_arn,
+        };
         let prepared = retried(async || run::prepare(&self.context, start.clone()).await, between).await?;
         Ok(Way { run: Some(prepared.run), facts: Facts::default(), reports: Vec::new() })
     }
