@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use skydeck_sandbox::Image;
-use skydeck_tests::{Rig, root};
 use skydeck_tests::rollouts::Stage;
+use skydeck_tests::{Rig, root};
 
 const GROUP: &str = "skyfox-devprod-instances";
 const NEWER: &str = "ami-0a2023ec5a6400002";
@@ -50,7 +50,7 @@ async fn ask_on_and_on(rig: &Rig, paths: &[(bool, String)], answers: &Mutex<u32>
                 other => failures.lock().expect("no panic").push(format!("{url}: {other:?}")),
             }
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
