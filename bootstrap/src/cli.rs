@@ -71,6 +71,7 @@ Examples:
   skydeck apply platforms/skyfox.toml            upload the file where it has changed, and apply it
   skydeck apply                                  apply the file that was uploaded last
   skydeck apply --plan ID                        apply what `skydeck plan` has shown, or refuse if anything moved since
+  skydeck apply --refresh-ami                    replace all instances by such with the newest image
   skydeck apply platforms/skyfox.toml --no-follow")]
     Apply(Apply),
     /// Remove everything of a platform, and follow the run
@@ -221,6 +222,9 @@ pub struct Plan {
     /// Which platform, where the account has several and no file is given
     #[arg(long, value_name = "PLATFORM", conflicts_with = "file")]
     pub platform: Option<String>,
+    /// Plan to launch instances from the image that AWS recommends now, in place of the one that they are pinned to
+    #[arg(long)]
+    pub refresh_ami: bool,
 }
 
 /// `apply`.
@@ -234,6 +238,9 @@ pub struct Apply {
     /// Apply this plan, with the file that it was made by, unless the account or the file have moved since
     #[arg(long, value_name = "ID", conflicts_with = "file")]
     pub plan: Option<String>,
+    /// Launch instances from the image that AWS recommends now, and replace those that run
+    #[arg(long, conflicts_with = "plan")]
+    pub refresh_ami: bool,
     /// Start the run and return
     #[arg(long)]
     pub no_follow: bool,

@@ -49,11 +49,14 @@ pub(crate) struct Order<'a> {
     /// The plan to be applied as it was shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) plan: Option<&'a str>,
+    /// Whether instances are to take the image that AWS recommends now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) refresh_ami: bool,
 }
 
 impl<'a> Order<'a> {
     pub(crate) fn new(mode: Mode, platform: &'a str) -> Self {
-        Order { mode, platform, file: None, plan: None }
+        Order { mode, platform, file: None, plan: None, refresh_ami: false }
     }
 }
 

@@ -91,6 +91,7 @@ mod tests {
             counts: Counts::default(),
             summary: String::new(),
             file: PlannedFile::default(),
+            refresh_ami: false,
             layers: vec![
                 layer(Layer::Network, vec![create], Vec::new()),
                 layer(Layer::Identity, Vec::new(), Vec::new()),

@@ -21,6 +21,9 @@ pub struct Preview {
     pub summary: String,
     /// The platform file that it was made by.
     pub file: PlannedFile,
+    /// Whether instances are to be launched from the image that AWS recommended then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refresh_ami: bool,
     /// The layers, in the report's order.
     pub layers: Vec<LayerPlan>,
 }
@@ -89,6 +92,7 @@ impl Preview {
             counts,
             summary: counts.to_string(),
             file: PlannedFile { key: run.spec_key(), version: run.spec_version.clone(), before },
+            refresh_ami: run.refresh_ami,
             layers,
         }
     }
@@ -186,6 +190,7 @@ mod tests {
             file: None,
             approves: None,
             drift: false,
+            refresh_ami: false,
         }
     }
 

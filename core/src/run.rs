@@ -97,6 +97,9 @@ pub struct Start {
     /// Plan by what was applied last, and tell of it where anything differs: the sweep's question; with mode `plan`.
     #[serde(default)]
     pub drift: bool,
+    /// Whether instances are to be launched from the image that AWS recommends now; a plan says it itself.
+    #[serde(default)]
+    pub refresh_ami: bool,
     /// The execution's name.
     pub execution: String,
     /// The execution's ARN.
@@ -139,6 +142,9 @@ pub struct Run {
     /// Whether the plan is told as drift.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drift: bool,
+    /// Whether instances are to be launched from the image that AWS recommends now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refresh_ami: bool,
 }
 
 impl Run {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::facts::Facts;
+use crate::plan::Description;
 use crate::spec::Platform;
 
 /// Tag that names the platform; with [`TAG_ENVIRONMENT`] the mark of ownership.
@@ -35,6 +36,12 @@ pub struct Scope {
     pub home: String,
     /// What earlier layers found or made.
     pub facts: Facts,
+    /// Whether instances are to be launched from the image that AWS recommends now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refresh_ami: bool,
+    /// What the run has changed in the layer already, in earlier attempts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<Description>,
 }
 
 impl Scope {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::child::{Child, free_port};
@@ -20,6 +21,8 @@ const AMENDMENTS: [(&str, &str); 6] = [
     ("tell.py", include_str!("tell.py")),
 ];
 const FACTS: &str = include_str!("facts.json");
+/// The public parameter that names the image for container instances.
+const AMI_PARAMETER: &str = "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id";
 
 /// What ministack answers. ECS and Auto Scaling are missing on purpose: it still checks who calls and whether they may,
 /// then says that the service is unsupported, and the sandbox answers itself.
@@ -78,6 +81,15 @@ impl Emulator {
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.id()
     }
+}
+
+/// Moves the image that AWS recommends for container instances: the emulator looks it up in its file of facts.
+pub(crate) fn recommend_ami(dir: &Path, image: &str) -> Result<(), Error> {
+    let mut facts: Value = serde_json::from_str(FACTS).unwrap_or_default();
+    facts["parameters"][AMI_PARAMETER] = image.into();
+    // In one step, so that nobody reads half of it.
+    let new = write(dir, "facts.json.new", &facts.to_string())?;
+    std::fs::rename(new, dir.join("facts.json")).map_err(Error::file(dir))
 }
 
 impl Settings<'_> {

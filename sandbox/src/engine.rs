@@ -79,6 +79,10 @@ async fn pass(shared: &Arc<Shared>, place: &Place, tasks: &mut JoinSet<()>) -> f
             }
         }
     }
+    for group in shared.asg.to_refresh(shared, place) {
+        let (shared, place) = (Arc::clone(shared), place.clone());
+        tasks.spawn(async move { shared.asg.refresh(&shared, &place, &group).await });
+    }
     let coming = shared.asg.next_change(place, now);
     due.min(coming).min(shared.alb.with(place, |table| table.next()))
 }

@@ -169,6 +169,18 @@ def name_versioning(responses):
     responses.get_bucket_versioning = amended
 
 
+def follow_public_parameters(ssm, path):
+    """AWS moves its public parameters, and so does who writes the file of facts anew."""
+    known = ssm._public_parameter
+
+    def public_parameter(name):
+        with open(path, encoding="utf-8") as file:
+            ssm._PUBLIC_AMI_PARAMETERS.update(json.load(file)["parameters"])
+        return known(name)
+
+    ssm._public_parameter = public_parameter
+
+
 if sys.argv[1] == "moto":
     from moto.s3.responses import S3Response
     from moto.server import main
@@ -188,7 +200,7 @@ else:
 
     with open(sys.argv[2], encoding="utf-8") as file:
         facts = json.load(file)
-    ssm._PUBLIC_AMI_PARAMETERS.update(facts["parameters"])
+    follow_public_parameters(ssm, sys.argv[2])
     for name, document in facts["policies"].items():
         arn = iam._AWS_MANAGED_POLICY_PREFIX + name
         iam._aws_managed_policies.setdefault(arn, iam._make_aws_managed_record(name, json.dumps(document)))

@@ -292,6 +292,14 @@ impl Sandbox {
         push::push(&self.shared, &place, &request).await
     }
 
+    /// Moves the image that AWS recommends for container instances.
+    ///
+    /// # Errors
+    /// When it cannot be written down for the emulator.
+    pub fn recommend_ami(&self, image: &str) -> Result<(), Error> {
+        emulator::recommend_ami(self.run.path(), image)
+    }
+
     /// The events so far, of AWS's services and of clients, in the order in which they happened.
     pub fn events(&self) -> Vec<Event> {
         self.events_since(0)

@@ -21,5 +21,7 @@ pub fn scope(name: &str) -> Scope {
         partition: "aws".into(),
         home: "skydeck-000000000000-ap-south-1".into(),
         facts: Facts::default(),
+        refresh_ami: false,
+        done: Vec::new(),
     }
 }

@@ -49,7 +49,7 @@ pub trait Work {
     fn facts(scope: &Scope, world: &Self::World) -> Facts;
 
     /// What a plan knows the world again by: all that was observed but what moves by itself.
-    fn fingerprint(world: &Self::World) -> String {
+    fn fingerprint(_scope: &Scope, world: &Self::World) -> String {
         fingerprint(world)
     }
 
@@ -104,7 +104,7 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
         Mode::Destroy => Ok(W::teardown(scope, world)),
     };
     let mut world = observe::<W>(clients, scope).await?;
-    let fingerprint = W::fingerprint(&world);
+    let fingerprint = W::fingerprint(scope, &world);
     let plan = want(&world)?;
     let descriptions = plan.describe();
     let (changes, mut error): (Vec<Description>, _) = if mode == Mode::Plan {

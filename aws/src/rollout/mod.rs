@@ -47,6 +47,8 @@ pub(crate) fn scope_of(context: &Context, applied: &Applied, execution: &str) ->
         partition: partition.to_owned(),
         home: context.home.bucket.clone(),
         facts: applied.facts.clone(),
+        refresh_ami: false,
+        done: Vec::new(),
     })
 }
 

@@ -21,8 +21,10 @@ pub async fn layer<W: Work>(context: &Context, input: LayerInput) -> Result<Laye
         return plan::<W>(context, &run, input.facts).await;
     }
     let key = run.key(&format!("{}.json", W::LAYER));
-    let (scope, mut journal) = try_join!(context.scope(&run, input.facts), context.home.read_json::<Journal>(&key))?;
+    let (mut scope, mut journal) =
+        try_join!(context.scope(&run, input.facts), context.home.read_json::<Journal>(&key))?;
     let before = journal.clone();
+    scope.done.clone_from(&before.changes);
     let attempt = converge::<W>(&context.clients, &scope, run.mode).await;
     journal.changes.extend(attempt.changes);
     journal.calls += attempt.report.calls;

@@ -61,6 +61,8 @@ impl Context {
             partition: partition.to_owned(),
             home: self.home.bucket.clone(),
             facts,
+            refresh_ami: run.refresh_ami,
+            done: Vec::new(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! `Prepare`: which platform, is its file right, may this run begin.
 
 use skydeck_core::placement;
-use skydeck_core::preview::PlannedFile;
+use skydeck_core::preview::Preview;
 use skydeck_core::run::{Mode, Prepared, Run, Start, spec_key};
 use skydeck_core::spec;
 
@@ -20,15 +20,20 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
         None => only_platform(context).await?,
     };
     let planned = match &start.plan {
-        Some(id) if start.mode == Mode::Apply => Some(unmoved_file(context, &platform, id).await?),
+        Some(_) if start.refresh_ami => {
+            return Err(Error::Input(
+                "a plan says itself whether the image is refreshed: `refresh_ami` goes without `plan`".into(),
+            ));
+        }
+        Some(id) if start.mode == Mode::Apply => Some(unmoved_plan(context, &platform, id).await?),
         Some(_) => return Err(Error::Input("`plan` goes with mode apply only".into())),
         None => None,
     };
     let own = spec_key(&platform);
-    let (key, version) = match planned {
-        Some(file) => (file.key, Some(file.version)),
-        None if start.drift => (own.clone(), Some(applied_version(context, &platform).await?)),
-        None => (start.file.unwrap_or_else(|| own.clone()), None),
+    let (key, version, refresh_ami) = match planned {
+        Some(plan) => (plan.file.key, Some(plan.file.version), plan.refresh_ami),
+        None if start.drift => (own.clone(), Some(applied_version(context, &platform).await?), false),
+        None => (start.file.unwrap_or_else(|| own.clone()), None, start.refresh_ami),
     };
     let object = context.home.read(&key, version.as_deref()).await?.ok_or_else(|| {
         Error::Input(format!(
@@ -57,6 +62,7 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
         file: (key != own).then_some(key),
         approves: start.plan,
         drift: start.drift && start.mode == Mode::Plan,
+        refresh_ami,
     };
     // A plan writes nothing that another run could disturb.
     if run.purpose() != Mode::Plan {
@@ -72,9 +78,10 @@ async fn applied_version(context: &Context, platform: &str) -> Result<String> {
     Ok(applied.spec_version)
 }
 
-/// The file that a plan was made by, where the platform's own is that one, or has not been uploaded again since.
-async fn unmoved_file(context: &Context, platform: &str, id: &str) -> Result<PlannedFile> {
-    let file = context.plan(platform, id).await?.file;
+/// A plan, where the platform's own file is the one that it was made by, or has not been uploaded again since.
+async fn unmoved_plan(context: &Context, platform: &str, id: &str) -> Result<Preview> {
+    let plan = context.plan(platform, id).await?;
+    let file = &plan.file;
     let own = context.home.read(&spec_key(platform), None).await?;
     if own.as_ref().map(|own| &own.version) != file.before.as_ref() {
         let planned = context.home.read(&file.key, Some(&file.version)).await?;
@@ -82,7 +89,7 @@ async fn unmoved_file(context: &Context, platform: &str, id: &str) -> Result<Pla
             return Err(Error::Moved { plan: id.into(), moved: vec!["the platform file".into()] });
         }
     }
-    Ok(file)
+    Ok(plan)
 }
 
 pub(crate) async fn only_platform(context: &Context) -> Result<String> {

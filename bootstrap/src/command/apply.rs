@@ -37,7 +37,8 @@ pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<En
             None => only_platform(&Home::new(&clients.s3, &account.bucket())).await?,
         },
     };
-    start_and_follow(context, &clients, &account, &Order::new(Mode::Apply, &platform), !options.no_follow).await
+    let order = Order { refresh_ami: options.refresh_ami, ..Order::new(Mode::Apply, &platform) };
+    start_and_follow(context, &clients, &account, &order, !options.no_follow).await
 }
 
 /// The platform that has this plan.

@@ -29,7 +29,8 @@ pub(super) async fn run(context: &Context, options: &Plan) -> miette::Result<End
             None => (only_platform(&home).await?, None),
         },
     };
-    let order = Order { file: proposed.as_deref(), ..Order::new(Mode::Plan, &platform) };
+    let order =
+        Order { file: proposed.as_deref(), refresh_ami: options.refresh_ami, ..Order::new(Mode::Plan, &platform) };
     let execution = run::start(&clients, &account, &order).await.map_err(installed)?;
     let Some(finished) = run::watch(context, &clients, &execution).await? else {
         run::leave(context, &execution, "\nThe plan is still being made. See it with")?;

@@ -12,10 +12,12 @@ use crate::scope::Tags;
 
 mod desired;
 mod plan;
+mod refresh;
 mod teardown;
 
 pub use desired::{facts, log_group_name};
 pub use plan::plan;
+pub use refresh::{Instance, Origin, Preferences, Refresh};
 pub use teardown::teardown;
 
 /// Public parameter with the AMI that AWS recommends for ARM64 container instances
@@ -114,9 +116,12 @@ pub struct Group {
     /// How many instances it wants now.
     #[serde(skip)]
     pub desired: u32,
-    /// How many it has, in whatever state.
+    /// The instances that it has, in whatever state.
     #[serde(skip)]
-    pub instances: u32,
+    pub instances: Vec<Instance>,
+    /// Its last instance refresh; looked for only where an instance is not of the version that the group uses.
+    #[serde(skip)]
+    pub refresh: Option<Refresh>,
     /// Whether it is being deleted.
     pub going: bool,
     /// Id of its launch template and the version it uses.
@@ -195,6 +200,7 @@ pub enum Change {
     CreateGroup { name: String, template: Ref, version: Ref, desired: u32, settings: GroupSettings, tags: Tags },
     SetGroup { name: String, old: GroupSettings, new: GroupSettings },
     SetGroupTemplate { name: String, template: Ref, old: String, version: Ref },
+    StartRefresh { name: String, old: Origin, version: Ref, instance_type: String, preferences: Preferences },
     TagGroup { name: String, old: Tags, new: Tags },
     EmptyGroup { name: String, desired: u32 },
     CreateProvider { name: String, group: Ref, settings: Scaling, tags: Tags },
@@ -220,11 +226,7 @@ impl Describe for Change {
             Description::update(kind, name, &json!({ "tags": old }), &json!({ "tags": new }))
         };
         let version = |kind: &str, name: &str, old: &str, new: &Ref| {
-            let new = match new {
-                Ref::Known(number) => number,
-                Ref::Made(_) => "new",
-            };
-            Description::update(kind, name, &json!({ "version": old }), &json!({ "version": new }))
+            Description::update(kind, name, &json!({ "version": old }), &json!({ "version": number(new) }))
         };
         match self {
             Change::CreateCluster { name, insights, tags } => {
@@ -251,6 +253,9 @@ impl Describe for Change {
             }
             Change::SetGroup { name, old, new } => Description::update("Auto Scaling group", name, old, new),
             Change::SetGroupTemplate { name, old, version: new, .. } => version("Auto Scaling group", name, old, new),
+            Change::StartRefresh { name, old, version, instance_type, .. } => {
+                refresh::describe(name, old, &Origin { version: number(version), instance_type: instance_type.clone() })
+            }
             Change::TagGroup { name, old, new } => retag("Auto Scaling group", name, old, new),
             Change::EmptyGroup { name, desired } => Description::update(
                 "Auto Scaling group",
@@ -270,5 +275,13 @@ impl Describe for Change {
             Change::DeleteTemplate { name, .. } => Description::delete("launch template", name),
             Change::DeleteCluster { name } => Description::delete("cluster", name),
         }
+    }
+}
+
+/// The number of a launch template's version, as far as it is known.
+fn number(version: &Ref) -> String {
+    match version {
+        Ref::Known(number) => number.clone(),
+        Ref::Made(_) => "new".into(),
     }
 }

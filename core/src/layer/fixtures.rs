@@ -13,6 +13,8 @@ pub(crate) fn scope() -> Scope {
         partition: "aws".into(),
         home: "skydeck-123456789012-ap-south-1".into(),
         facts: Facts::default(),
+        refresh_ami: false,
+        done: Vec::new(),
     }
 }
 

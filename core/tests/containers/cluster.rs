@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use skydeck_core::layer::cluster::{
-    Capacity, Change, Cluster, Group, GroupSettings, Launch, Provider, Scaling, Template, World, facts, plan, teardown,
+    Capacity, Change, Cluster, Group, GroupSettings, Instance, Launch, Provider, Scaling, Template, World, facts, plan,
+    teardown,
 };
 use skydeck_core::logs::LogGroup;
 use skydeck_core::plan::{Found, Plan, Ref, Refusal};
 
 use crate::fixture::{changed, foreign, lines, scope, tags};
 
-const NAME: &str = "skyfox-devprod-instances";
+pub(crate) const NAME: &str = "skyfox-devprod-instances";
 
 fn set<const N: usize>(items: [&str; N]) -> BTreeSet<String> {
     items.map(ToOwned::to_owned).into()
@@ -42,13 +43,18 @@ fn template() -> Template {
     }
 }
 
+pub(crate) fn instance(version: &str, ending: bool) -> Instance {
+    Instance { template: ("lt-1".into(), version.into()), instance_type: "t4g.small".into(), ending }
+}
+
 fn group() -> Group {
     let mut tags = tags("auto-scaling-group", NAME, None);
     tags.insert("AmazonECSManaged".into(), String::new());
     Group {
         arn: "arn:asg/1".into(),
         desired: 2,
-        instances: 2,
+        instances: vec![instance("3", false), instance("3", false)],
+        refresh: None,
         going: false,
         template: ("lt-1".into(), "3".into()),
         settings: GroupSettings {
@@ -103,14 +109,14 @@ pub(crate) fn standing() -> World {
     }
 }
 
-fn after(spoil: impl FnOnce(&mut World)) -> Plan<Change> {
+pub(crate) fn after(spoil: impl FnOnce(&mut World)) -> Plan<Change> {
     let mut world = standing();
     spoil(&mut world);
     plan(&scope(), &world).unwrap()
 }
 
 /// The attributes that change after this happened.
-fn drift(spoil: impl FnOnce(&mut World)) -> Vec<String> {
+pub(crate) fn drift(spoil: impl FnOnce(&mut World)) -> Vec<String> {
     let plan = after(spoil);
     assert!(plan.waits.is_empty(), "{:?}", plan.waits);
     changed(&plan)
@@ -120,7 +126,7 @@ fn cluster(world: &mut World) -> &mut Cluster {
     world.cluster.as_mut().unwrap()
 }
 
-fn asg(world: &mut World) -> &mut Group {
+pub(crate) fn asg(world: &mut World) -> &mut Group {
     world.group.as_mut().unwrap()
 }
 
@@ -191,7 +197,7 @@ fn a_drifted_log_group_is_set_right() {
 }
 
 #[test]
-fn a_drifted_launch_template_gets_a_new_version_that_the_group_then_uses() {
+fn a_drifted_launch_template_gets_a_new_version_that_the_group_then_uses_and_its_instances_get() {
     let spoilt: [fn(&mut Launch); 7] = [
         |launch| launch.instance_type = "t4g.micro".into(),
         |launch| launch.profile = "arn:other".into(),
@@ -209,6 +215,7 @@ fn a_drifted_launch_template_gets_a_new_version_that_the_group_then_uses() {
                 format!("0 ~ launch template {NAME}"),
                 format!("1 ~ launch template {NAME} after 0"),
                 format!("2 ~ Auto Scaling group {NAME} after 0"),
+                format!("3 ~ Auto Scaling group {NAME} after 0 2"),
             ]
         );
     }
@@ -217,14 +224,22 @@ fn a_drifted_launch_template_gets_a_new_version_that_the_group_then_uses() {
 #[test]
 fn a_version_whose_answer_was_lost_is_taken_up() {
     let plan = after(|world| world.template.as_mut().unwrap().latest = 4);
-    assert_eq!(lines(&plan), [format!("0 ~ launch template {NAME}"), format!("1 ~ Auto Scaling group {NAME}")]);
+    assert_eq!(
+        lines(&plan),
+        [
+            format!("0 ~ launch template {NAME}"),
+            format!("1 ~ Auto Scaling group {NAME}"),
+            format!("2 ~ Auto Scaling group {NAME} after 1"),
+        ]
+    );
 }
 
 #[test]
 fn a_newer_image_is_a_note_and_the_one_in_use_stays() {
     let plan = after(|world| world.recommended_ami = Some("ami-newer".into()));
     assert!(plan.is_empty());
-    assert_eq!(plan.notes, [format!("launch template {NAME} keeps ami-pinned; AWS now recommends ami-newer")]);
+    let note = "keeps ami-pinned; AWS now recommends ami-newer: `skydeck apply --refresh-ami` takes it";
+    assert_eq!(plan.notes, [format!("launch template {NAME} {note}")]);
 }
 
 #[test]
@@ -332,7 +347,7 @@ fn teardown_goes_one_stage_after_the_other() {
     };
     assert_eq!(stage(zero), waiting);
     let detached = vec!["0 ~ cluster skyfox-devprod".to_owned()];
-    assert_eq!(stage(|world| asg(world).instances = 0), (detached, 0));
+    assert_eq!(stage(|world| asg(world).instances.clear()), (detached, 0));
     assert_eq!(stage(|world| cluster(world).busy = true), waiting);
     let deleted = vec![format!("0 - capacity provider {NAME}")];
     let let_go = |world: &mut World| {

@@ -4,14 +4,16 @@ use skydeck_core::layer::{balancer, service};
 use skydeck_core::plan::fingerprint;
 
 use crate::fixture::scope;
-use crate::{balancer_world, cluster, service_world};
+use crate::{balancer_world, cluster, refresh, service_world};
 
 #[test]
 fn what_autoscaling_and_aws_move_by_themselves_leaves_a_world_what_it_was() {
     let world = cluster::standing();
     let mut moved = world.clone();
     let (group, found) = (moved.group.as_mut().unwrap(), moved.cluster.as_mut().unwrap());
-    (group.desired, group.instances) = (group.desired + 1, group.instances + 1);
+    group.desired += 1;
+    group.instances.pop();
+    group.refresh = refresh::refresh("InProgress");
     (found.services, found.busy) = (found.services + 1, true);
     moved.provider.as_mut().unwrap().busy = true;
     assert_ne!(world, moved);

@@ -150,6 +150,8 @@ pub(crate) fn scope() -> Scope {
         partition: "aws".into(),
         home: "skydeck-home".into(),
         facts,
+        refresh_ami: false,
+        done: Vec::new(),
     }
 }
 

@@ -9,5 +9,6 @@ mod cluster;
 mod fingerprint;
 mod fixture;
 mod https;
+mod refresh;
 mod service;
 mod service_world;

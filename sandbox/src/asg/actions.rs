@@ -51,6 +51,7 @@ impl Context<'_> {
             created: self.now(),
             deleting: false,
             drains: false,
+            refreshes: Vec::new(),
         };
         self.settings(&mut group);
         group.tags = self.tags().into_iter().map(|(_, key, tag)| (key, tag)).collect();

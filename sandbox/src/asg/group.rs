@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::instance::{Instance, Template};
+use super::refresh::Refresh;
 use crate::clock::iso;
 use crate::xml::escape;
 
@@ -36,6 +37,8 @@ pub(crate) struct Group {
     pub(crate) deleting: bool,
     /// A capacity provider lets tasks leave an instance before it ends.
     pub(crate) drains: bool,
+    /// Its instance refreshes, the newest first.
+    pub(crate) refreshes: Vec<Refresh>,
 }
 
 /// The settings in `plain`, with the values that AWS takes where none is given.
@@ -54,8 +57,8 @@ impl Group {
     }
 
     /// The instance that a scale-in takes next: the oldest unprotected one, whatever the policy's name.
-    pub(crate) fn next_to_end(&mut self) -> Option<&mut Instance> {
-        let staying = self.instances.iter_mut().filter(|instance| !instance.is_ending() && !instance.protected);
+    pub(crate) fn next_to_end(&self) -> Option<&Instance> {
+        let staying = self.instances.iter().filter(|instance| !instance.is_ending() && !instance.protected);
         staying.min_by(|a, b| a.launched.total_cmp(&b.launched))
     }
 

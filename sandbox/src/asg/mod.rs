@@ -6,6 +6,10 @@ mod change;
 mod group;
 mod instance;
 mod launch;
+mod refresh;
+mod refresh_actions;
+#[cfg(test)]
+mod refresh_tests;
 mod tags;
 
 use std::collections::{BTreeMap, HashMap};
@@ -120,6 +124,9 @@ impl Context<'_> {
             "DescribeAutoScalingGroups" => self.describe(),
             "DescribeAutoScalingInstances" => Ok(self.describe_instances()),
             "DescribeScalingActivities" => Ok("<Activities/>".into()),
+            "StartInstanceRefresh" => self.start_refresh().await,
+            "DescribeInstanceRefreshes" => self.describe_refreshes(),
+            "CancelInstanceRefresh" => self.cancel_refresh().await,
             "CreateOrUpdateTags" => self.tag(),
             "DeleteTags" => self.untag(),
             "DescribeTags" => Ok(self.describe_tags()),
@@ -155,30 +162,31 @@ impl Context<'_> {
         self.asg.with(&self.place, self.now(), found).ok_or_else(|| Refusal::unknown(name))
     }
 
-    /// Starts and ends instances until as many stay as are desired.
+    /// Starts and ends instances until as many stay as are desired; a refresh may have started some more.
     async fn reconcile(&self, name: &str) -> Result<(), Refusal> {
-        let ended = self.group(name, |group| {
+        let (ended, desired) = self.group(name, |group| {
             let mut ended = Vec::new();
-            while group.staying() > group.desired as usize {
-                let drains = group.drains;
-                let Some(instance) = group.next_to_end() else { break };
-                // With managed draining the scheduler says when it may end.
-                if drains && instance.joined <= self.clock.now() {
-                    instance.draining = true;
-                } else {
-                    instance.end(self.clock);
-                    ended.push(instance.id.clone());
+            while group.staying() > group.most() {
+                let Some(id) = group.next_to_end().map(|instance| instance.id.clone()) else { break };
+                if group.send_off(&id, self.clock) {
+                    ended.push(id);
                 }
             }
-            ended
+            (ended, group.desired)
         })?;
         launch::terminate(self.upstream, &self.place, &ended).await;
+        self.launch(name, desired as usize).await.map(drop)
+    }
+
+    /// Starts instances until so many stay; how many it has started.
+    async fn launch(&self, name: &str, wanted: usize) -> Result<usize, Refusal> {
         let mut group = self.group(name, |group| group.clone())?;
-        if group.staying() >= group.desired as usize {
-            return Ok(());
+        if group.staying() >= wanted {
+            return Ok(0);
         }
         let blueprint = Blueprint::of(self.upstream, &self.place, &group.template).await?;
-        while group.staying() < group.desired as usize {
+        let mut launched = 0;
+        while group.staying() < wanted {
             let Some(subnet) = group.next_subnet() else { break };
             match blueprint.run(self.upstream, &self.place, &group, subnet).await {
                 Ok(instance) => group.instances.push(instance.born(self.clock)),
@@ -188,7 +196,9 @@ impl Context<'_> {
                     break;
                 }
             }
+            launched += 1;
         }
-        self.group(name, |kept| kept.instances = group.instances)
+        self.group(name, |kept| kept.instances = group.instances)?;
+        Ok(launched)
     }
 }

@@ -94,8 +94,16 @@ impl Machine {
         self.runs.set(self.runs.get() + 1);
         let execution = format!("run-{}", self.runs.get());
         let execution_arn = format!("arn:aws:states:ap-south-1:000000000000:execution:skydeck-provision:{execution}");
-        let platform = Some(PLATFORM.into());
-        let start = Start { mode, platform, file: None, plan: None, drift: false, execution, execution_arn };
+        let start = Start {
+            mode,
+            platform: Some(PLATFORM.into()),
+            file: None,
+            plan: None,
+            refresh_ami: false,
+            drift: false,
+            execution,
+            execution_arn,
+        };
         let prepared = retried(async || run::prepare(&self.context, start.clone()).await, between).await?;
         Ok(Way { run: Some(prepared.run), facts: Facts::default(), reports: Vec::new() })
     }

@@ -1,11 +1,14 @@
 //! Cluster, instances, capacity provider, logs.
 
+use aws_sdk_autoscaling::types::LaunchTemplateSpecification;
 use skydeck_aws::layer::cluster::Cluster;
+use skydeck_aws::layer::converge;
 use skydeck_aws::layer::network::Network;
+use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 
 use crate::ground::ground;
-use crate::harness::{apply, destroy, emulators, repair, rest, run};
+use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, rest, run};
 
 #[tokio::test]
 async fn a_cluster_comes_stays_is_repaired_and_goes() {
@@ -23,11 +26,11 @@ async fn a_cluster_comes_stays_is_repaired_and_goes() {
         clients.logs.delete_retention_policy().log_group_name(&facts.log_group).send().await.unwrap();
         repair::<Cluster>(&emulator, &scope, "max").await;
 
-        // Another instance type is another version of the launch template, and the group uses it.
-        scope.platform.cluster.instances.instance_type = "t4g.micro".into();
-        let changed = run::<Cluster>(&emulator, &scope, Mode::Apply).await;
-        assert!(changed.changes.len() >= 2, "{}: {:?}", emulator.name, changed.changes);
-        rest::<Cluster>(&emulator, &scope, Mode::Apply).await;
+        // moto knows no instance refreshes.
+        if emulator.name == "sandbox" {
+            // On the heap: what is awaited in one function alone is much for a test's stack.
+            Box::pin(instances_are_replaced(&emulator, &mut scope, &facts.auto_scaling_group)).await;
+        }
 
         destroy::<Cluster>(&emulator, &scope).await;
         let groups = clients.autoscaling.describe_auto_scaling_groups();
@@ -35,4 +38,47 @@ async fn a_cluster_comes_stays_is_repaired_and_goes() {
         assert!(groups.auto_scaling_groups().is_empty());
         destroy::<Network>(&emulator, &scope).await;
     }
+}
+
+/// Another instance type is another version of the launch template, which the group uses and its instances get.
+async fn instances_are_replaced(emulator: &Emulator, scope: &mut Scope, group: &str) {
+    let autoscaling = &emulator.clients.autoscaling;
+    scope.platform.cluster.instances.instance_type = "t4g.micro".into();
+    let begun = Box::pin(converge::<Cluster>(&emulator.clients, scope, Mode::Apply)).await;
+    let waits = begun.error.unwrap();
+    assert!(waits.error_type() == "NotYet" && waits.to_string().contains("instance refresh"), "{waits}");
+
+    // What somebody cancels fails the run that has begun it, and the next one begins it anew.
+    autoscaling.cancel_instance_refresh().auto_scaling_group_name(group).send().await.unwrap();
+    scope.done = begun.changes;
+    let (error, told) = refusal::<Cluster>(emulator, scope, Mode::Apply).await;
+    assert!(error == "Refused" && told.contains("Cancelled"), "{error}: {told}");
+    scope.done.clear();
+    let anew = run::<Cluster>(emulator, scope, Mode::Apply).await;
+    assert_eq!(anew.changes.len(), 1, "{:?}", anew.changes);
+    rest::<Cluster>(emulator, scope, Mode::Apply).await;
+    assert_eq!(origins(emulator, group).await, [("t4g.micro".to_owned(), "2".to_owned())]);
+
+    // An instance of an earlier version is drift, though no template has changed.
+    for (version, size) in [("1", 3), ("2", 2)] {
+        let found = autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(group).send().await.unwrap();
+        let id = found.auto_scaling_groups()[0].launch_template().unwrap().launch_template_id().unwrap();
+        let template = LaunchTemplateSpecification::builder().launch_template_id(id).version(version).build();
+        let update = autoscaling.update_auto_scaling_group().auto_scaling_group_name(group);
+        update.launch_template(template).desired_capacity(size).send().await.unwrap();
+    }
+    assert_eq!(origins(emulator, group).await.len(), 2);
+    repair::<Cluster>(emulator, scope, "instances.version").await;
+    assert_eq!(origins(emulator, group).await.len(), 1);
+}
+
+/// Types and versions of the instances that stay.
+async fn origins(emulator: &Emulator, group: &str) -> Vec<(String, String)> {
+    let autoscaling = &emulator.clients.autoscaling;
+    let found = autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(group).send().await.unwrap();
+    let staying = found.auto_scaling_groups()[0].instances().iter();
+    let staying = staying.filter(|instance| !instance.lifecycle_state().unwrap().as_str().starts_with("Terminating"));
+    let text = |text: Option<&str>| text.unwrap().to_owned();
+    let origins = staying.map(|i| (text(i.instance_type()), text(i.launch_template().unwrap().version())));
+    origins.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }

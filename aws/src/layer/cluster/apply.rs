@@ -5,7 +5,7 @@ use aws_sdk_ecs::types as ecs;
 use skydeck_core::layer::cluster::{Capacity, Change, Scaling};
 use skydeck_core::scope::{Scope, Tags};
 
-use super::{group, template};
+use super::{group, refresh, template};
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result, not_yet, tolerate};
 use crate::execute::Made;
@@ -40,6 +40,7 @@ pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, mad
         Change::SetGroupTemplate { name, template, version, .. } => {
             group::set_template(scaling, name, made.id(template)?, made.id(version)?).await?;
         }
+        Change::StartRefresh { name, preferences, .. } => refresh::start(scaling, name, preferences).await?,
         Change::TagGroup { name, new, .. } => group::tag(scaling, name, new).await?,
         Change::EmptyGroup { name, .. } => group::empty(scaling, name).await?,
         Change::SetProvider { name, new, .. } => set_provider(client, name, new).await?,

@@ -14,6 +14,7 @@ use crate::execute::Made;
 mod apply;
 mod group;
 mod observe;
+mod refresh;
 mod template;
 
 /// The cluster layer.
@@ -30,6 +31,8 @@ impl Work for Cluster {
         "autoscaling:CreateOrUpdateTags",
         "autoscaling:DeleteAutoScalingGroup",
         "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeInstanceRefreshes",
+        "autoscaling:StartInstanceRefresh",
         "autoscaling:UpdateAutoScalingGroup",
         "ec2:CreateLaunchTemplate",
         "ec2:CreateLaunchTemplateVersion",
@@ -73,9 +76,11 @@ impl Work for Cluster {
         cluster::teardown(scope, world)
     }
 
-    fn fingerprint(world: &World) -> String {
-        // AWS moves the recommended image every few weeks; it decides something only before there is a launch template.
-        let recommended_ami = world.recommended_ami.clone().filter(|_| world.template.is_none());
+    fn fingerprint(scope: &Scope, world: &World) -> String {
+        // AWS moves the recommended image every few weeks; it decides something only before there is a launch template,
+        // and where it is asked for.
+        let decides = world.template.is_none() || scope.refresh_ami;
+        let recommended_ami = world.recommended_ami.clone().filter(|_| decides);
         fingerprint(&World { recommended_ami, ..world.clone() })
     }
 

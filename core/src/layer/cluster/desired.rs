@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Capacity, GroupSettings, Launch, Scaling, World};
+use super::{Capacity, GroupSettings, Launch, Preferences, Scaling, World};
 use crate::facts::{ClusterFacts, Facts, NetworkFacts, need};
 use crate::plan::Refusal;
 use crate::scope::{Scope, Tags};
@@ -93,6 +93,18 @@ pub(super) fn scaling(scope: &Scope) -> Scaling {
         draining: true,
         // It would keep the group from ever shrinking below what it once had, and destroy from emptying it.
         protection: false,
+    }
+}
+
+/// How instances are replaced: one launched before one goes, in steps of a tenth of the group and at least one. More at
+/// once would need as many more instances, which quotas and managed scaling are not made for.
+pub(super) fn preferences() -> Preferences {
+    Preferences {
+        min_healthy_percent: 100,
+        max_healthy_percent: 110,
+        // In service says only that it runs: an old one may go when the new one can take its tasks.
+        warmup_seconds: WARMUP_SECONDS,
+        skip_matching: true,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::desired::{self, instances_name, log_group_name};
+use super::refresh::plan_instances;
 use super::{Capacity, Change, Group, Provider, World};
 use crate::facts::KNOWN_AFTER_APPLY;
 use crate::logs::plan_group as plan_logs;
@@ -72,10 +73,7 @@ fn plan_template(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Resul
     let name = instances_name(scope);
     let tags = scope.tags("launch-template", &name, None);
     let Some(found) = &world.template else {
-        let ami = world.recommended_ami.clone().ok_or_else(|| Refusal::Impossible {
-            what: format!("{} has no ECS-optimized Amazon Linux 2023 image for ARM64", scope.platform.region),
-            advice: "Choose another region".into(),
-        })?;
+        let ami = recommended(scope, world)?;
         let settings = desired::launch(scope, ami)?;
         let template = plan.add(Change::CreateTemplate { name, settings, tags }, &[]);
         return Ok((template, Ref::from("1")));
@@ -85,11 +83,15 @@ fn plan_template(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Resul
         plan.add(Change::TagTemplate { id: found.id.clone(), name: name.clone(), old, new }, &[]);
     }
     // The parameter moves every few weeks. An image that moved with it would replace instances on a day that nobody
-    // chose, so the one in use stays.
-    if let Some(newer) = world.recommended_ami.as_ref().filter(|ami| **ami != found.settings.ami) {
-        plan.notes.push(format!("launch template {name} keeps {}; AWS now recommends {newer}", found.settings.ami));
+    // chose, so the one in use stays until somebody asks for the newer one.
+    let pinned = found.settings.ami.clone();
+    let ami = if scope.refresh_ami { recommended(scope, world)? } else { pinned.clone() };
+    if let Some(newer) = world.recommended_ami.as_ref().filter(|newer| **newer != ami) {
+        plan.notes.push(format!(
+            "launch template {name} keeps {pinned}; AWS now recommends {newer}: `skydeck apply --refresh-ami` takes it"
+        ));
     }
-    let wanted = desired::launch(scope, found.settings.ami.clone())?;
+    let wanted = desired::launch(scope, ami)?;
     let version = if found.settings == wanted {
         Ref::from(found.latest.to_string().as_str())
     } else {
@@ -101,6 +103,14 @@ fn plan_template(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Resul
         plan.add(Change::SetDefaultVersion { id, name, old, version: version.clone() }, &[&version]);
     }
     Ok((Ref::from(found.id.as_str()), version))
+}
+
+/// The image that AWS recommends now.
+fn recommended(scope: &Scope, world: &World) -> Result<String, Refusal> {
+    world.recommended_ami.clone().ok_or_else(|| Refusal::Impossible {
+        what: format!("{} has no ECS-optimized Amazon Linux 2023 image for ARM64", scope.platform.region),
+        advice: "Choose another region".into(),
+    })
 }
 
 /// The Auto Scaling group; `None` where one of this name has to go first.
@@ -130,12 +140,7 @@ fn plan_group(
         let (name, old) = (name.clone(), found.settings.clone());
         plan.add(Change::SetGroup { name, old, new: wanted }, &[]);
     }
-    let (id, number) = &found.template;
-    if (Ref::from(id.as_str()), Ref::from(number.as_str())) != (template.clone(), version.clone()) {
-        let after = [&template.clone(), &version.clone()];
-        let change = Change::SetGroupTemplate { name: name.clone(), template, old: number.clone(), version };
-        plan.add(change, &after);
-    }
+    plan_instances(scope, plan, found, (&template, &version))?;
     plan_group_tags(plan, &name, found, &tags);
     Ok(Some(Ref::from(found.arn.as_str())))
 }

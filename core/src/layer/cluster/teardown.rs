@@ -51,15 +51,16 @@ pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
 }
 
 fn is_empty(group: &Group) -> bool {
-    group.instances == 0 && (group.going || (group.settings.min, group.desired, group.settings.max) == (0, 0, 0))
+    group.instances.is_empty() && (group.going || (group.settings.min, group.desired, group.settings.max) == (0, 0, 0))
 }
 
 fn plan_empty(plan: &mut Plan<Change>, name: &str, group: &Group) {
     if !group.going && (group.settings.min, group.desired, group.settings.max) != (0, 0, 0) {
         plan.add(Change::EmptyGroup { name: name.into(), desired: group.desired }, &[]);
     }
-    if group.instances > 0 {
-        plan.waits.push(format!("{} instances of Auto Scaling group {name} to terminate", group.instances));
+    if !group.instances.is_empty() {
+        let count = group.instances.len();
+        plan.waits.push(format!("{count} instances of Auto Scaling group {name} to terminate"));
     }
 }
 
