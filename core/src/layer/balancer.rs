@@ -113,8 +113,6 @@ pub struct TargetGroup {
 /// Settings of a target group that AWS cannot change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fixed {
-    /// Port of a target that is registered without one.
-    pub port: u16,
     /// `HTTP`.
     pub protocol: String,
     /// `instance`: a bridge-mode task is reached by its instance and a dynamic port.

@@ -16,6 +16,9 @@ use crate::execute::Made;
 use crate::tag::to_elb;
 use crate::{logs, number};
 
+/// Port of a target that is registered without one. AWS asks for it, and ECS registers every task with its own host port.
+const UNUSED_PORT: i32 = 80;
+
 pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, made: &Made) -> Result<Option<String>> {
     let (elb, lambda) = (&clients.elb, &clients.lambda);
     match change {
@@ -143,7 +146,7 @@ async fn create_group(elb: &Client, name: &str, settings: &TargetGroup) -> Resul
         .name(name)
         .target_type(fixed.target_type.as_str().into())
         .protocol(fixed.protocol.as_str().into())
-        .port(fixed.port.into())
+        .port(UNUSED_PORT)
         .vpc_id(&fixed.vpc)
         .health_check_enabled(true)
         .health_check_protocol(health.protocol.as_str().into())

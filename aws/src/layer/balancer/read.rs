@@ -47,7 +47,6 @@ pub(super) fn target_group(found: &elb::TargetGroup, delay: u32, tags: Tags) -> 
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     TargetGroup {
         fixed: Fixed {
-            port: number::port(found.port()),
             protocol: text(found.protocol().map(|protocol| protocol.as_str())),
             target_type: text(found.target_type().map(|kind| kind.as_str())),
             vpc: text(found.vpc_id()),
