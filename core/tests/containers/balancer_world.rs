@@ -91,6 +91,7 @@ pub(crate) fn standing(scope: &Scope) -> World {
             target_group(scope, "backend", "/health"),
             target_group(scope, "movie", "/mshealth"),
         ]),
+        targets: BTreeMap::new(),
         probe: Some(Found {
             id: "arn:function/probe".into(),
             settings: Probe {

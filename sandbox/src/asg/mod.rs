@@ -7,6 +7,7 @@ mod group;
 mod instance;
 mod launch;
 mod tags;
+mod zones;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};

@@ -112,12 +112,16 @@ fn target(actions: &[elb::Action], groups: &BTreeMap<String, String>) -> Target 
     match action.r#type() {
         Some(elb::ActionTypeEnum::Forward) => {
             let many = action.forward_config().map(|config| config.target_groups()).unwrap_or_default();
-            let arn = match many {
-                [] => action.target_group_arn(),
-                [one] => one.target_group_arn(),
+            let name = |arn: Option<&str>| groups.get(arn?).cloned();
+            let found = match many {
+                [] => name(action.target_group_arn()).map(Target::Group),
+                [one] => name(one.target_group_arn()).map(Target::Group),
+                [old, new] if (old.weight() > Some(0), new.weight()) == (true, Some(0)) => name(old.target_group_arn())
+                    .zip(name(new.target_group_arn()))
+                    .map(|(old, new)| Target::Until(old, new)),
                 [_, ..] => None,
             };
-            arn.and_then(|arn| groups.get(arn)).map_or_else(other, |name| Target::Group(name.clone()))
+            found.unwrap_or_else(other)
         }
         Some(elb::ActionTypeEnum::FixedResponse) => {
             let (status, kind, text) = NOT_FOUND;

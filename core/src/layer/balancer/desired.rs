@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::hand::serving_on;
 use super::{Attributes, Fixed, HealthCheck, Listener, LoadBalancer, Rule, Target, TargetGroup, Tls, World};
 use super::{HTTP, HTTPS, POLICY, probe};
 use crate::facts::{BalancerFacts, Facts, LoadBalancerFacts, NetworkFacts, need};
@@ -157,6 +158,7 @@ pub fn facts(scope: &Scope, world: &World) -> Facts {
     let facts = BalancerFacts {
         load_balancers: scope.platform.load_balancers.iter().filter_map(balancer).collect(),
         target_group_arns: scope.platform.services.iter().filter_map(group).collect(),
+        serving_on: serving_on(world),
         probe_function: probe.map(|_| probe::probe_name(scope)),
     };
     Facts { balancer: (facts != BalancerFacts::default()).then_some(facts), ..Facts::default() }
