@@ -27,6 +27,7 @@ pub(crate) fn lines(plan: &Preview, style: &Style) -> Vec<String> {
             lines.extend(attributes(change, style));
         }
         lines.extend(layer.waits.iter().map(|what| format!("  waits for {what}")));
+        lines.extend(layer.deferred.iter().map(|what| format!("  last: {what}")));
     }
     lines
 }
@@ -83,8 +84,10 @@ mod tests {
             Description::replace("target group", ("old", "new"), (&group(80, "/"), &group(81, "/h")), fixed),
             Description::delete("role", "r"),
         ];
-        let layer =
-            |layer, changes, waits| LayerPlan { layer, fingerprint: String::new(), changes, notes: Vec::new(), waits };
+        let layer = |layer, changes, waits| {
+            let (fingerprint, notes, deferred) = (String::new(), Vec::new(), Vec::new());
+            LayerPlan { layer, fingerprint, changes, notes, waits, deferred }
+        };
         let plan = Preview {
             id: "p".into(),
             platform: "skyfox-devprod".into(),

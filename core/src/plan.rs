@@ -64,6 +64,24 @@ pub struct Plan<C> {
     pub waits: Vec<String>,
     /// What will be planned once the waits are over, for who reads the plan now.
     pub later: Vec<Description>,
+    /// What stays until something else serves or has let go of it. The layer is done without it for now, and the run walks the
+    /// layers once more when everything serves.
+    pub deferred: Vec<Deferred>,
+}
+
+/// A change that is left for when something else serves, or has let go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deferred {
+    /// What changes.
+    pub description: Description,
+    /// What has to be true before, as the end of a sentence.
+    pub until: String,
+}
+
+impl fmt::Display for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} waits until {}", self.description.noun(), self.until)
+    }
 }
 
 /// A change that is left to a rollout.
@@ -77,7 +95,14 @@ pub struct Handover {
 
 impl<C> Default for Plan<C> {
     fn default() -> Self {
-        Plan { steps: Vec::new(), notes: Vec::new(), rollouts: Vec::new(), waits: Vec::new(), later: Vec::new() }
+        Plan {
+            steps: Vec::new(),
+            notes: Vec::new(),
+            rollouts: Vec::new(),
+            waits: Vec::new(),
+            later: Vec::new(),
+            deferred: Vec::new(),
+        }
     }
 }
 
@@ -90,6 +115,11 @@ impl<C> Plan<C> {
         after.dedup();
         self.steps.push(Step { change, after });
         Ref::Made(id)
+    }
+
+    /// Leaves a change for later.
+    pub fn defer(&mut self, change: &impl Describe, until: impl Into<String>) {
+        self.deferred.push(Deferred { description: change.describe(), until: until.into() });
     }
 
     /// Whether there is nothing to do.
@@ -188,6 +218,18 @@ impl Description {
     #[must_use]
     pub fn what(&self) -> (&str, &str) {
         (&self.kind, &self.name)
+    }
+
+    /// The change as a noun.
+    #[must_use]
+    pub fn noun(&self) -> String {
+        let verb = match self.action {
+            Action::Create => "creation",
+            Action::Update => "change",
+            Action::Replace => "replacement",
+            Action::Delete => "deletion",
+        };
+        format!("the {verb} of {} {}", self.kind, self.name)
     }
 
     /// A deletion.

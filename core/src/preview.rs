@@ -55,6 +55,9 @@ pub struct LayerPlan {
     /// What AWS has to finish before all of it can be done.
     #[serde(default)]
     pub waits: Vec<String>,
+    /// Which of the changes come last, and what they wait for: something that serves in their place, or lets go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deferred: Vec<String>,
 }
 
 /// Numbers of resources.
@@ -177,7 +180,14 @@ mod tests {
     use crate::run::Mode;
 
     fn layer(layer: Layer, fingerprint: &str, changes: Vec<Description>) -> LayerPlan {
-        LayerPlan { layer, fingerprint: fingerprint.into(), changes, notes: Vec::new(), waits: Vec::new() }
+        LayerPlan {
+            layer,
+            fingerprint: fingerprint.into(),
+            changes,
+            notes: Vec::new(),
+            waits: Vec::new(),
+            deferred: Vec::new(),
+        }
     }
 
     fn run() -> Run {

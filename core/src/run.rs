@@ -215,6 +215,9 @@ pub struct LayerOutput {
     /// Services that a rollout has to change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollouts: Vec<String>,
+    /// Whether something is left for when everything serves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deferred: bool,
 }
 
 /// Input of `Dispatch`.

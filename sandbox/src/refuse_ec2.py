@@ -1,5 +1,6 @@
 """Refuses, in EC2 and IAM, what the emulator accepts and AWS refuses: with AWS's codes and words."""
 
+import hashlib
 import ipaddress
 
 
@@ -15,7 +16,7 @@ def guard(actions, name, error, check):
 
 
 class Interfaces:
-    """Who has network interfaces: each as its subnet, its security groups, and whether its address is public."""
+    """Who has network interfaces: each as its subnet, its security groups, whether its address is public, and its owner."""
 
     def __init__(self, ec2, alb, functions):
         self.ec2, self.alb, self.functions = ec2, alb, functions
@@ -25,26 +26,71 @@ class Interfaces:
             if instance["State"]["Name"] != "terminated":
                 subnet = instance["SubnetId"]
                 public = self.ec2._subnets.get(subnet, {}).get("MapPublicIpOnLaunch", False)
-                yield subnet, [group["GroupId"] for group in instance["SecurityGroups"]], public
+                yield subnet, [group["GroupId"] for group in instance["SecurityGroups"]], public, instance["InstanceId"]
         for balancer in self.alb._lbs.values():
             for subnet in balancer["Subnets"]:
-                yield subnet, balancer["SecurityGroups"], balancer["Scheme"] == "internet-facing"
+                yield subnet, balancer["SecurityGroups"], balancer["Scheme"] == "internet-facing", balancer["LoadBalancerArn"]
         for function in self.functions._functions.values():
             config = (function.get("config") or {}).get("VpcConfig") or {}
             for subnet in config.get("SubnetIds") or []:
-                yield subnet, config.get("SecurityGroupIds") or [], False
+                yield subnet, config.get("SecurityGroupIds") or [], False, function["config"]["FunctionArn"]
         for interface in self.ec2._network_interfaces.values():
-            yield interface["SubnetId"], [group["GroupId"] for group in interface["Groups"]], False
+            yield interface["SubnetId"], [group["GroupId"] for group in interface["Groups"]], False, None
 
     def in_subnet(self, subnet):
-        return any(subnet == at for at, _, _ in self.all())
+        return any(subnet == at for at, _, _, _ in self.all())
 
     def with_group(self, group):
-        return any(group in groups for _, groups, _ in self.all())
+        return any(group in groups for _, groups, _, _ in self.all())
 
     def public_in(self, vpc):
         subnets = {subnet["SubnetId"] for subnet in self.ec2._subnets.values() if subnet["VpcId"] == vpc}
-        return any(public and at in subnets for at, _, public in self.all())
+        return any(public and at in subnets for at, _, public, _ in self.all())
+
+
+def show_interfaces(ec2, interfaces):
+    """Shows the network interfaces of instances, load balancers and functions too, and looks at the filter for a VPC."""
+    show = ec2._ACTION_MAP["DescribeNetworkInterfaces"]
+
+    def describe(owner):
+        if ":loadbalancer/" in owner:
+            return f"ELB {owner.split(':loadbalancer/')[1]}"
+        return f"AWS Lambda VPC ENI-{owner.split(':function:')[1]}" if ":function:" in owner else ""
+
+    def fields(number, subnet, groups, owner):
+        mark = hashlib.sha256(f"{owner}/{subnet}".encode()).hexdigest()[:17]
+        found = ec2._subnets.get(subnet, {})
+        eni = {
+            "NetworkInterfaceId": f"eni-{mark}",
+            "SubnetId": subnet,
+            "VpcId": found.get("VpcId", ""),
+            "AvailabilityZone": found.get("AvailabilityZone", ""),
+            "Description": describe(owner),
+            "OwnerId": ec2.get_account_id(),
+            "Status": "in-use",
+            "PrivateIpAddress": f"10.0.255.{number % 256}",
+            "MacAddress": "02:00:00:00:00:00",
+            "Groups": [{"GroupId": group, "GroupName": group} for group in groups],
+        }
+        if owner.startswith("i-"):
+            since = ec2._now_ts()
+            eni["Attachment"] = {"AttachmentId": f"eni-attach-{mark}", "InstanceId": owner, "AttachTime": since}
+        return ec2._eni_fields_xml(eni)
+
+    def amended(params):
+        vpcs = ec2._parse_filters(params).get("vpc-id")
+        if ec2._parse_member_list(params, "NetworkInterfaceId"):
+            return show(params)
+        own = [eni for eni in ec2._network_interfaces.values() if not vpcs or eni["VpcId"] in vpcs]
+        items = [ec2._eni_fields_xml(eni) for eni in own]
+        others = [one for one in interfaces.all() if one[3] is not None]
+        for number, (subnet, groups, _, owner) in enumerate(others):
+            if not vpcs or ec2._subnets.get(subnet, {}).get("VpcId") in vpcs:
+                items.append(fields(number, subnet, groups, owner))
+        inner = f"<networkInterfaceSet>{''.join(items)}</networkInterfaceSet>"
+        return ec2._xml(200, "DescribeNetworkInterfacesResponse", inner)
+
+    ec2._ACTION_MAP["DescribeNetworkInterfaces"] = amended
 
 
 def refuse(ec2, iam, interfaces):

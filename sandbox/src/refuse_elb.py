@@ -7,6 +7,7 @@ from refuse_ec2 import guard
 
 def refuse(alb, ec2, acm):
     create_once(alb)
+    weigh_groups(alb)
 
     def guarded(name, check):
         guard(alb._ACTION_MAP, name, alb._error, check)
@@ -25,6 +26,42 @@ def refuse(alb, ec2, acm):
     name_zones(alb, ec2)
     forget_listeners(alb)
     tell_users(alb)
+
+
+def weigh_groups(alb):
+    """Keeps the target groups of a forward with their weights, which the emulator forgets."""
+    parse, tell = alb._parse_actions, alb._action_xml
+
+    def tuples(params, prefix):
+        number = 1
+        while group := alb._p(params, f"{prefix}.member.{number}.TargetGroupArn"):
+            yield group, int(alb._p(params, f"{prefix}.member.{number}.Weight", "1"))
+            number += 1
+
+    def parsed(params, prefix="DefaultActions"):
+        actions = parse(params, prefix)
+        for number, action in enumerate(actions, 1):
+            groups = list(tuples(params, f"{prefix}.member.{number}.ForwardConfig.TargetGroups"))
+            if len(groups) == 1:
+                action["TargetGroupArn"] = groups[0][0]
+            elif groups:
+                action["ForwardConfig"] = groups
+        return actions
+
+    def told(action):
+        if "ForwardConfig" not in action:
+            return tell(action)
+        member = "<member><TargetGroupArn>{}</TargetGroupArn><Weight>{}</Weight></member>"
+        groups = "".join(member.format(*group) for group in action["ForwardConfig"])
+        config = f"<ForwardConfig><TargetGroups>{groups}</TargetGroups></ForwardConfig>"
+        return tell(action).removesuffix("</member>") + f"{config}</member>"
+
+    alb._parse_actions, alb._action_xml = parsed, told
+
+
+def to(action):
+    """The target groups that an action forwards to."""
+    return [group for group, _ in action.get("ForwardConfig", [])] or [action.get("TargetGroupArn")]
 
 
 def create_once(alb):
@@ -165,7 +202,7 @@ def users(alb, group):
     """The load balancers of which a listener or rule forwards to a target group."""
     actions = [(l["ListenerArn"], a) for l in alb._listeners.values() for a in l["DefaultActions"]]
     actions += [(r["ListenerArn"], a) for r in alb._rules.values() for a in r["Actions"]]
-    listeners = [alb._listeners.get(listener) for listener, action in actions if action.get("TargetGroupArn") == group]
+    listeners = [alb._listeners.get(listener) for listener, action in actions if group in to(action)]
     return sorted({listener["LoadBalancerArn"] for listener in listeners if listener})
 
 
@@ -177,7 +214,7 @@ def used(alb, group):
 
 def forwards(alb, params):
     actions = alb._parse_actions(params, "DefaultActions") + alb._parse_actions(params, "Actions")
-    return [action["TargetGroupArn"] for action in actions if action.get("TargetGroupArn")]
+    return [group for action in actions for group in to(action) if group]
 
 
 def bad_forward(alb, params):

@@ -91,7 +91,8 @@ async fn open_a_port(rig: &Rig) {
 /// With old and new values, and with what forces a replacement. Returns the file that then is the platform's.
 async fn a_change_is_shown_and_is_what_happens(rig: &Rig) -> String {
     let text = std::fs::read_to_string(root().join(FILE)).expect("the file");
-    let (changed, port) = (text.replace("port = 4567", "port = 4568"), "fixed.port");
+    let way = |balancer: &str| format!("load-balancer = \"{balancer}\"\npath = \"/movie-service*\"");
+    let changed = text.replace(&way("internal"), &way("external"));
     let file = changed_file(&changed);
     let planned = plan(rig, &file, 2).await;
     let group = change(&planned, "target group");
@@ -100,9 +101,10 @@ async fn a_change_is_shown_and_is_what_happens(rig: &Rig) -> String {
         all.clone().find(|found| found["name"] == name).cloned().unwrap_or_default()
     };
     assert_eq!(group["action"], "replace", "{planned:#}");
-    let found = attribute(port);
+    let found = attribute("load_balancer");
     let values = (&found["old"], &found["new"], &found["forces_replacement"]);
-    assert_eq!(values, (&4567.into(), &4568.into(), &true.into()), "{group:#}");
+    let (old, new) = ("skyfox-devprod-internal".into(), "skyfox-devprod-external".into());
+    assert_eq!(values, (&old, &new, &true.into()), "{group:#}");
     // Somebody else uploads another file: the plan must not undo it.
     let other = changed_file(&text.replace("max = 4", "max = 5"));
     rig.skydeck(["apply", &other]).await.succeeded();

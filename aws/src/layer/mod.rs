@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use skydeck_core::facts::Facts;
-use skydeck_core::plan::{Action, Describe, Description, Handover, Plan, Refusal, fingerprint};
+use skydeck_core::plan::{Deferred, Describe, Description, Handover, Plan, Refusal, fingerprint};
 use skydeck_core::run::{Layer, LayerReport, Mode};
 use skydeck_core::scope::Scope;
 
@@ -73,6 +73,8 @@ pub struct Attempt {
     pub fingerprint: String,
     /// What AWS has to finish before the rest can be planned.
     pub waits: Vec<String>,
+    /// What is left for when everything serves.
+    pub deferred: Vec<Deferred>,
     /// What is left to rollouts.
     pub rollouts: Vec<Handover>,
     /// Counts and times of this attempt.
@@ -89,6 +91,7 @@ pub async fn converge<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> 
         changes: Vec::new(),
         fingerprint: String::new(),
         waits: Vec::new(),
+        deferred: Vec::new(),
         rollouts: Vec::new(),
         report: LayerReport::count(W::LAYER, &[]),
         error: Some(error),
@@ -105,22 +108,26 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
     };
     let mut world = observe::<W>(clients, scope).await?;
     let fingerprint = W::fingerprint(scope, &world);
-    let plan = want(&world)?;
+    let mut plan = want(&world)?;
     let descriptions = plan.describe();
     let (changes, mut error): (Vec<Description>, _) = if mode == Mode::Plan {
-        (descriptions.into_iter().chain(plan.later.iter().cloned()).collect(), None)
+        let deferred = plan.deferred.iter().map(|deferred| deferred.description.clone());
+        (descriptions.into_iter().chain(plan.later.iter().cloned()).chain(deferred).collect(), None)
     } else {
         let outcome = execute(&plan, async |change, made| W::apply(clients, scope, change, made).await).await;
         (outcome.done.iter().map(|id| descriptions[id.0].clone()).collect(), outcome.error)
     };
     if mode != Mode::Plan && error.is_none() && !(plan.is_empty() && plan.waits.is_empty()) {
         world = observe::<W>(clients, scope).await?;
-        error = unfinished(&want(&world)?);
+        let next = want(&world)?;
+        error = unfinished(&next);
+        plan.deferred = next.deferred;
     }
     let mut report = LayerReport::count(W::LAYER, &changes);
     report.notes.clone_from(&plan.notes);
     let facts = W::facts(scope, &world);
-    Ok(Attempt { facts, changes, fingerprint, waits: plan.waits, rollouts: plan.rollouts, report, error })
+    let Plan { waits, rollouts, deferred, .. } = plan;
+    Ok(Attempt { facts, changes, fingerprint, waits, deferred, rollouts, report, error })
 }
 
 /// One look at the world. What was listed and is gone when it is described is in the middle of going, or AWS's list is
@@ -132,15 +139,7 @@ async fn observe<W: Work>(clients: &Clients, scope: &Scope) -> Result<W::World> 
 /// What is still open after a plan was carried out: AWS is at work, or does not show yet what it has done.
 fn unfinished<C: Describe>(next: &Plan<C>) -> Option<Error> {
     let mut open = next.waits.clone();
-    open.extend(next.describe().iter().map(|change| {
-        let verb = match change.action {
-            Action::Create => "creation",
-            Action::Update => "change",
-            Action::Replace => "replacement",
-            Action::Delete => "deletion",
-        };
-        format!("the {verb} of {} {}", change.kind, change.name)
-    }));
+    open.extend(next.describe().iter().map(Description::noun));
     open.dedup();
     (!open.is_empty()).then(|| Error::NotYet(open.join(", ")))
 }

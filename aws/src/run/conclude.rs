@@ -1,8 +1,10 @@
 //! `Conclude`: the result that a person reads, and the end of the lock.
 
+use std::collections::BTreeMap;
+
 use skydeck_core::outputs::Outputs;
 use skydeck_core::preview::{PlanSummary, Preview, plan_key};
-use skydeck_core::run::{Conclusion, Ending, Mode, Outcome, Run, outputs_key, spec_key};
+use skydeck_core::run::{Conclusion, Ending, Layer, LayerReport, Mode, Outcome, Run, outputs_key, spec_key};
 
 use super::{Context, drift};
 use crate::error::Result;
@@ -13,8 +15,9 @@ use crate::lock;
 /// # Errors
 /// Where skydeck's own bucket refuses.
 pub async fn conclude(context: &Context, ending: Ending) -> Result<Conclusion> {
-    let Ending { run, facts, mut reports, verification, failure } = ending;
-    reports.sort_by_key(|report| report.layer);
+    let Ending { run, facts, reports, verification, failure } = ending;
+    // A layer that was walked more than once tells of all walks in its last report.
+    let reports: BTreeMap<Layer, LayerReport> = reports.into_iter().map(|report| (report.layer, report)).collect();
     let (mut outputs, mut plan) = (None, None);
     match run.purpose() {
         Mode::Apply if failure.is_none() => {
@@ -31,7 +34,7 @@ pub async fn conclude(context: &Context, ending: Ending) -> Result<Conclusion> {
         mode: run.purpose(),
         platform: run.platform.clone(),
         outcome: if failure.is_none() { Outcome::Succeeded } else { Outcome::Failed },
-        layers: reports,
+        layers: reports.into_values().collect(),
         plan,
         checks: verification.map(|verification| verification.checks).unwrap_or_default(),
         outputs,

@@ -42,12 +42,12 @@ pub async fn layer<W: Work>(context: &Context, input: LayerInput) -> Result<Laye
     let report = LayerReport {
         calls: journal.calls,
         milliseconds: journal.milliseconds,
-        notes: attempt.report.notes,
+        notes: attempt.report.notes.into_iter().chain(attempt.deferred.iter().map(ToString::to_string)).collect(),
         changes: (!journal.changes.is_empty()).then_some(key),
         ..LayerReport::count(W::LAYER, &journal.changes)
     };
     let rollouts = attempt.rollouts.into_iter().map(|rollout| rollout.service).collect();
-    Ok(LayerOutput { facts: attempt.facts, report, rollouts })
+    Ok(LayerOutput { facts: attempt.facts, report, rollouts, deferred: !attempt.deferred.is_empty() })
 }
 
 /// What the layer would change, written as a part of the plan. One that is made again replaces the one before.
@@ -67,11 +67,12 @@ async fn plan<W: Work>(context: &Context, run: &Run, facts: Facts) -> Result<Lay
         changes: by_resource(&changes),
         notes: attempt.report.notes.clone(),
         waits: attempt.waits,
+        deferred: attempt.deferred.iter().map(ToString::to_string).collect(),
     };
     let key = part_key(run, W::LAYER);
     context.home.write_json(&key, &part).await?;
     let counted = LayerReport::count(W::LAYER, &part.changes);
     let LayerReport { calls, milliseconds, notes, .. } = attempt.report;
     let report = LayerReport { calls, milliseconds, notes, changes: Some(key), ..counted };
-    Ok(LayerOutput { facts: attempt.facts, report, rollouts: services })
+    Ok(LayerOutput { facts: attempt.facts, report, rollouts: services, deferred: false })
 }

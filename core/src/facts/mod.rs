@@ -1,6 +1,6 @@
 //! What layers hand on to one another: ids, ARNs and names, small enough for the state machine's payload.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,9 @@ pub struct NetworkFacts {
     pub vpc_id: String,
     /// Public subnets, by availability zone.
     pub subnet_ids: BTreeMap<String, String>,
+    /// Subnets of zones that the platform leaves, in which instances still run.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub leaving_subnet_ids: BTreeSet<String>,
     /// Security groups: `instances`, `probe`, and `alb-<key>` for each load balancer.
     pub security_group_ids: BTreeMap<String, String>,
 }
@@ -104,6 +107,9 @@ pub struct BalancerFacts {
     pub load_balancers: BTreeMap<String, LoadBalancerFacts>,
     /// Target group ARN of each service.
     pub target_group_arns: BTreeMap<String, String>,
+    /// Target groups that serve until others, which take their place, do.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub serving_on: BTreeSet<String>,
     /// Name of the probe function, where a load balancer is internal.
     pub probe_function: Option<String>,
 }

@@ -21,11 +21,10 @@ impl Facts {
         let with = |found: &mut std::collections::BTreeMap<String, String>, key: String| {
             found.entry(key).or_insert_with(later);
         };
-        let network = self.network.get_or_insert_with(|| NetworkFacts {
-            vpc_id: later(),
-            subnet_ids: (1..=platform.network.zones).map(|zone| (format!("zone {zone}"), later())).collect(),
-            ..NetworkFacts::default()
-        });
+        let network = self.network.get_or_insert_with(|| NetworkFacts { vpc_id: later(), ..NetworkFacts::default() });
+        for zone in network.subnet_ids.len()..platform.network.zones.into() {
+            with(&mut network.subnet_ids, format!("zone {}", zone + 1));
+        }
         for key in platform.load_balancers.keys().map(|key| alb_group(key)).chain(["instances".into(), "probe".into()])
         {
             with(&mut network.security_group_ids, key);

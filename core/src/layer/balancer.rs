@@ -12,12 +12,14 @@ use crate::scope::Tags;
 use crate::spec::Scheme;
 
 mod desired;
+mod hand;
 mod listen;
 mod plan;
 mod probe;
 mod teardown;
 
 pub use desired::{facts, target_group_name, url, wants_probe};
+pub use hand::moving;
 pub use plan::plan;
 pub use probe::{PROBE_CODE_KEY, log_group_name, probe_name};
 pub use teardown::teardown;
@@ -37,6 +39,10 @@ pub struct World {
     pub load_balancers: BTreeMap<String, Balancer>,
     /// Target groups, by name.
     pub target_groups: BTreeMap<String, Found<TargetGroup>>,
+    /// Targets of the target groups that are to leave, or that something is to be sent to instead of another; of no others. They
+    /// move by themselves, and are not written into a fingerprint.
+    #[serde(skip)]
+    pub targets: BTreeMap<String, Targets>,
     /// The function that bears the probe's name.
     pub probe: Option<Found<Probe>>,
     /// Whether Lambda is still at work on the function, so that it would refuse a change. It moves by itself, and is not
@@ -47,6 +53,15 @@ pub struct World {
     pub probe_code: Option<Code>,
     /// The log group that bears the name of the probe's.
     pub probe_logs: Option<Found<LogGroup>>,
+}
+
+/// How many targets a target group has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// That are registered, or on their way out.
+    pub all: usize,
+    /// That are healthy.
+    pub healthy: usize,
 }
 
 /// A load balancer with what hangs on it.
@@ -113,8 +128,6 @@ pub struct TargetGroup {
 /// Settings of a target group that AWS cannot change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fixed {
-    /// Port of a target that is registered without one.
-    pub port: u16,
     /// `HTTP`.
     pub protocol: String,
     /// `instance`: a bridge-mode task is reached by its instance and a dynamic port.
@@ -143,6 +156,9 @@ pub struct HealthCheck {
 pub enum Target {
     /// To a target group, by name.
     Group(String),
+    /// To the first target group, by name, until the second has a healthy target: that one stands beside it with weight 0, since
+    /// ECS registers nothing in a target group that no listener knows.
+    Until(String, String),
     /// Nowhere: 404 `Not Found`.
     NotFound,
     /// To the same path on [`HTTPS`] of this host, for good: 301. A host of its own, since the certificate is not for
@@ -221,7 +237,11 @@ pub struct Configuration {
 /// One write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "a variant is named after the API call, its fields after the call's parameters")]
+#[expect(
+    missing_docs,
+    reason = "a variant is named after the API call, its fields after the call's parameters; `until` is the ARN of the target \
+              group that goes on serving until `group` does"
+)]
 pub enum Change {
     CreateLoadBalancer { name: String, settings: LoadBalancer },
     SetAttributes { balancer: Ref, name: String, old: Option<Attributes>, new: Attributes },
@@ -231,10 +251,10 @@ pub enum Change {
     SetHealthCheck { arn: String, name: String, old: HealthCheck, new: HealthCheck },
     SetDelay { group: Ref, name: String, old: Option<u32>, new: u32 },
     CreateListener { balancer: Ref, port: u16, name: String, group: Option<Ref>, settings: Listener },
-    SetListener { arn: String, name: String, group: Option<Ref>, old: Listener, new: Listener },
+    SetListener { arn: String, name: String, group: Option<Ref>, until: Option<String>, old: Listener, new: Listener },
     CreateRule { listener: Ref, name: String, group: Ref, settings: Rule },
     SetPriorities { name: String, rules: Vec<Priority> },
-    SetRule { arn: String, name: String, group: Ref, old: Rule, new: Rule },
+    SetRule { arn: String, name: String, group: Ref, until: Option<String>, old: Rule, new: Rule },
     SetTags { arn: String, kind: String, name: String, old: Tags, new: Tags },
     DeleteRule { arn: String, name: String },
     DeleteListener { arn: String, name: String },

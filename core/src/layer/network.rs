@@ -10,11 +10,13 @@ use crate::plan::{Describe, Description, Found, Ref};
 use crate::scope::Tags;
 
 mod desired;
+mod leave;
 mod plan;
 #[cfg(test)]
 mod tests;
 
 pub use desired::{alb_group, facts};
+pub use leave::leaves;
 pub use plan::{plan, teardown};
 
 /// Anywhere, in IPv4.
@@ -40,6 +42,21 @@ pub struct World {
     pub groups: BTreeMap<String, Found<Group>>,
     /// What is ours in the other VPCs.
     pub spare: Spare,
+    /// Who is still in what is to leave; observed only where something is. It moves by itself, and is not written into a
+    /// fingerprint.
+    #[serde(skip)]
+    pub interfaces: Vec<Interface>,
+}
+
+/// A network interface in the platform's VPC.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// Its subnet.
+    pub subnet: String,
+    /// Its security groups.
+    pub groups: BTreeSet<String>,
+    /// Whether it is an instance's.
+    pub of_instance: bool,
 }
 
 /// What was made in a VPC that the platform does not use.

@@ -126,23 +126,11 @@ fn what_was_deleted_behind_our_back_comes_back() {
 }
 
 #[test]
-fn a_changed_port_makes_a_new_target_group_and_deletes_the_old_one_after_the_listener_moved_on() {
+fn a_changed_port_is_no_matter_of_load_balancers_since_each_task_is_registered_with_its_own() {
     let mut scope = scope();
     let world = standing(&scope);
-    let old = group_name(&scope, "backend");
     scope.platform.services.get_mut("backend").unwrap().port = 9090;
-    let new = group_name(&scope, "backend");
-    let expected = [
-        format!("0 -/+ target group {new} (replaces {old})"),
-        format!("1 ~ target group {new} after 0"),
-        "2 ~ listener skyfox-devprod-external-80 after 0".into(),
-        format!("3 - target group {old} after 2"),
-    ];
-    let plan = plan(&scope, &world).unwrap();
-    assert_eq!(lines(&plan), expected);
-    let told = by_resource(&plan.describe());
-    assert_eq!(told.len(), 2, "what goes is said by what takes its place: {told:#?}");
-    assert_eq!(forcing(&told[0]), ["fixed.port"]);
+    assert_eq!(lines(&plan(&scope, &world).unwrap()), [""; 0]);
 }
 
 /// The attributes that AWS cannot change in place.
@@ -155,8 +143,10 @@ fn a_service_that_moves_to_another_load_balancer_gets_a_new_target_group_since_o
     let mut scope = scope();
     let world = standing(&scope);
     scope.platform.services.get_mut("movie").unwrap().load_balancer = "external".into();
-    let told = plan(&scope, &world).unwrap().describe();
-    let group = told.iter().find(|told| told.action == Action::Replace).unwrap();
+    let told = by_resource(&plan(&scope, &world).unwrap().describe());
+    let groups: Vec<_> = told.iter().filter(|told| told.kind == "target group").collect();
+    let [group] = groups[..] else { panic!("what goes is said by what takes its place: {told:#?}") };
+    assert_eq!(group.action, Action::Replace);
     assert_eq!(forcing(group), ["load_balancer"]);
     let moved = group.attributes.iter().find(|found| found.forces_replacement).unwrap();
     assert_eq!(
@@ -195,7 +185,7 @@ fn rules_that_change_places_do_so_in_one_call_and_after_old_rules_are_gone() {
     scope.platform.services.insert("payment".into(), other);
     scope.platform.services.get_mut("movie").unwrap().rule.as_mut().unwrap().priority = 100;
     let mut world = standing(&scope);
-    world.target_groups.extend([target_group(&scope, "payment", 4567, "/mshealth")]);
+    world.target_groups.extend([target_group(&scope, "payment", "/mshealth")]);
     let rule = |service: &str, priority: u16, path: &str| Found {
         id: format!("arn:rule/{service}"),
         settings: Rule {

@@ -21,10 +21,10 @@ pub(crate) fn group_name(scope: &Scope, service: &str) -> String {
     target_group_name(scope, service, &scope.platform.services[service])
 }
 
-pub(crate) fn target_group(scope: &Scope, service: &str, port: u16, path: &str) -> (String, Found<TargetGroup>) {
+pub(crate) fn target_group(scope: &Scope, service: &str, path: &str) -> (String, Found<TargetGroup>) {
     let name = group_name(scope, service);
     let settings = TargetGroup {
-        fixed: Fixed { port, protocol: "HTTP".into(), target_type: "instance".into(), vpc: "vpc-1".into() },
+        fixed: Fixed { protocol: "HTTP".into(), target_type: "instance".into(), vpc: "vpc-1".into() },
         health: HealthCheck {
             protocol: "HTTP".into(),
             port: "traffic-port".into(),
@@ -88,9 +88,10 @@ pub(crate) fn standing(scope: &Scope) -> World {
             ("skyfox-devprod-internal".into(), internal),
         ]),
         target_groups: BTreeMap::from([
-            target_group(scope, "backend", 8080, "/health"),
-            target_group(scope, "movie", 4567, "/mshealth"),
+            target_group(scope, "backend", "/health"),
+            target_group(scope, "movie", "/mshealth"),
         ]),
+        targets: BTreeMap::new(),
         probe: Some(Found {
             id: "arn:function/probe".into(),
             settings: Probe {

@@ -116,6 +116,7 @@ pub(crate) fn scope() -> Scope {
                 ("alb-external", "sg-external"),
                 ("alb-internal", "sg-internal"),
             ]),
+            leaving_subnet_ids: [].into(),
         }),
         identity: Some(IdentityFacts {
             instance_role_arn: "arn:role/instances".into(),
@@ -128,6 +129,7 @@ pub(crate) fn scope() -> Scope {
             repository_uris: map([("backend", "ecr/skyfox-devprod-backend"), ("movie", "ecr/skyfox-devprod-movie")]),
         }),
         balancer: Some(BalancerFacts {
+            serving_on: [].into(),
             load_balancers: BTreeMap::from([
                 ("external".into(), balancer("external")),
                 ("internal".into(), balancer("internal")),

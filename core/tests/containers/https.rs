@@ -167,8 +167,13 @@ fn a_change_that_is_interrupted_anywhere_serves_all_the_time_and_is_finished_or_
 
 #[test]
 fn old_target_groups_go_after_all_that_forwarded_to_them_on_either_port() {
-    let renumbered = |mut scope: Scope| {
-        scope.platform.services.values_mut().for_each(|service| service.port += 1);
+    let renamed = |mut scope: Scope| {
+        let services = std::mem::take(&mut scope.platform.services);
+        scope.platform.services =
+            services.into_iter().map(|(name, service)| (format!("new-{name}"), service)).collect();
+        for balancer in scope.platform.load_balancers.values_mut() {
+            balancer.default_service = balancer.default_service.take().map(|name| format!("new-{name}"));
+        }
         scope
     };
     let after = |scope: &Scope, world: &World, service: &str| {
@@ -179,10 +184,10 @@ fn old_target_groups_go_after_all_that_forwarded_to_them_on_either_port() {
         steps.map(|step| told[step].split(' ').skip(1).take(4).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
     };
     let plain = standing(&scope());
-    let on = after(&renumbered(secure()), &plain, "movie");
+    let on = after(&renamed(secure()), &plain, "movie");
     assert!(on.contains(&"- listener rule skyfox-devprod-movie".into()), "{on:?}");
     let secured = change(&plain, &secure(), 0, false);
-    let off = after(&renumbered(scope()), &secured, "backend");
+    let off = after(&renamed(scope()), &secured, "backend");
     assert!(off.contains(&"- listener skyfox-devprod-external-443 after".into()), "{off:?}");
 }
 

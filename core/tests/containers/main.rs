@@ -8,6 +8,7 @@ mod balancer_world;
 mod cluster;
 mod fingerprint;
 mod fixture;
+mod hand;
 mod https;
 mod refresh;
 mod service;

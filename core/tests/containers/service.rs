@@ -261,6 +261,21 @@ fn a_service_that_left_the_file_goes_and_then_its_definitions() {
 }
 
 #[test]
+fn a_service_that_left_the_file_serves_on_until_what_takes_its_place_does() {
+    let mut scope = scope();
+    scope.platform.services.remove("movie");
+    scope.platform.services.get_mut("backend").unwrap().environment.clear();
+    let mut world = standing();
+    container(&mut world).environment.clear();
+    let behind = world.services["movie"].placement.load_balancers.first().unwrap().target_group.clone();
+    scope.facts.balancer.as_mut().unwrap().serving_on = [behind].into();
+    let held = plan(&scope, &world).unwrap();
+    assert_eq!(lines(&held), [""; 0]);
+    let told: Vec<String> = held.deferred.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["the deletion of service movie waits until what takes its place serves"]);
+}
+
+#[test]
 fn names_that_somebody_else_took_are_refused() {
     let refused = |spoil: fn(&mut World)| {
         let mut world = standing();

@@ -48,9 +48,21 @@ pub(super) struct Rule {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    Forward(String),
-    Fixed { status: u16, kind: String, body: String },
-    Redirect { protocol: String, host: String, port: String, path: String, query: String, status: u16 },
+    /// To one of these target groups, by weight.
+    Forward(Vec<(String, u32)>),
+    Fixed {
+        status: u16,
+        kind: String,
+        body: String,
+    },
+    Redirect {
+        protocol: String,
+        host: String,
+        port: String,
+        path: String,
+        query: String,
+        status: u16,
+    },
     Other,
 }
 
@@ -144,11 +156,11 @@ impl Config {
     /// The target groups to which something is forwarded.
     fn forwards(&self) -> Vec<String> {
         let actions = self.listeners.iter().flat_map(|l| &l.actions).chain(self.rules.iter().flat_map(|r| &r.actions));
-        let group = |action: &Action| match action {
-            Action::Forward(group) => Some(group.clone()),
-            _ => None,
+        let groups = |action: &Action| match action {
+            Action::Forward(groups) => groups.iter().map(|(group, _)| group.clone()).collect(),
+            _ => Vec::new(),
         };
-        actions.filter_map(group).collect()
+        actions.flat_map(groups).collect()
     }
 }
 
@@ -221,9 +233,7 @@ fn actions(list: Option<&Element>) -> Vec<Action> {
     let code =
         |text: Option<&str>, usual| text.and_then(|t| t.trim_start_matches("HTTP_").parse().ok()).unwrap_or(usual);
     let action = |element: &Element| match element.text("Type") {
-        Some("forward") => {
-            element.find("TargetGroupArn").map_or(Action::Other, |g| Action::Forward(g.own_text().into()))
-        }
+        Some("forward") => forward(element),
         Some("fixed-response") => element.child("FixedResponseConfig").map_or(Action::Other, |fixed| Action::Fixed {
             status: code(fixed.text("StatusCode"), 503),
             kind: text(fixed, "ContentType"),
@@ -240,6 +250,17 @@ fn actions(list: Option<&Element>) -> Vec<Action> {
         _ => Action::Other,
     };
     list.map(Element::children).unwrap_or_default().iter().map(action).collect()
+}
+
+fn forward(action: &Element) -> Action {
+    let many = action.child("ForwardConfig").and_then(|config| config.child("TargetGroups"));
+    let one =
+        |group: &Element| Some((group.text("TargetGroupArn")?.to_owned(), number(group.text("Weight"), 1.0) as u32));
+    match (many, action.text("TargetGroupArn")) {
+        (Some(many), _) => Action::Forward(many.children().iter().filter_map(one).collect()),
+        (None, Some(group)) => Action::Forward(vec![(group.to_owned(), 1)]),
+        (None, None) => Action::Other,
+    }
 }
 
 fn target_group(element: &Element) -> TargetGroup {

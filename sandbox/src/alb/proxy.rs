@@ -13,7 +13,7 @@ use hyper::http::uri::Uri;
 
 use super::config::{Action, Config, Listener};
 use super::probe::limit;
-use super::route::{Seen, location};
+use super::route::{Seen, location, weighed};
 use super::{TOOK, Target};
 use crate::answer::Answer;
 use crate::asg::Place;
@@ -132,7 +132,13 @@ impl Shared {
         body: Bytes,
     ) -> Answer {
         match config.action(listener, seen) {
-            Some(Action::Forward(group)) => self.forward(listener, group, place, via, parts, body).await,
+            Some(Action::Forward(groups)) => {
+                let turn = self.alb.turn.fetch_add(1, Ordering::Relaxed);
+                match weighed(groups, turn) {
+                    Some(group) => self.forward(listener, group, (place, turn / groups.len()), via, parts, body).await,
+                    None => page(StatusCode::SERVICE_UNAVAILABLE),
+                }
+            }
             Some(Action::Fixed { status, kind, body }) => {
                 answer(StatusCode::from_u16(*status).unwrap_or(StatusCode::OK), kind, body.clone())
             }
@@ -153,7 +159,7 @@ impl Shared {
         &self,
         listener: &Listener,
         group: &str,
-        place: &Place,
+        (place, turn): (&Place, usize),
         via: Via,
         parts: &Parts,
         body: Bytes,
@@ -162,7 +168,7 @@ impl Shared {
         if targets.is_empty() {
             return page(StatusCode::SERVICE_UNAVAILABLE);
         }
-        let target = &targets[self.alb.turn.fetch_add(1, Ordering::Relaxed) % targets.len()];
+        let target = &targets[turn % targets.len()];
         let Some(request) = self.request_to(target, listener, via, parts, body) else {
             return page(StatusCode::BAD_GATEWAY);
         };

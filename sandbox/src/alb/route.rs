@@ -34,6 +34,13 @@ impl Config {
     }
 }
 
+/// The target group whose turn it is; none where all weigh nothing.
+pub(super) fn weighed(groups: &[(String, u32)], turn: usize) -> Option<&str> {
+    let mut slots = groups.iter().flat_map(|(group, weight)| std::iter::repeat_n(group.as_str(), *weight as usize));
+    let all: usize = groups.iter().map(|(_, weight)| *weight as usize).sum();
+    slots.nth(turn.checked_rem(all)?)
+}
+
 fn holds(rule: &Rule, seen: &Seen<'_>) -> bool {
     rule.conditions.iter().all(|(field, name, values)| {
         let any = |text: &str| values.iter().any(|pattern| glob::matches(pattern, text));
@@ -80,7 +87,7 @@ mod tests {
             listener: "l".into(),
             priority,
             conditions: vec![(field.into(), String::new(), vec![value.into()])],
-            actions: vec![Action::Forward(group.into())],
+            actions: vec![Action::Forward(vec![(group.into(), 1)])],
         };
         let rules = vec![
             rule(50, "host-header", "*.example.org", "host"),
@@ -100,7 +107,7 @@ mod tests {
         let act = |method, host, path| {
             let seen = Seen { method, host, path, query: "", headers: &headers };
             match config.action(listener, &seen).unwrap() {
-                Action::Forward(group) => group.clone(),
+                Action::Forward(groups) => groups[0].0.clone(),
                 Action::Fixed { status, .. } => status.to_string(),
                 _ => "other".to_owned(),
             }
@@ -111,6 +118,14 @@ mod tests {
         assert_eq!(act("DELETE", "lb.aws", "/x"), "delete");
         assert_eq!(act("GET", "API.Example.org", "/movie-service"), "host");
         assert!(config.listener(config.balancer("lb.aws").unwrap(), 443).is_none());
+    }
+
+    #[test]
+    fn target_groups_take_turns_by_their_weights_and_one_without_weight_never() {
+        let groups = [("old".to_owned(), 2), ("new".to_owned(), 1), ("later".to_owned(), 0)];
+        let turns: Vec<_> = (0..6).filter_map(|turn| weighed(&groups, turn)).collect();
+        assert_eq!(turns, ["old", "old", "new", "old", "old", "new"]);
+        assert_eq!(weighed(&groups[2..], 0), None);
     }
 
     #[test]

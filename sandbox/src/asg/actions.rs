@@ -82,6 +82,7 @@ impl Context<'_> {
         }
         self.settings(&mut group);
         self.group(&name, |kept| *kept = group)?;
+        self.leave_zones(&name).await?;
         self.reconcile(&name).await?;
         Ok(String::new())
     }

@@ -11,6 +11,7 @@ mod refresh_actions;
 #[cfg(test)]
 mod refresh_tests;
 mod tags;
+mod zones;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};

@@ -25,6 +25,8 @@ use crate::probe;
 /// How often the state machine tries what is not yet done, and what AWS has slowed down; by `provision.asl.json`.
 const NOT_YET: u32 = 60;
 const THROTTLED: u32 = 8;
+/// How often the layers are walked again for what was left until everything serves.
+const PASSES: u32 = 10;
 /// Between two attempts. What the sandbox's instances and tasks need is over by then.
 const PAUSE: Duration = Duration::from_millis(40);
 
@@ -65,6 +67,8 @@ pub(super) struct Way {
     pub(super) run: Option<Run>,
     pub(super) facts: Facts,
     reports: Vec<LayerReport>,
+    /// Whether a layer has left something for when everything serves.
+    deferred: bool,
 }
 
 impl Way {
@@ -105,7 +109,7 @@ impl Machine {
             execution_arn,
         };
         let prepared = retried(async || run::prepare(&self.context, start.clone()).await, between).await?;
-        Ok(Way { run: Some(prepared.run), facts: Facts::default(), reports: Vec::new() })
+        Ok(Way { run: Some(prepared.run), ..Way::default() })
     }
 
     /// The state of a layer.
@@ -119,6 +123,7 @@ impl Machine {
         let output = retried(async || self.attempt(layer, input.clone()).await, between).await?;
         merge(&mut way.facts, output.facts);
         way.reports.push(output.report);
+        way.deferred |= output.deferred;
         Ok(())
     }
 
@@ -161,11 +166,16 @@ impl Machine {
         if mode == Mode::Destroy {
             layers.reverse();
         }
-        for layer in layers {
-            self.layer(&mut way, layer).await?;
-        }
-        if mode == Mode::Apply {
-            self.observe(&way, &|| ()).await?;
+        for _ in 0..=PASSES {
+            for layer in layers {
+                self.layer(&mut way, layer).await?;
+            }
+            if mode == Mode::Apply {
+                self.observe(&way, &|| ()).await?;
+            }
+            if !std::mem::take(&mut way.deferred) {
+                break;
+            }
         }
         self.conclude(&way, None, &|| ()).await?;
         Ok(way)

@@ -63,9 +63,7 @@ async fn assert_tagged(aws: &Clients, arn: &str, name: &str, service: Option<&st
 async fn assert_target_groups(aws: &Clients, vpc: &Vpc) -> BTreeMap<&'static str, String> {
     let answer = aws.elb.describe_target_groups().send().await.expect("target groups");
     let mut arns = BTreeMap::new();
-    for (service, port, path) in
-        [("backend", 8080, "/health"), ("payment", 8082, "/pshealth"), ("movie", 4567, "/mshealth")]
-    {
+    for (service, path) in [("backend", "/health"), ("payment", "/pshealth"), ("movie", "/mshealth")] {
         let prefix = format!("skyfox-devprod-{service}-");
         let ours: Vec<&TargetGroup> = answer
             .target_groups()
@@ -76,7 +74,7 @@ async fn assert_target_groups(aws: &Clients, vpc: &Vpc) -> BTreeMap<&'static str
         assert_eq!(group.target_group_name().map(str::len), Some(prefix.len() + 6), "ends in six hex digits");
         assert_eq!(group.target_type(), Some(&TargetTypeEnum::Instance));
         assert_eq!(group.protocol().map(|protocol| protocol.as_str()), Some("HTTP"));
-        assert_eq!((group.port(), group.vpc_id()), (Some(port), Some(vpc.id.as_str())));
+        assert_eq!((group.port(), group.vpc_id()), (Some(80), Some(vpc.id.as_str())));
         assert_eq!((group.health_check_path(), group.health_check_port()), (Some(path), Some("traffic-port")));
         assert_eq!(group.matcher().and_then(|matcher| matcher.http_code()), Some("200"));
         let timing = (group.health_check_interval_seconds(), group.health_check_timeout_seconds());

@@ -16,13 +16,16 @@ use crate::execute::Made;
 use crate::tag::to_elb;
 use crate::{logs, number};
 
+/// Port of a target that is registered without one. AWS asks for it, and ECS registers every task with its own host port.
+const UNUSED_PORT: i32 = 80;
+
 pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, made: &Made) -> Result<Option<String>> {
     let (elb, lambda) = (&clients.elb, &clients.lambda);
     match change {
         Change::CreateLoadBalancer { name, settings } => return create_balancer(elb, name, settings).await.map(Some),
         Change::CreateTargetGroup { name, settings, .. } => return create_group(elb, name, settings).await.map(Some),
         Change::CreateListener { balancer, port, name, group, settings } => {
-            let action = action(&settings.default, group.as_ref(), made)?;
+            let action = action(&settings.default, group.as_ref(), None, made)?;
             return create_listener(elb, made.id(balancer)?, (*port, name), action, settings).await.map(Some);
         }
         Change::SetAttributes { balancer, name, new, .. } => {
@@ -39,17 +42,17 @@ pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, mad
         }
         Change::SetHealthCheck { arn, name, new, .. } => set_health(elb, arn, name, new).await?,
         Change::SetDelay { group, name, new, .. } => set_delay(elb, made.id(group)?, name, *new).await?,
-        Change::SetListener { arn, name, group, new, .. } => {
-            let action = action(&new.default, group.as_ref(), made)?;
+        Change::SetListener { arn, name, group, until, new, .. } => {
+            let action = action(&new.default, group.as_ref(), until.as_deref(), made)?;
             set_listener(elb, arn, name, action, new.tls.as_ref()).await?;
         }
         Change::CreateRule { listener, name, group, settings } => {
-            create_rule(elb, made.id(listener)?, name, forward(group, made)?, settings).await?;
+            create_rule(elb, made.id(listener)?, name, forward(group, None, made)?, settings).await?;
         }
         Change::SetPriorities { name, rules } => set_priorities(elb, name, rules).await?,
-        Change::SetRule { arn, name, group, new, .. } => {
+        Change::SetRule { arn, name, group, until, new, .. } => {
             let request = elb.modify_rule().rule_arn(arn).conditions(condition(new));
-            let request = request.actions(forward(group, made)?);
+            let request = request.actions(forward(group, until.as_deref(), made)?);
             request.send().await.during("modify listener rule", name)?;
         }
         Change::SetTags { arn, kind, name, new, .. } => set_tags(elb, arn, kind, name, new).await?,
@@ -72,17 +75,20 @@ fn made_arn(arn: Option<&str>, what: &str, name: &str) -> Result<String> {
     arn.map(Into::into).ok_or_else(|| Error::Broken(format!("AWS made {what} {name} and gave no ARN for it")))
 }
 
-/// Forwards to a target group.
-fn forward(group: &Ref, made: &Made) -> Result<elb::Action> {
-    let action = elb::Action::builder().r#type(elb::ActionTypeEnum::Forward);
-    Ok(action.target_group_arn(made.id(group)?).build())
+/// Forwards to a target group; to another one as long as there is an `until`, and knows the first.
+fn forward(group: &Ref, until: Option<&str>, made: &Made) -> Result<elb::Action> {
+    let (action, group) = (elb::Action::builder().r#type(elb::ActionTypeEnum::Forward), made.id(group)?);
+    let Some(until) = until else { return Ok(action.target_group_arn(group).build()) };
+    let weighs = |arn: &str, weight| elb::TargetGroupTuple::builder().target_group_arn(arn).weight(weight).build();
+    let both = elb::ForwardActionConfig::builder().target_groups(weighs(until, 1)).target_groups(weighs(group, 0));
+    Ok(action.forward_config(both.build()).build())
 }
 
 /// What a listener does with what no rule matches; `group` is the target group, if it forwards to one.
-fn action(target: &Target, group: Option<&Ref>, made: &Made) -> Result<elb::Action> {
+fn action(target: &Target, group: Option<&Ref>, until: Option<&str>, made: &Made) -> Result<elb::Action> {
     let action = elb::Action::builder();
     match (target, group) {
-        (Target::Group(_), Some(group)) => forward(group, made),
+        (Target::Group(_) | Target::Until(..), Some(group)) => forward(group, until, made),
         (Target::NotFound, None) => {
             let (status, kind, text) = read::NOT_FOUND;
             let answer = elb::FixedResponseActionConfig::builder().status_code(status).content_type(kind);
@@ -143,7 +149,7 @@ async fn create_group(elb: &Client, name: &str, settings: &TargetGroup) -> Resul
         .name(name)
         .target_type(fixed.target_type.as_str().into())
         .protocol(fixed.protocol.as_str().into())
-        .port(fixed.port.into())
+        .port(UNUSED_PORT)
         .vpc_id(&fixed.vpc)
         .health_check_enabled(true)
         .health_check_protocol(health.protocol.as_str().into())

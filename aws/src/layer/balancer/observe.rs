@@ -7,7 +7,9 @@ use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use futures::future::try_join_all;
 use futures::try_join;
-use skydeck_core::layer::balancer::{Balancer, HTTP, HTTPS, Listening, TargetGroup, World, log_group_name};
+use skydeck_core::layer::balancer::{
+    Balancer, HTTP, HTTPS, Listening, TargetGroup, Targets, World, log_group_name, moving,
+};
 use skydeck_core::plan::Found;
 use skydeck_core::scope::{Scope, Tags};
 
@@ -33,7 +35,26 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         logs::find(&clients.logs, &group),
     )?;
     let (load_balancers, target_groups) = balancers;
-    Ok(World { load_balancers, target_groups, probe, probe_busy, probe_code, probe_logs })
+    let targets = BTreeMap::new();
+    let mut world = World { load_balancers, target_groups, targets, probe, probe_busy, probe_code, probe_logs };
+    // Whoever cannot say what moves cannot plan either, and tells why there.
+    let moving = moving(scope, &world).unwrap_or_default();
+    let moving = moving.iter().filter_map(|name| Some((name, world.target_groups.get(name)?)));
+    world.targets = try_join_all(moving.map(|(name, group)| targets_of(&clients.elb, name, &group.id)))
+        .await?
+        .into_iter()
+        .collect();
+    Ok(world)
+}
+
+async fn targets_of(elb: &Client, name: &str, arn: &str) -> Result<(String, Targets)> {
+    let answer = elb.describe_target_health().target_group_arn(arn).send().await;
+    let answer = answer.during("describe target health of target group", name)?;
+    let found = answer.target_health_descriptions();
+    let healthy = |found: &&elb::TargetHealthDescription| {
+        found.target_health().and_then(|health| health.state()) == Some(&elb::TargetHealthStateEnum::Healthy)
+    };
+    Ok((name.to_owned(), Targets { all: found.len(), healthy: found.iter().filter(healthy).count() }))
 }
 
 async fn balancers_and_groups(

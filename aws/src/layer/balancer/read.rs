@@ -47,7 +47,6 @@ pub(super) fn target_group(found: &elb::TargetGroup, delay: u32, tags: Tags) -> 
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     TargetGroup {
         fixed: Fixed {
-            port: number::port(found.port()),
             protocol: text(found.protocol().map(|protocol| protocol.as_str())),
             target_type: text(found.target_type().map(|kind| kind.as_str())),
             vpc: text(found.vpc_id()),
@@ -113,12 +112,16 @@ fn target(actions: &[elb::Action], groups: &BTreeMap<String, String>) -> Target 
     match action.r#type() {
         Some(elb::ActionTypeEnum::Forward) => {
             let many = action.forward_config().map(|config| config.target_groups()).unwrap_or_default();
-            let arn = match many {
-                [] => action.target_group_arn(),
-                [one] => one.target_group_arn(),
+            let name = |arn: Option<&str>| groups.get(arn?).cloned();
+            let found = match many {
+                [] => name(action.target_group_arn()).map(Target::Group),
+                [one] => name(one.target_group_arn()).map(Target::Group),
+                [old, new] if (old.weight() > Some(0), new.weight()) == (true, Some(0)) => name(old.target_group_arn())
+                    .zip(name(new.target_group_arn()))
+                    .map(|(old, new)| Target::Until(old, new)),
                 [_, ..] => None,
             };
-            arn.and_then(|arn| groups.get(arn)).map_or_else(other, |name| Target::Group(name.clone()))
+            found.unwrap_or_else(other)
         }
         Some(elb::ActionTypeEnum::FixedResponse) => {
             let (status, kind, text) = NOT_FOUND;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, IpPermission, SecurityGroup, VpcAttributeName};
+use aws_sdk_ec2::types::{Filter, IpPermission, NetworkInterface, SecurityGroup, VpcAttributeName};
 use futures::try_join;
-use skydeck_core::layer::network::{ANYWHERE, Gateway, Group, Ingress, RouteTable, Source, Spare, Subnet, Vpc, World};
+use skydeck_core::layer::network::{
+    self, ANYWHERE, Gateway, Group, Ingress, Interface, RouteTable, Source, Spare, Subnet, Vpc, World,
+};
 use skydeck_core::plan::Found;
 use skydeck_core::scope::Scope;
 
@@ -25,17 +27,18 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         subnets(ec2, ours),
         groups(ec2, ours),
     )?;
-    let interfaces = if vpcs.len() > 1 { interfaces(ec2, &vpcs).await? } else { BTreeSet::new() };
+    let found = if vpcs.len() > 1 { interfaces(ec2, vpcs.iter().map(|vpc| vpc.id.clone())).await? } else { Vec::new() };
+    let inhabited: BTreeSet<&str> = found.iter().filter_map(|interface| interface.vpc_id()).collect();
     // The platform's VPC is the one that things are in; among equals one with our subnets or our gateway, and then the
     // lowest id, so that every run chooses the same.
     let used = |id: &str| {
         subnets.iter().any(|(vpc, _, _)| vpc == id)
             || gateways.iter().any(|gateway: &Found<Gateway>| gateway.settings.vpc.as_deref() == Some(id))
     };
-    vpcs.sort_by_key(|vpc| (!interfaces.contains(&vpc.id), !used(&vpc.id), vpc.id.clone()));
+    vpcs.sort_by_key(|vpc| (!inhabited.contains(vpc.id.as_str()), !used(&vpc.id), vpc.id.clone()));
     let current = vpcs.first().map(|vpc| vpc.id.clone()).unwrap_or_default();
     let (vpcs, in_use): (Vec<_>, Vec<_>) =
-        vpcs.into_iter().partition(|vpc| vpc.id == current || !interfaces.contains(&vpc.id));
+        vpcs.into_iter().partition(|vpc| vpc.id == current || !inhabited.contains(vpc.id.as_str()));
     gateways.sort_by_key(|gateway| {
         let vpc = gateway.settings.vpc.as_ref();
         (vpc != Some(&current), vpc.is_some(), gateway.id.clone())
@@ -54,7 +57,7 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         subnets: others.into_iter().map(|(_, _, subnet)| subnet).collect(),
         groups: elsewhere.iter().map(|group| named(group, &BTreeMap::new())).collect(),
     };
-    Ok(World {
+    let mut world = World {
         zones,
         vpcs,
         in_use: in_use.into_iter().map(|vpc| vpc.id).collect(),
@@ -63,7 +66,20 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         subnets: subnets.into_iter().map(|(_, zone, subnet)| (zone, subnet)).collect(),
         groups,
         spare,
-    })
+        interfaces: Vec::new(),
+    };
+    if network::leaves(scope, &world) {
+        world.interfaces = interfaces(ec2, [current]).await?.iter().map(interface).collect();
+    }
+    Ok(world)
+}
+
+fn interface(found: &NetworkInterface) -> Interface {
+    Interface {
+        subnet: found.subnet_id().unwrap_or_default().to_owned(),
+        groups: found.groups().iter().filter_map(|group| group.group_id()).map(Into::into).collect(),
+        of_instance: found.attachment().is_some_and(|attachment| attachment.instance_id().is_some()),
+    }
 }
 
 /// What is in the platform's VPC, and what is in those that it does not use; what is in neither goes.
@@ -72,13 +88,11 @@ fn split<T>(found: Vec<T>, here: impl Fn(&T) -> bool, spare: impl Fn(&T) -> bool
     (here, rest.into_iter().filter(spare).collect())
 }
 
-/// Those of the VPCs that hold network interfaces.
-async fn interfaces(ec2: &Client, vpcs: &[Found<Vpc>]) -> Result<BTreeSet<String>> {
-    let ids = vpcs.iter().map(|vpc| vpc.id.clone()).collect();
-    let filter = Filter::builder().name("vpc-id").set_values(Some(ids)).build();
+/// The network interfaces in VPCs.
+async fn interfaces(ec2: &Client, vpcs: impl IntoIterator<Item = String>) -> Result<Vec<NetworkInterface>> {
+    let filter = Filter::builder().name("vpc-id").set_values(Some(vpcs.into_iter().collect())).build();
     let pages = ec2.describe_network_interfaces().filters(filter).into_paginator().items().send();
-    let found: Vec<_> = pages.collect::<Result<_, _>>().await.during("list", "network interfaces")?;
-    Ok(found.iter().filter_map(|interface| interface.vpc_id()).map(Into::into).collect())
+    pages.collect::<Result<_, _>>().await.during("list", "network interfaces")
 }
 
 fn filter(name: &str, value: &str) -> Filter {

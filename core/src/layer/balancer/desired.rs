@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::hand::serving_on;
 use super::{Attributes, Fixed, HealthCheck, Listener, LoadBalancer, Rule, Target, TargetGroup, Tls, World};
 use super::{HTTP, HTTPS, POLICY, probe};
 use crate::facts::{BalancerFacts, Facts, LoadBalancerFacts, NetworkFacts, need};
@@ -37,8 +38,8 @@ pub(super) fn load_balancer(
     Ok((name, settings))
 }
 
-fn fixed(service: &spec::Service, vpc: String) -> Fixed {
-    Fixed { port: service.port, protocol: "HTTP".into(), target_type: "instance".into(), vpc }
+fn fixed(vpc: String) -> Fixed {
+    Fixed { protocol: "HTTP".into(), target_type: "instance".into(), vpc }
 }
 
 /// The name of a service's target group; it changes with what AWS cannot change in one.
@@ -47,8 +48,8 @@ fn fixed(service: &spec::Service, vpc: String) -> Fixed {
 /// balancer, since a target group belongs to one. The VPC is not: a plan must know the name before there is one.
 #[must_use]
 pub fn target_group_name(scope: &Scope, name: &str, service: &spec::Service) -> String {
-    let Fixed { port, protocol, target_type, vpc: _ } = fixed(service, String::new());
-    scope.versioned_name(name, &(name, &service.load_balancer, port, protocol, target_type), 32)
+    let Fixed { protocol, target_type, vpc: _ } = fixed(String::new());
+    scope.versioned_name(name, &(name, &service.load_balancer, protocol, target_type), 32)
 }
 
 /// The tag that tells which service's target group this is.
@@ -59,7 +60,7 @@ pub(super) fn target_group_resource(service: &str) -> String {
 pub(super) fn target_group(scope: &Scope, name: &str, service: &spec::Service) -> Result<TargetGroup, Refusal> {
     let health = &service.health;
     Ok(TargetGroup {
-        fixed: fixed(service, network(scope)?.vpc_id.clone()),
+        fixed: fixed(network(scope)?.vpc_id.clone()),
         health: HealthCheck {
             protocol: "HTTP".into(),
             port: "traffic-port".into(),
@@ -157,6 +158,7 @@ pub fn facts(scope: &Scope, world: &World) -> Facts {
     let facts = BalancerFacts {
         load_balancers: scope.platform.load_balancers.iter().filter_map(balancer).collect(),
         target_group_arns: scope.platform.services.iter().filter_map(group).collect(),
+        serving_on: serving_on(world),
         probe_function: probe.map(|_| probe::probe_name(scope)),
     };
     Facts { balancer: (facts != BalancerFacts::default()).then_some(facts), ..Facts::default() }

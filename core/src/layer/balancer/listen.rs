@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desired::{self, Listeners, rule_resource};
+use super::hand::{UNTIL_HEALTHY, handed};
 use super::plan::{Groups, plan_tags, taken};
-use super::{Balancer, Change, HTTP, HTTPS, Listener, Listening, Priority, Rule, Target};
+use super::{Balancer, Change, HTTP, HTTPS, Listener, Listening, Priority, Rule, Target, World};
 use crate::plan::{Found, Plan, Ref, Refusal};
 use crate::scope::{Scope, TAG_RESOURCE};
 use crate::spec;
@@ -13,6 +14,7 @@ use crate::spec;
 /// Plans the listeners of one load balancer.
 pub(super) struct Listen<'a> {
     pub(super) scope: &'a Scope,
+    pub(super) world: &'a World,
     pub(super) groups: &'a Groups,
     /// The load balancer's key in the platform file.
     pub(super) key: &'a str,
@@ -120,23 +122,37 @@ impl Listen<'_> {
     }
 
     /// Sets a listener where it is not as wanted.
-    fn set(&mut self, found: &Listening, new: Listener, after: &[Ref]) -> Option<Ref> {
+    fn set(&mut self, found: &Listening, wanted: Listener, after: &[Ref]) -> Option<Ref> {
         let old = &found.settings;
-        if (&old.default, &old.tls) == (&new.default, &new.tls) {
+        let now = Listener { default: handed(self.scope, self.world, &old.default, &wanted.default), ..wanted.clone() };
+        let group = self.group_of(&now.default);
+        let change = |old: &Listener, new: Listener, until| {
+            let (arn, name, group) = (found.arn.clone(), new.tags["Name"].clone(), group.clone());
+            Change::SetListener { arn, name, group, until, old: old.clone(), new }
+        };
+        if now.default != wanted.default {
+            self.plan.defer(&change(&now, wanted, None), UNTIL_HEALTHY);
+        }
+        if (&old.default, &old.tls) == (&now.default, &now.tls) {
             return None;
         }
-        let group = self.group_of(&new.default);
+        let until = self.until(&now.default);
         let after: Vec<&Ref> = group.iter().chain(after).collect();
-        let (arn, name, old) = (found.arn.clone(), new.tags["Name"].clone(), old.clone());
-        let step = self.plan.add(Change::SetListener { arn, name, group: group.clone(), old, new }, &after);
+        let step = self.plan.add(change(old, now, until), &after);
         self.moved.push(step.clone());
         Some(step)
+    }
+
+    /// The target group that goes on serving.
+    fn until(&self, target: &Target) -> Option<String> {
+        let Target::Until(old, _) = target else { return None };
+        self.world.target_groups.get(old).map(|group| group.id.clone())
     }
 
     /// The target group behind a target of ours.
     fn group_of(&self, target: &Target) -> Option<Ref> {
         match target {
-            Target::Group(name) => self.groups.get(name).cloned(),
+            Target::Group(name) | Target::Until(_, name) => self.groups.get(name).cloned(),
             Target::NotFound | Target::Secure(_) | Target::Other(_) => None,
         }
     }
@@ -158,6 +174,12 @@ impl Listen<'_> {
                 let found = by_resource.remove(rule_resource(name).as_str());
                 wanted.push((name, settings, found));
             }
+        }
+        // A service that takes the path of one that leaves takes its rule, so that there is always one.
+        for (_, settings, found) in wanted.iter_mut().filter(|(_, _, found)| found.is_none()) {
+            let same = by_resource.iter().find(|(_, rule)| rule.settings.paths == settings.paths);
+            let resource = same.map(|(resource, _)| *resource);
+            *found = resource.and_then(|resource| by_resource.remove(resource));
         }
         let free = self.make_room(&ours, &wanted);
         Ok(wanted.into_iter().filter_map(|wanted| self.rule(&listener.id, &free, wanted)).chain(free.clone()).collect())
@@ -196,12 +218,19 @@ impl Listen<'_> {
         };
         plan_tags(self.plan, "listener rule", &found.id, &found.settings.tags, &settings.tags);
         let has = &found.settings;
-        if (&has.paths, &has.target) == (&settings.paths, &settings.target) {
+        let now = Rule { target: handed(self.scope, self.world, &has.target, &settings.target), ..settings.clone() };
+        let change = |old: &Rule, new: Rule, until| {
+            let (arn, name, group) = (found.id.clone(), name.clone(), group.clone());
+            Change::SetRule { arn, name, group, until, old: old.clone(), new }
+        };
+        if now.target != settings.target {
+            self.plan.defer(&change(&now, settings, None), UNTIL_HEALTHY);
+        }
+        if (&has.paths, &has.target) == (&now.paths, &now.target) {
             return None;
         }
-        let (arn, old) = (found.id.clone(), has.clone());
-        let change = Change::SetRule { arn, name, group: group.clone(), old, new: settings };
-        let step = self.plan.add(change, &[&group]);
+        let until = self.until(&now.target);
+        let step = self.plan.add(change(has, now, until), &[&group]);
         self.moved.push(step.clone());
         Some(step)
     }

@@ -1,8 +1,9 @@
 //! The planner of the load balancers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::desired::{self, target_group_name};
+use super::hand::UNTIL_EMPTY;
 use super::listen::Listen;
 use super::probe::plan_probe;
 use super::teardown::plan_balancer_away;
@@ -32,13 +33,17 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
         let (name, wanted) = desired::load_balancer(scope, key, balancer)?;
         let found = world.load_balancers.get(&name);
         let arn = plan_balancer(scope, &mut plan, &name, wanted, found)?;
-        let mut listen = Listen { scope, groups: &groups, key, plan: &mut plan, moved: &mut moved };
+        let mut listen = Listen { scope, world, groups: &groups, key, plan: &mut plan, moved: &mut moved };
         listen.plan(balancer, found, &arn)?;
     }
     for (name, group) in &world.target_groups {
         if !groups.contains_key(name) && scope.owns(&group.settings.tags) {
             let change = Change::DeleteTargetGroup { arn: group.id.clone(), name: name.clone() };
-            plan.add(change, &moved.iter().collect::<Vec<_>>());
+            if world.targets.get(name).is_some_and(|targets| targets.all > 0) {
+                plan.defer(&change, UNTIL_EMPTY);
+            } else {
+                plan.add(change, &moved.iter().collect::<Vec<_>>());
+            }
         }
     }
     plan_probe(scope, world, &mut plan)?;
@@ -156,9 +161,18 @@ fn plan_balancer(
             advice: "Give it another key in the platform file, so that a new one replaces it".into(),
         });
     }
-    if has.subnets != wanted.subnets {
-        let (arn, name, old) = (arn.clone(), name.into(), has.subnets.clone());
-        plan.add(Change::SetSubnets { arn, name, old, new: wanted.subnets }, &[]);
+    // In a zone that it has left, a load balancer sends to nobody: it stays as long as instances do.
+    let leaving = has.subnets.intersection(&desired::network(scope)?.leaving_subnet_ids);
+    let now: BTreeSet<String> = wanted.subnets.iter().chain(leaving).cloned().collect();
+    let set = |old: &BTreeSet<String>, new: &BTreeSet<String>| {
+        let (arn, name, old, new) = (arn.clone(), name.into(), old.clone(), new.clone());
+        (old != new).then_some(Change::SetSubnets { arn, name, old, new })
+    };
+    if let Some(change) = set(&has.subnets, &now) {
+        plan.add(change, &[]);
+    }
+    if let Some(change) = set(&now, &wanted.subnets) {
+        plan.defer(&change, "no instance runs in the zone");
     }
     if has.groups != wanted.groups {
         let (arn, name, old) = (arn.clone(), name.into(), has.groups.clone());

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 
+use super::leave::populated;
 use super::{ANYWHERE, Group, Ingress, Source, Subnet, TCP, Vpc, World};
 use crate::facts::{Facts, NetworkFacts};
 use crate::layer::balancer::{HTTP, HTTPS};
@@ -54,14 +55,18 @@ pub(super) fn subnets(scope: &Scope, zones: &[String]) -> Result<BTreeMap<String
             advice: "Give the VPC a larger block".into(),
         });
     }
-    Ok(zones
-        .iter()
+    Ok(self::zones(scope, zones)
         .zip(blocks)
         .map(|(zone, cidr)| {
             let tags = scope.tags(&format!("subnet/{zone}"), &scope.name(&format!("public-{zone}")), None);
             (zone.clone(), Subnet { cidr, public_ip_on_launch: true, tags })
         })
         .collect())
+}
+
+/// The zones that the platform uses.
+pub(super) fn zones<'a>(scope: &Scope, zones: &'a [String]) -> impl Iterator<Item = &'a String> {
+    zones.iter().take(scope.platform.network.zones.into())
 }
 
 /// A 256th of the VPC, but never smaller than /27, which a load balancer asks of its subnets
@@ -122,7 +127,10 @@ pub fn facts(scope: &Scope, world: &World) -> Facts {
     Facts {
         network: Some(NetworkFacts {
             vpc_id: vpc.id.clone(),
-            subnet_ids: world.subnets.iter().map(|(zone, subnet)| (zone.clone(), subnet.id.clone())).collect(),
+            subnet_ids: zones(scope, &world.zones)
+                .filter_map(|zone| Some((zone.clone(), world.subnets.get(zone)?.id.clone())))
+                .collect(),
+            leaving_subnet_ids: populated(scope, world),
             security_group_ids: groups(scope).keys().filter_map(ids).collect(),
         }),
         ..Facts::default()

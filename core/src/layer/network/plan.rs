@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::leave::{UNTIL_GONE, groups_leaving, occupied, plan_groups_leaving, plan_subnets_leaving};
 use super::{Change, Dns, Gateway, Group, Ingress, RouteTable, Source, Subnet, Vpc, World, desired};
 use crate::plan::{Found, Plan, Ref, Refusal};
 use crate::scope::{Scope, Tags, retag};
@@ -42,6 +43,7 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
             plan.add(Change::Associate { table: table.clone(), subnet: subnet.clone(), name }, &[&table, &subnet]);
         }
     }
+    plan_subnets_leaving(scope, world, &mut plan);
     plan_groups(scope, world, &mut plan, &vpc);
     reap(scope, world, &mut plan);
     Ok(plan)
@@ -137,7 +139,11 @@ fn plan_routes(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref)
 fn plan_groups(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref) {
     let wanted: Vec<(String, Group)> =
         desired::groups(scope).into_values().map(|group| (group.tags["Name"].clone(), group)).collect();
-    let mut ids: BTreeMap<String, Ref> = BTreeMap::new();
+    let mut ids: BTreeMap<String, Ref> =
+        world.groups.iter().map(|(name, found)| (name.clone(), Ref::from(found.id.as_str()))).collect();
+    let leaving = groups_leaving(scope, world);
+    let held = leaving.values().any(|found| occupied(world, &found.id));
+    let mut revoked = Vec::new();
     // All groups first: rules name other groups.
     for (name, settings) in &wanted {
         let id = match world.groups.get(name) {
@@ -169,11 +175,19 @@ fn plan_groups(scope: &Scope, world: &World, plan: &mut Plan<Change>, vpc: &Ref)
             }
             let extra = found.settings.ingress.difference(&settings.ingress);
             let extra: Vec<_> = extra.filter(|ingress| !desired::may_stay(ingress, &settings)).map(rule).collect();
+            let (kept, extra): (Vec<_>, Vec<_>) = extra.into_iter().partition(|(ingress, _)| {
+                held && matches!(&ingress.source, Source::Group(name) if leaving.contains_key(name))
+            });
+            let revoke = |rules| Change::RevokeIn { group: found.id.clone(), name: name.clone(), rules };
+            if !kept.is_empty() {
+                plan.defer(&revoke(kept), UNTIL_GONE);
+            }
             if !extra.is_empty() {
-                plan.add(Change::RevokeIn { group: found.id.clone(), name, rules: extra }, &[]);
+                revoked.push(plan.add(revoke(extra), &[]));
             }
         }
     }
+    plan_groups_leaving(&leaving, held, plan, &revoked);
 }
 
 /// Deletes what was made twice. AWS refuses where something is in use after all.
@@ -207,7 +221,7 @@ pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
     let mut plan = Plan::default();
     let ids: BTreeMap<&str, &str> =
         world.groups.iter().map(|(name, found)| (name.as_str(), found.id.as_str())).collect();
-    let mut gone = plan_groups_away(&mut plan, &ids, world.groups.iter());
+    let mut gone = plan_groups_away(&mut plan, &ids, world.groups.iter(), &[]);
     gone.extend(plan_subnets_away(scope, &mut plan, &world.route_tables, world.subnets.values()));
     gone.extend(plan_spare_away(scope, world, &mut plan));
     for gateway in &world.gateways {
@@ -226,18 +240,20 @@ pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
 /// What is in the VPCs that the platform does not use.
 fn plan_spare_away(scope: &Scope, world: &World, plan: &mut Plan<Change>) -> Vec<Ref> {
     let spare = &world.spare;
-    let mut gone = plan_groups_away(plan, &BTreeMap::new(), spare.groups.iter().map(|(name, found)| (name, found)));
+    let mut gone =
+        plan_groups_away(plan, &BTreeMap::new(), spare.groups.iter().map(|(name, found)| (name, found)), &[]);
     gone.extend(plan_subnets_away(scope, plan, &spare.route_tables, spare.subnets.iter()));
     gone
 }
 
-/// Rules between groups, then the groups; `ids` has the groups' ids by their names.
-fn plan_groups_away<'a>(
+/// Rules between groups, then the groups, which also wait for `after`; `ids` has the groups' ids by their names.
+pub(super) fn plan_groups_away<'a>(
     plan: &mut Plan<Change>,
     ids: &BTreeMap<&str, &str>,
     groups: impl Iterator<Item = (&'a String, &'a Found<Group>)> + Clone,
+    after: &[Ref],
 ) -> Vec<Ref> {
-    let mut revoked = Vec::new();
+    let mut revoked = after.to_vec();
     for (name, found) in groups.clone() {
         let rules = found.settings.ingress.iter().filter_map(|rule| match &rule.source {
             Source::Group(source) => {

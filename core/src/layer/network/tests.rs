@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Gateway, Group, Ingress, RouteTable, Source, World, plan, teardown};
-use crate::layer::fixtures::scope;
-use crate::plan::{Found, Plan, Ref, Refusal, StepId};
+use super::{Change, Gateway, Group, Ingress, Interface, RouteTable, Source, World, facts, plan, teardown};
+use crate::layer::fixtures::{last_first, lines, scope};
+use crate::plan::{Found, Plan, Ref, Refusal, Step, StepId};
 
 fn empty() -> World {
     World { zones: ["a", "b", "c"].map(|zone| format!("ap-south-1{zone}")).to_vec(), ..World::default() }
@@ -322,4 +322,62 @@ fn teardown_leaves_nothing_and_removes_each_thing_after_what_uses_it() {
     let vpc = found.steps.iter().position(|step| matches!(step.change, Change::DeleteVpc { .. })).unwrap();
     assert_eq!(vpc, found.steps.len() - 1);
     assert!(found.steps[vpc].after.len() >= 9, "the VPC goes after its groups, subnets, route table and gateway");
+}
+
+/// An interface in a subnet and a security group of the world.
+fn interface(world: &World, zone: &str, group: &str, of_instance: bool) -> Interface {
+    let group = world.groups[&format!("skyfox-devprod-{group}")].id.clone();
+    Interface { subnet: world.subnets[zone].id.clone(), groups: [group].into(), of_instance }
+}
+
+#[test]
+fn security_groups_of_a_load_balancer_that_left_the_file_go_when_it_has_let_go_of_them() {
+    let mut world = standing();
+    let mut scope = scope();
+    scope.platform.load_balancers.remove("internal");
+    world.interfaces = vec![interface(&world, "ap-south-1a", "alb-internal", false)];
+    let held = plan(&scope, &world).unwrap();
+    assert!(held.is_empty(), "as long as it serves, the instances admit it: {:#?}", lines(&held));
+    let deferred: Vec<String> = held.deferred.iter().map(|deferred| deferred.description.to_string()).collect();
+    let expected = [
+        "~ security group skyfox-devprod-instances",
+        "- security group skyfox-devprod-alb-internal",
+        "- security group skyfox-devprod-probe",
+    ];
+    assert_eq!(deferred, expected);
+    world.interfaces.clear();
+    let free = plan(&scope, &world).unwrap();
+    assert!(free.deferred.is_empty());
+    for change in last_first(&free) {
+        if let Change::DeleteGroup { name, .. } = &change {
+            let named = |group: &Found<Group>| {
+                group.settings.ingress.iter().any(|rule| rule.source == Source::Group(name.clone()))
+            };
+            assert!(!world.groups.values().any(named), "AWS refuses to delete {name}");
+        }
+        let one = Plan { steps: vec![Step { change, after: Vec::new() }], ..Plan::default() };
+        carry_out(&mut world, &one, 1);
+    }
+    assert!(plan(&scope, &world).unwrap().is_empty());
+    assert_eq!(world.groups.len(), 2);
+}
+
+#[test]
+fn a_zone_that_is_left_keeps_its_subnet_as_long_as_somebody_is_in_it_and_is_told_to_nobody() {
+    let mut world = standing();
+    let mut scope = scope();
+    scope.platform.network.zones = 2;
+    let gone = world.subnets["ap-south-1c"].id.clone();
+    world.interfaces = vec![interface(&world, "ap-south-1c", "instances", true)];
+    let held = plan(&scope, &world).unwrap();
+    assert!(held.is_empty(), "{:#?}", lines(&held));
+    assert_eq!(held.deferred.len(), 1);
+    let told = facts(&scope, &world).network.unwrap();
+    assert_eq!((told.subnet_ids.len(), told.leaving_subnet_ids), (2, [gone].into()));
+    // The load balancer's.
+    world.interfaces[0].of_instance = false;
+    assert_eq!(plan(&scope, &world).unwrap().deferred.len(), 1);
+    assert!(facts(&scope, &world).network.unwrap().leaving_subnet_ids.is_empty());
+    world.interfaces.clear();
+    assert_eq!(lines(&plan(&scope, &world).unwrap()), ["- subnet skyfox-devprod-public-ap-south-1c"]);
 }

@@ -22,17 +22,35 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
     for (name, found) in &world.services {
         if !scope.platform.services.contains_key(name) && scope.owns(&found.tags) {
             leaving = true;
-            plan_service_away(&mut plan, name, found);
+            if serves_on(scope, found) {
+                plan.defer(&Change::DeleteService { name: name.clone() }, "what takes its place serves");
+            } else {
+                plan_service_away(&mut plan, name, found);
+            }
         }
     }
     for (name, found) in &world.families {
         let wanted = scope.platform.services.keys().any(|service| family(scope, service) == *name);
         // A service that leaves may still run tasks of its definition.
-        if !leaving && !wanted && scope.owns(&found.tags) {
+        if wanted || !scope.owns(&found.tags) {
+            continue;
+        }
+        if leaving {
+            let mut away = Plan::default();
+            plan_family_away(&mut away, name, found);
+            plan.later.extend(away.describe());
+        } else {
             plan_family_away(&mut plan, name, found);
         }
     }
     Ok(plan)
+}
+
+/// Whether a load balancer still sends to it, although another service takes its place.
+fn serves_on(scope: &Scope, found: &Service) -> bool {
+    let groups = scope.facts.balancer.as_ref().map(|facts| &facts.serving_on);
+    let behind = |group: &String| found.placement.load_balancers.iter().any(|behind| behind.target_group == *group);
+    groups.is_some_and(|groups| groups.iter().any(behind))
 }
 
 fn taken(kind: &str, name: &str, advice: &str) -> Refusal {
