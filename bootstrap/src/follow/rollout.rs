@@ -85,8 +85,9 @@ impl Tale {
         match found.status {
             Status::Waiting => {
                 let what = found.summary.strip_prefix(&format!("service {service}: ")).unwrap_or(&found.summary);
-                (what != self.awaited).then(|| {
-                    what.clone_into(&mut self.awaited);
+                let news = without_seconds(what, &found.checks);
+                (news != self.awaited).then(|| {
+                    self.awaited = news;
                     Line::Waiting { layer: Some(whom.into()), what: what.into() }
                 })
             }
@@ -105,6 +106,12 @@ impl Tale {
     pub(super) fn into_end(self) -> (Option<Ended>, Option<String>, Option<Kind>) {
         (self.ended, self.ignored, self.kind)
     }
+}
+
+/// What is waited for; for how long tasks run by now changes with each look, and is no news.
+fn without_seconds(what: &str, checks: &[Check]) -> String {
+    let steady = checks.iter().find(|check| check.check == Name::Steady);
+    steady.map_or_else(|| what.to_owned(), |steady| what.replace(&steady.evidence, "steady"))
 }
 
 /// What was counted: definition and digest are what was released by then.
@@ -160,4 +167,23 @@ fn line(check: &Check) -> String {
         Outcome::Failed => "FAILED",
     };
     format!("  {outcome:<8} {:<11} {}", check.check.to_string(), check.evidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use skydeck_core::verdict::Questions;
+
+    use super::*;
+
+    #[test]
+    fn that_tasks_have_to_run_for_a_while_is_said_once() {
+        let mut tale = Tale::default();
+        let mut look = |seconds: &str| {
+            let evidence = format!("the youngest task runs for {seconds} of 75 seconds");
+            let check = Check { service: "movie".into(), check: Name::Steady, outcome: Outcome::NotYet, evidence };
+            let found = Verification::of(0, vec![check], Questions::default(), Questions::default());
+            tale.looked(&found, "movie", 0).is_some()
+        };
+        assert_eq!(["0", "5", "10"].map(&mut look), [true, false, false]);
+    }
 }

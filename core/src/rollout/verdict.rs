@@ -124,13 +124,17 @@ fn table(released: &Released<'_>, sight: &Sight, round: u32, steady: u32) -> Vec
         let tasks = (Outcome::Skipped, "scaled to zero".to_owned(), None);
         return vec![(Name::Definition, definition), (Name::Tasks, tasks)];
     }
-    vec![
+    let mut found = vec![
         (Name::Definition, definition),
         (Name::Tasks, tasks(sight, round)),
         (Name::Digest, digest(sight)),
         (Name::Targets, targets(sight)),
-        (Name::Steady, young(steady)),
-    ]
+    ];
+    // For how long they run is told once they are all there.
+    if found[1].1.0 == Outcome::Ok {
+        found.push((Name::Steady, young(steady)));
+    }
+    found
 }
 
 /// For how long the youngest task is known to run: the seconds that were waited while it was that. When it began only says

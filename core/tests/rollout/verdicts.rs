@@ -96,7 +96,8 @@ fn a_task_that_began_later_begins_the_while_anew() {
     let other = with(|sight| sight.youngest = Some(2));
     assert_eq!((seen(5, &other).status, seen(5, &other).streak.steady), (Status::Waiting, 0));
     let none = with(|sight| (sight.running, sight.youngest) = (0, None));
-    assert_eq!(after(&seen(5, &none).streak, 6, &none).streak.steady, 0);
+    let found = after(&seen(5, &none).streak, 6, &none);
+    assert_eq!((found.streak.steady, found.summary.as_str()), (0, "service backend: 0 of 2 tasks running"));
 }
 
 #[test]
