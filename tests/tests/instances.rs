@@ -81,8 +81,6 @@ async fn a_newer_image(rig: &Rig) {
     rig.sandbox.recommend_ami(NEWER).expect("recommended");
     let told = plan(rig, &[], 0).await.to_string();
     assert!(told.contains(NEWER) && told.contains("--refresh-ami"), "{told}");
-    rig.skydeck(["apply"]).await.succeeded();
-    assert_eq!(machines(rig).await, before, "the image is pinned");
 
     let planned = plan(rig, &["--refresh-ami"], 2).await;
     assert_eq!(attributes(&planned, "launch template")["ami"].1, NEWER, "{planned:#}");

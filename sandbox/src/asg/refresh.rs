@@ -150,9 +150,10 @@ impl Group {
             };
             moves.end = old.iter().take(spare).map(|instance| instance.id.clone()).collect();
             let (stay, left) = (staying.len() - moves.end.len(), old.len() - moves.end.len());
-            let ahead = stay.saturating_sub(self.desired as usize);
+            let desired = self.desired as usize;
             if refresh.retry <= now {
-                moves.launch = refresh.most(self.desired).saturating_sub(stay).min(left.saturating_sub(ahead));
+                let lacking = (desired + left).saturating_sub(stay);
+                moves.launch = refresh.most(self.desired).saturating_sub(stay).min(lacking);
             }
             moves.status = (refresh.status == Status::Pending).then_some(Status::InProgress);
         }

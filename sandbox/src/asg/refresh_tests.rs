@@ -127,6 +127,10 @@ fn without_a_maximum_one_goes_as_its_replacement_comes() {
     let mut group = group(2, &["1", "1"], 90, None);
     assert_eq!((round(&mut group, 50.0), group.staying()), ((1, 1), 2));
     assert_eq!(round(&mut group, 50.0), (0, 0), "the new one is not warm yet");
+    group.instances[1].in_service -= 100.0;
+    assert_eq!((round(&mut group, 200.0), group.staying()), ((1, 1), 2), "the last is replaced as the others are");
+    round(&mut group, 0.0);
+    assert_eq!(status(&group), Status::Successful);
 }
 
 #[test]

@@ -128,7 +128,8 @@ fn actions(call: &Call) -> Vec<String> {
 /// and who tells no change has written nothing. `idle` says that there must be none.
 async fn attempt<W: Work>(emulator: &Emulator, scope: &Scope, mode: Mode, idle: bool) -> Attempt {
     let before = emulator.last_call();
-    let attempt = converge::<W>(&emulator.clients, scope, mode).await;
+    // On the heap: a test that tries a layer often has little room left on its stack.
+    let attempt = Box::pin(converge::<W>(&emulator.clients, scope, mode)).await;
     let Some(calls) = emulator.calls_since(before) else { return attempt };
     let (layer, told) = (W::LAYER, attempt.report.calls);
     assert_eq!(u64::try_from(calls.len()).unwrap(), told, "{layer} {mode:?}: calls in the record, and told");
