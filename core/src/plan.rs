@@ -276,7 +276,7 @@ pub fn by_resource(changes: &[Description]) -> Vec<Description> {
             continue;
         }
         match places.get(&change.what()).filter(|_| change.action == Action::Update) {
-            Some(&place) => all[place].attributes.extend(change.attributes.iter().cloned()),
+            Some(&place) => follow(&mut all[place].attributes, &change.attributes),
             None => {
                 places.insert(change.what(), all.len());
                 all.push(change.clone());
@@ -284,6 +284,17 @@ pub fn by_resource(changes: &[Description]) -> Vec<Description> {
         }
     }
     all
+}
+
+/// Adds attributes that change after others: what one has made of an attribute and another makes something else of is one change.
+fn follow(attributes: &mut Vec<Attribute>, next: &[Attribute]) {
+    for attribute in next {
+        match attributes.iter_mut().find(|before| before.name == attribute.name && before.new == attribute.old) {
+            Some(before) => before.new.clone_from(&attribute.new),
+            None => attributes.push(attribute.clone()),
+        }
+    }
+    attributes.retain(|attribute| attribute.old != attribute.new);
 }
 
 /// What a world comes down to, for "is it still what it was": the hash of all that it says, in one order.

@@ -399,7 +399,16 @@ pub fn outputs_key(platform: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Layer, LayerReport};
-    use crate::plan::Description;
+    use crate::plan::{Description, by_resource};
+
+    #[test]
+    fn a_change_by_way_of_something_else_is_told_as_one() {
+        let way = [("a", None), ("a", Some("b")), ("b", None)];
+        let side = |(to, until): (&str, Option<&str>)| serde_json::json!({ "to": to, "until": until });
+        let step = |at: usize| Description::update("rule", "r", &side(way[at]), &side(way[at + 1]));
+        let told = by_resource(&[step(0), step(1)]);
+        assert_eq!(told, [Description::update("rule", "r", &side(way[0]), &side(way[2]))]);
+    }
 
     #[test]
     fn a_resource_counts_once_however_many_calls_it_takes() {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
-use skydeck_core::run::{Conclusion, LayerReport, Mode, Prepared};
+use skydeck_core::run::{Conclusion, Layer, LayerReport, Mode, Prepared};
 use skydeck_core::verdict::{Check, Name, Outcome, Status, Verification};
 
 use super::rollout::Tale;
@@ -37,6 +37,10 @@ pub struct Story {
     /// The services whose tasks and targets are waited for.
     coming: BTreeSet<String>,
     conclusion: Option<Conclusion>,
+    /// The last word of each layer; one that is walked once more and has nothing new to say is passed over.
+    told: BTreeMap<Layer, LayerReport>,
+    /// The services that were last said to serve.
+    serving: Vec<String>,
     /// The task state that was entered last.
     working: String,
     /// What only rollouts have.
@@ -80,6 +84,7 @@ impl Story {
         if let Ok(Prepared { run }) = Prepared::deserialize(payload) {
             self.mode = Some(run.purpose());
             self.pass = Some(run.mode);
+            self.told.clear();
             return Some(vec![match run.approves {
                 // The second time: the layers have looked, and now they work.
                 Some(plan) if run.mode == Mode::Apply => Line::Approved { plan, seconds },
@@ -87,6 +92,11 @@ impl Story {
             }]);
         }
         if let Some(report) = payload.get("report").and_then(|report| LayerReport::deserialize(report).ok()) {
+            let known = self.told.insert(report.layer, report.clone());
+            if known.is_some_and(|known| (known.to_string(), known.notes) == (report.to_string(), report.notes.clone()))
+            {
+                return Some(Vec::new());
+            }
             return Some(vec![Line::Layer { report, mode: self.pass.unwrap_or(Mode::Apply), seconds }]);
         }
         if let Ok(found) = Verification::deserialize(payload) {
@@ -108,11 +118,14 @@ impl Story {
             Status::Waiting | Status::Failed | Status::Superseded => {}
             // They have yet to be asked.
             Status::Serving if found.asks && !found.checks.iter().any(|check| check.check == Name::Answers) => {}
-            Status::Serving => lines.push(Line::Serving {
-                services: found.serving().into_iter().map(Into::into).collect(),
-                skipped: found.skipped().into_iter().map(|c| (c.service.clone(), c.evidence.clone())).collect(),
-                seconds,
-            }),
+            Status::Serving => {
+                let services: Vec<String> = found.serving().into_iter().map(Into::into).collect();
+                let skipped = found.skipped().into_iter().map(|c| (c.service.clone(), c.evidence.clone())).collect();
+                if services.is_empty() || self.serving != services {
+                    self.serving.clone_from(&services);
+                    lines.push(Line::Serving { services, skipped, seconds });
+                }
+            }
         }
         lines
     }
