@@ -71,8 +71,11 @@ pub const FUNCTIONS: &[Function] = &[
         actions: &[
             "autoscaling:DescribeAutoScalingGroups",
             "ecr:BatchGetImage",
+            "ecs:DescribeContainerInstances",
             "ecs:DescribeServices",
             "ecs:DescribeTasks",
+            "ecs:ListContainerInstances",
+            "ecs:ListServices",
             "ecs:ListTasks",
             "elasticloadbalancing:DescribeTargetHealth",
         ],

@@ -54,6 +54,27 @@ fn assert_few_calls_until_the_release(stage: &Stage, since: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_port_on_which_nothing_answers_is_taken_back_with_its_load_balancer() {
+    let stage = Stage::standing().await;
+    let first = stage.push("movie", "v1", &Image::new("1")).await;
+    assert_verdict(&stage.ended(&first.digest).await, "succeeded");
+
+    // The program goes on listening on the port that its environment says.
+    let text = std::fs::read_to_string(skydeck_tests::root().join("platforms/skyfox.toml")).expect("the file");
+    let path = stage.rig.sandbox.dir().join("port.toml");
+    std::fs::write(&path, text.replace("port = 4567", "port = 4568")).expect("a file");
+    let path = path.display().to_string();
+    let applied = stage.rig.skydeck(["apply", &path]).await;
+    assert_eq!(applied.code, Some(1), "{applied:#?}");
+    assert!(applied.stdout.contains("skyfox-devprod-movie:2, which serves"), "{applied:#?}");
+    let found = stage.rig.aws.ecs.describe_services().cluster("skyfox-devprod").services("movie").send().await;
+    let found = found.expect("services");
+    let behind = found.services().iter().flat_map(|service| service.load_balancers());
+    assert_eq!(behind.filter_map(|behind| behind.container_port()).collect::<Vec<_>>(), [4567]);
+    assert_eq!(stage.serving("movie").await.as_deref(), Some(first.digest.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_event_is_found_by_the_sweep_and_a_doubled_one_rolls_out_once() {
     let stage = Stage::standing().await;
     stage.rig.sandbox.disturb(EventFault::next(EventFaultKind::Double { after: 0.0 }).matching("v1"));

@@ -1,7 +1,7 @@
 //! `Decide`: what a trigger means, by the account as it is now. Writes nothing.
 
 use futures::try_join;
-use skydeck_core::layer::service::wanted_settings;
+use skydeck_core::layer::service::{Placement, wanted_settings};
 use skydeck_core::rollout::decide::{
     Asked, Choice, Decision, Reason, Running, Situation, choose, decide as follow, passed_over,
 };
@@ -84,7 +84,7 @@ struct Found {
     record: Marked<Record>,
     running: Running,
     verified: Option<Verified>,
-    place: bool,
+    placed: Option<Placement>,
     holder: Liveness,
 }
 
@@ -122,10 +122,11 @@ async fn find(
         }
         read::running(clients, scope, name, &serving).await
     };
+    let wanted = wanted_settings(scope, name)?;
     let (images, (running, verified), holder, about) =
         try_join!(read::images(clients, scope, name), running, holder, about)?;
-    let place = wanted_settings(scope, name)?.1 != serving.placement;
-    let found = Found { images: images.unwrap_or_default(), record, running, verified, place, holder };
+    let placed = Some(serving.placement).filter(|placed| wanted.1 != *placed);
+    let found = Found { images: images.unwrap_or_default(), record, running, verified, placed, holder };
     Ok(Some((found, about)))
 }
 
@@ -242,7 +243,7 @@ fn rollout(
         etag: found.record.etag.clone(),
         running: found.verified.clone().filter(|_| found.running.serves()),
         desired: desired(service, &found.record.value, &found.running),
-        place: found.place,
+        placed: found.placed.clone(),
         passed_over: passed_over(cause, situation, choice),
         returns: false,
         probe_function: scope.facts.balancer.as_ref().and_then(|facts| facts.probe_function.clone()),

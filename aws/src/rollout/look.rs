@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_autoscaling::types::LifecycleState;
 use aws_sdk_ecs::types as ecs;
 use futures::try_join;
 use skydeck_core::rollout::manifest::Manifest;
@@ -12,7 +11,7 @@ use skydeck_core::rollout::verdict::{Released, Sight, look as judge};
 use skydeck_core::scope::Scope;
 use skydeck_core::verdict::{Questions, Status, Streak, Verification};
 
-use super::{keys, read, scope};
+use super::{keys, read, room, scope};
 use crate::error::{Error, Explain, Result};
 use crate::number;
 use crate::run::{Context, stop, targets, tasks};
@@ -85,7 +84,7 @@ async fn see(
         full: false,
     };
     if sight.running < sight.desired && sight.event.is_some() {
-        sight.full = is_full(context, scope).await?;
+        sight.full = room::is_full(clients, scope, name).await?;
     }
     let reported: BTreeSet<&str> =
         running.iter().flat_map(|task| task.containers()).filter_map(|container| container.image_digest()).collect();
@@ -104,18 +103,4 @@ async fn see(
 fn ports(task: &ecs::Task) -> Vec<u16> {
     let bindings = task.containers().iter().flat_map(|container| container.network_bindings());
     bindings.map(|binding| number::port(binding.host_port())).collect()
-}
-
-/// Whether no more room will come: the Auto Scaling group is at its maximum, and every instance of it is in service.
-async fn is_full(context: &Context, scope: &Scope) -> Result<bool> {
-    let Some(cluster) = &scope.facts.cluster else { return Ok(false) };
-    let name = &cluster.auto_scaling_group;
-    let request = context.clients.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
-    let answer = request.send().await.during("describe Auto Scaling group", name)?;
-    Ok(answer.auto_scaling_groups().first().is_some_and(|group| {
-        let (most, instances) = (group.max_size().unwrap_or_default(), group.instances());
-        let serving = |state: Option<&LifecycleState>| state == Some(&LifecycleState::InService);
-        i32::try_from(instances.len()).is_ok_and(|count| count >= most)
-            && instances.iter().all(|instance| serving(instance.lifecycle_state()))
-    }))
 }

@@ -8,6 +8,7 @@ pub(crate) mod read;
 pub(crate) mod record;
 mod release;
 mod rollback;
+mod room;
 mod settle;
 pub(crate) mod start;
 mod sweep;

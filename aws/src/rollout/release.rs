@@ -49,6 +49,7 @@ async fn take(context: &Context, rollout: &Rollout) -> Result<bool> {
     let key = keys(rollout).record();
     let (running, passed_over) = (rollout.running.clone(), rollout.passed_over.clone());
     let taken = rollout.record.taken(&rollout.execution, &rollout.digest, rollout.cause, running, passed_over);
+    let taken = taken.placed(rollout.placed.as_ref());
     if record::swap(&context.home, &key, rollout.etag.as_deref(), &taken).await? == Swap::Done {
         return Ok(false);
     }
@@ -80,13 +81,17 @@ async fn registered(context: &Context, scope: &Scope, rollout: &Rollout) -> Resu
 fn request(context: &Context, scope: &Scope, rollout: &Rollout) -> Result<UpdateServiceFluentBuilder> {
     let request = context.clients.ecs.update_service().cluster(scope.prefix()).service(&rollout.service);
     let request = request.set_desired_count(rollout.desired.map(number::to_aws));
-    if !rollout.place {
-        return Ok(request);
+    match rollout.placed {
+        Some(_) => place(request, &wanted_settings(scope, &rollout.service)?.1),
+        None => Ok(request),
     }
-    let placement: Placement = wanted_settings(scope, &rollout.service)?.1;
+}
+
+/// Sets load balancers and capacity with the task definition: ECS refuses a container port that the definition does not have.
+pub(super) fn place(request: UpdateServiceFluentBuilder, placement: &Placement) -> Result<UpdateServiceFluentBuilder> {
     Ok(request
-        .set_capacity_provider_strategy(Some(capacity(&placement)?))
-        .set_load_balancers(Some(load_balancers(&placement)))
+        .set_capacity_provider_strategy(Some(capacity(placement)?))
+        .set_load_balancers(Some(load_balancers(placement)))
         // Another capacity provider holds for new tasks only, and ECS wants that said.
         .force_new_deployment(true))
 }

@@ -5,6 +5,7 @@ use skydeck_core::rollout::release::way_back;
 use skydeck_core::rollout::run::{Failing, Released, Rollout};
 use skydeck_core::verdict::{Fault, Verification};
 
+use super::release::place;
 use super::{keys, record};
 use crate::error::{Explain, Result};
 use crate::home::Swap;
@@ -35,13 +36,16 @@ pub async fn rollback(context: &Context, failing: Failing) -> Result<Released> {
     let Some(held) = held else { return Ok(left) };
     // With the lease in hand and before the service is written to: whoever takes over from here on knows that the image is bad.
     reject(context, &rollout, &held, verification.as_ref()).await?;
-    let released = held.lease.as_ref().and_then(|lease| lease.released.as_deref());
+    let lease = held.lease.as_ref();
+    let (released, placed) =
+        (lease.and_then(|lease| lease.released.as_deref()), lease.and_then(|lease| lease.placed.as_ref()));
     let target = way_back(&held, released);
     let cluster = &rollout.platform;
     let request = context.clients.ecs.update_service().cluster(cluster).service(&rollout.service);
-    let request = match &target {
-        Some(target) => request.task_definition(&target.definition),
-        None => request.desired_count(0),
+    let request = match (&target, placed) {
+        (Some(target), Some(placed)) => place(request.task_definition(&target.definition), placed)?,
+        (Some(target), None) => request.task_definition(&target.definition),
+        (None, _) => request.desired_count(0),
     };
     request.send().await.during("roll back service", &rollout.service)?;
     let returning = |found: &Record| found.moved(me, Phase::Returning, None);

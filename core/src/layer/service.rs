@@ -92,7 +92,7 @@ pub struct Settings {
 }
 
 /// Settings of a service that hold for tasks yet to start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Placement {
     /// Base and weight, by capacity provider.
     pub capacity: BTreeMap<String, (i32, i32)>,
@@ -101,7 +101,7 @@ pub struct Placement {
 }
 
 /// A container port behind a target group.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Behind {
     /// ARN of the target group.
     pub target_group: String,

@@ -21,7 +21,9 @@ pub struct Room {
 }
 
 impl Room {
-    fn holds(self, task: Room) -> bool {
+    /// Whether the task fits.
+    #[must_use]
+    pub fn holds(self, task: Room) -> bool {
         self.cpu >= task.cpu && self.memory >= task.memory
     }
 

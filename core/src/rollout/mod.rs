@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod policy;
 pub mod record;
 pub mod release;
+pub mod room;
 pub mod run;
 pub mod stop;
 pub mod story;

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::trigger::Cause;
+use crate::layer::service::Placement;
 
 /// How many verified revisions are remembered.
 const REMEMBERED: usize = 10;
@@ -47,6 +48,10 @@ pub struct Lease {
     /// What a rollback returns to.
     #[serde(default)]
     pub before: Option<Verified>,
+    /// How that was placed, where a release has placed the service anew: behind other load balancers, at another port, on other
+    /// capacity.
+    #[serde(default)]
+    pub placed: Option<Placement>,
 }
 
 /// Where a rollout is. Nobody takes a lease over while its holder may be writing.
@@ -155,10 +160,19 @@ impl Record {
             phase: Phase::Releasing,
             released: None,
             before,
+            placed: self.lease.as_ref().and_then(|lease| lease.placed.clone()),
         };
         // A change of settings chooses no image.
         let passed_over = if cause.keeps_image() { self.passed_over.clone() } else { passed_over };
         Record { turns: self.turns + 1, lease: Some(lease), passed_over, ..self.clone() }
+    }
+
+    /// The record, remembering how the service stood before it is placed anew. What an unfinished rollout has done to it does not
+    /// count.
+    #[must_use]
+    pub fn placed(self, before: Option<&Placement>) -> Record {
+        let lease = self.lease.map(|lease| Lease { placed: lease.placed.or_else(|| before.cloned()), ..lease });
+        Record { lease, ..self }
     }
 
     /// The record in another phase; `None` where the lease is not this execution's any more.

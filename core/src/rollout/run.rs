@@ -8,6 +8,7 @@ use super::ledger::Verdict;
 use super::record::{Record, Verified};
 use super::trigger::Cause;
 use crate::facts::Facts;
+use crate::layer::service::Placement;
 use crate::verdict::{Check, Fault, Verification};
 
 /// What a rollout works by: the platform file and the facts of the last apply whose layers all converged. Written by
@@ -91,8 +92,8 @@ pub struct Rollout {
     pub running: Option<Verified>,
     /// How many tasks to want; `None` leaves it as it is.
     pub desired: Option<u32>,
-    /// Whether load balancer and capacity have to be set anew with the release.
-    pub place: bool,
+    /// How the service is placed, where load balancer and capacity have to be set anew with the release.
+    pub placed: Option<Placement>,
     /// The image that the policy wants, where a person chose another one.
     pub passed_over: Option<String>,
     /// Whether it only takes back what a dead rollout left.

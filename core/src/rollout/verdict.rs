@@ -21,6 +21,8 @@ const PER_STOP: u32 = 12;
 const STEADY_SECONDS: u32 = 75;
 /// What ECS says of a service where no instance has room for a task.
 const NO_ROOM: &str = "unable to place a task";
+/// Looks in a row that have to find no room: what a look reads at one moment, AWS does not tell of one moment.
+const FULL_LOOKS: u32 = 3;
 /// Looks in which AWS may still tell of the service as it was before the release.
 const STALE_LOOKS: u32 = 3;
 
@@ -51,8 +53,8 @@ pub struct Sight {
     pub given_up: Option<String>,
     /// What ECS said last of it, such as that it finds no room.
     pub event: Option<String>,
-    /// Whether a task waits for room that will not come: the Auto Scaling group is at its maximum and no instance is on its way.
-    /// The group alone says nothing: tasks may fit on the instances that are there.
+    /// Whether a task waits for room that will not come: the Auto Scaling group is at its maximum, and the cluster
+    /// [is full](super::room::Cluster::is_full).
     pub full: bool,
 }
 
@@ -76,8 +78,8 @@ pub fn look(
 ) -> Verification {
     let mut checks = Vec::new();
     let mut fault = None;
-    let steady = steady(sight, before);
-    for (name, (outcome, evidence, whose)) in table(released, sight, round, steady) {
+    let now = Streak { steady: steady(sight, before), full: full(sight, before), ..before.clone() };
+    for (name, (outcome, evidence, whose)) in table(released, sight, round, &now) {
         fault = fault.or(whose.filter(|_| outcome == Outcome::Failed));
         checks.push(Check { service: released.service.into(), check: name, outcome, evidence });
     }
@@ -91,7 +93,7 @@ pub fn look(
     }
     let stops = u32::try_from(faults(sight).count()).unwrap_or(u32::MAX);
     let needed = GOOD_LOOKS.saturating_add(stops.saturating_mul(PER_STOP));
-    seen.streak = Streak { needed, youngest: sight.youngest, steady, ..before.clone() };
+    seen.streak = Streak { needed, youngest: sight.youngest, ..now };
     if seen.status != Status::Serving {
         (seen.streak.good, seen.streak.unanswered) = (0, 0);
     }
@@ -114,7 +116,7 @@ fn is_superseded(released: &Released<'_>, sight: &Sight, round: u32) -> bool {
 type Finding = (Outcome, String, Option<Fault>);
 
 /// The named checks, in the order in which they are told.
-fn table(released: &Released<'_>, sight: &Sight, round: u32, steady: u32) -> Vec<(Name, Finding)> {
+fn table(released: &Released<'_>, sight: &Sight, round: u32, now: &Streak) -> Vec<(Name, Finding)> {
     if sight.definition != released.definition {
         let evidence = format!("the service runs {}", short(&sight.definition));
         return vec![(Name::Definition, (Outcome::NotYet, evidence, None))];
@@ -126,13 +128,13 @@ fn table(released: &Released<'_>, sight: &Sight, round: u32, steady: u32) -> Vec
     }
     let mut found = vec![
         (Name::Definition, definition),
-        (Name::Tasks, tasks(sight, round)),
+        (Name::Tasks, tasks(sight, round, now.full)),
         (Name::Digest, digest(sight)),
         (Name::Targets, targets(sight)),
     ];
     // For how long they run is told once they are all there.
     if found[1].1.0 == Outcome::Ok {
-        found.push((Name::Steady, young(steady)));
+        found.push((Name::Steady, young(now.steady)));
     }
     found
 }
@@ -144,6 +146,12 @@ fn steady(sight: &Sight, before: &Streak) -> u32 {
     if same { before.steady.saturating_add(WAIT_SECONDS) } else { 0 }
 }
 
+/// In how many looks in a row a task waited for room that will not come.
+fn full(sight: &Sight, before: &Streak) -> u32 {
+    let waits = sight.running < sight.desired && sight.event.as_deref().is_some_and(|said| said.contains(NO_ROOM));
+    if waits && sight.full { before.full.saturating_add(1) } else { 0 }
+}
+
 fn young(steady: u32) -> Finding {
     if steady < STEADY_SECONDS {
         let evidence = format!("the youngest task runs for {steady} of {STEADY_SECONDS} seconds");
@@ -152,12 +160,12 @@ fn young(steady: u32) -> Finding {
     (Outcome::Ok, format!("every task runs for {steady} seconds"), None)
 }
 
-fn tasks(sight: &Sight, round: u32) -> Finding {
+fn tasks(sight: &Sight, round: u32, full: u32) -> Finding {
     let mut counts = format!("{} of {} tasks running", sight.running, sight.desired);
     if sight.others > 0 {
         counts += &format!(", {} of an older definition", sight.others);
     }
-    if let Some((why, fault)) = given_up(sight) {
+    if let Some((why, fault)) = given_up(sight, full) {
         return (Outcome::Failed, format!("{counts} ({why})"), Some(fault));
     }
     if sight.running == sight.desired && sight.others == 0 {
@@ -170,7 +178,7 @@ fn tasks(sight: &Sight, round: u32) -> Finding {
 }
 
 /// Why the tasks will not come up, and whose fault it is; `None` while they still may.
-fn given_up(sight: &Sight) -> Option<(String, Fault)> {
+fn given_up(sight: &Sight, full: u32) -> Option<(String, Fault)> {
     let last = |kind: fn(Kind) -> bool| sight.stops.iter().filter(|stop| kind(stop.kind)).max_by_key(|stop| stop.at);
     if let Some(stop) = last(|kind| kind == Kind::NeverRuns) {
         return Some((stop.why.clone(), Fault::Image));
@@ -195,9 +203,7 @@ fn given_up(sight: &Sight) -> Option<(String, Fault)> {
         let why = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| format!("{}; ", stop.why));
         return Some((why.unwrap_or_default() + reason.trim_end_matches('.'), fault));
     }
-    // That a group is full is nobody's trouble while its instances have room.
-    let said =
-        sight.event.as_deref().filter(|said| said.contains(NO_ROOM) && sight.full && sight.running < sight.desired)?;
+    let said = sight.event.as_deref().filter(|_| full >= FULL_LOOKS)?;
     let why = format!("{}; the Auto Scaling group is at its maximum", said.trim_end_matches('.'));
     Some((why, Fault::Platform))
 }

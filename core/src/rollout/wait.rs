@@ -102,6 +102,7 @@ mod tests {
             phase: Phase::Verifying,
             released: None,
             before: None,
+            placed: None,
         };
         Record { lease: Some(lease), ..Record::default() }
     }

@@ -122,6 +122,8 @@ pub struct Streak {
     pub youngest: Option<i64>,
     /// For how many seconds it was waited since it was first seen to be that.
     pub steady: u32,
+    /// Looks in a row in which there was no room for a task and none to come.
+    pub full: u32,
 }
 
 /// What `Observe` and `Ask` hand on.

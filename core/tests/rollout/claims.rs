@@ -1,7 +1,10 @@
 //! The record of a service and its lease.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use proptest::sample::select;
+use skydeck_core::layer::service::{Behind, Placement};
 use skydeck_core::rollout::record::{Claim, Lease, Liveness, Phase, Record, Verified, claim};
 use skydeck_core::rollout::trigger::Cause;
 
@@ -17,6 +20,7 @@ pub(crate) fn verified(image: &str, revision: u32) -> Verified {
 /// A record whose lease is in somebody's hands.
 pub(crate) fn held(digest: &str, phase: Phase) -> Record {
     let lease = Lease {
+        placed: None,
         execution: "arn:aws:states:::execution:rollout:other".into(),
         digest: digest.into(),
         cause: Cause::Push,
@@ -102,6 +106,23 @@ fn who_takes_over_returns_to_what_the_one_before_would_have() {
     assert_eq!(second.lease.unwrap().before, Some(verified("found", 1)));
     let nothing = held("new", Phase::Verifying).taken("two", "newer", Cause::Push, Some(verified("new", 2)), None);
     assert_eq!(nothing.lease.unwrap().before, None, "what was never verified is no place to return to");
+}
+
+#[test]
+fn a_rollback_places_the_service_as_it_was_before_the_first_unfinished_release() {
+    let at = |port| {
+        let behind = Behind { target_group: "arn:group".into(), container: "backend".into(), port };
+        Placement { capacity: BTreeMap::new(), load_balancers: [behind].into() }
+    };
+    let placed = |record: &Record| record.lease.as_ref().unwrap().placed.clone();
+    let first = Record::default().taken("one", "a", Cause::Configuration, Some(verified("a", 1)), None);
+    let first = first.placed(Some(&at(80)));
+    assert_eq!(placed(&first), Some(at(80)));
+    let second = first.taken("two", "b", Cause::Push, None, None).placed(Some(&at(81)));
+    assert_eq!(placed(&second), Some(at(80)), "nobody has seen anything serve at the other port");
+    assert_eq!(placed(&second.adopted("three").unwrap()), Some(at(80)));
+    let done = second.succeeded("two", verified("b", 2)).unwrap().taken("four", "c", Cause::Push, None, None);
+    assert_eq!(placed(&done.placed(None)), None, "a release that leaves the placement leaves it to its rollback too");
 }
 
 #[test]

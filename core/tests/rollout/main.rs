@@ -7,6 +7,7 @@ mod claims;
 mod decisions;
 mod ledger;
 mod releases;
+mod room;
 mod stops;
 mod triggers;
 mod verdicts;

@@ -202,10 +202,14 @@ fn a_full_group_fails_the_rollout_and_not_the_image() {
         (sight.full, sight.running) = (true, 1);
         sight.event = Some("service backend was unable to place a task.".into());
     });
+    assert_eq!(verdict(&full), WAITING, "one look may be of a moment that never was");
+    let third = |sight: &Sight| after(&Streak { full: 2, ..steady() }, 5, sight);
+    let verdict = |sight: &Sight| (third(sight).status, third(sight).fault);
     assert_eq!(verdict(&full), PLATFORM);
-    let text = seen(5, &full).summary;
+    let text = third(&full).summary;
     assert!(text.ends_with("was unable to place a task; the Auto Scaling group is at its maximum)"), "{text}");
     let told = |event: Option<&str>| verdict(&Sight { event: event.map(Into::into), ..full.clone() });
+    assert_eq!(third(&Sight { full: false, ..full.clone() }).streak.full, 0, "room was seen, and it is counted anew");
     assert_eq!(told(None), WAITING, "tasks may fit on the instances that are there");
     assert_eq!(told(Some("(service backend) is unable to consistently start tasks successfully.")), WAITING);
     assert_eq!(seen(5, &Sight { running: 2, ..full }).status, Status::Serving, "there was room enough");

@@ -34,6 +34,13 @@ impl App {
         Self { shared, repository: image.repository, behaviour: image.behaviour, serves: image.serves, environment }
     }
 
+    /// Whether the program listens on a port: on the one that its environment says, as programs in containers do, or on any where
+    /// that says none.
+    pub(super) fn listens_on(&self, port: u16) -> bool {
+        let told = self.environment.get("PORT").and_then(|text| text.parse::<u16>().ok());
+        told.is_none_or(|told| told == port)
+    }
+
     pub(super) async fn answer(&self, parts: &Parts, body: Bytes) -> Response<Full<Bytes>> {
         let mut took = 0.0;
         match self.behaviour {

@@ -106,7 +106,7 @@ impl Agent {
         let mut servers = JoinSet::new();
         let mut held = Held { shared: Arc::clone(&self.shared), ports: Vec::new() };
         for (container, (_, ports)) in prepared.iter().zip(&self.launch.containers) {
-            for port in ports {
+            for port in ports.iter().filter(|port| container.app.listens_on(port.container)) {
                 let Ok((listener, address)) = crate::gateway::bind(0).await else {
                     let text = "CannotStartContainerError: Error response from daemon: failed to bind host port";
                     return self.tell(Report::Failed(text.to_owned()));

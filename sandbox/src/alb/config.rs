@@ -1,8 +1,8 @@
 //! Load balancers as the emulator has them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use super::Alb;
 use crate::asg::Place;
@@ -86,26 +86,28 @@ pub(super) struct TargetGroup {
 }
 
 impl Alb {
-    /// The load balancers as they are by now.
+    /// The load balancers as they are by now. Where they cannot be read, since one of them goes at that moment or the emulator is
+    /// too busy, they stay as they were: those of AWS do not stop serving while somebody changes another.
     pub(crate) async fn config(&self, upstream: &Upstream, place: &Place) -> Arc<Config> {
         let _turn = self.reading.lock().await;
-        if self.stale.swap(false, Ordering::AcqRel) {
-            self.configs.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
-        if let Some(config) = self.configs.lock().unwrap_or_else(PoisonError::into_inner).get(place) {
+        let written = self.written.load(Ordering::Acquire);
+        let last = self.configs().get(place).cloned();
+        if let Some((_, config)) = last.as_ref().filter(|(read_at, _)| *read_at == written) {
             return Arc::clone(config);
         }
-        let config = match read(upstream, place).await {
-            Ok(config) => Arc::new(config),
+        match read(upstream, place).await {
+            Ok(config) => {
+                let config = Arc::new(config);
+                self.with(place, |table| table.adopt(&config.groups));
+                self.configs().insert(place.clone(), (written, Arc::clone(&config)));
+                config
+            }
             Err(error) => {
                 // Nothing is concluded from a failed look: the next one comes soon.
                 tracing::warn!(error = crate::error::chain(&error), "load balancers could not be read");
-                return Arc::default();
+                last.map(|(_, config)| config).unwrap_or_default()
             }
-        };
-        self.with(place, |table| table.adopt(&config.groups));
-        self.configs.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), Arc::clone(&config));
-        config
+        }
     }
 }
 
@@ -167,8 +169,8 @@ impl Config {
 impl Alb {
     /// The target groups of a place as they were last read, and whether something forwards to each.
     pub(crate) fn groups(&self, place: &Place) -> HashMap<String, bool> {
-        let configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
-        let groups = configs.get(place).map(|config| &config.groups);
+        let configs = self.configs();
+        let groups = configs.get(place).map(|(_, config)| &config.groups);
         groups.into_iter().flatten().map(|(arn, group)| (arn.clone(), group.used)).collect()
     }
 }
@@ -278,5 +280,23 @@ fn target_group(element: &Element) -> TargetGroup {
         enabled: element.text("HealthCheckEnabled") != Some("false"),
         used: false,
         delay: 300.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn load_balancers_that_cannot_be_read_stay_as_they_were() {
+        let place = Place { account: crate::ACCOUNT.to_owned(), region: "ap-south-1".to_owned() };
+        // Nobody listens there.
+        let (alb, upstream) = (Alb::default(), Upstream::new(1));
+        assert!(alb.config(&upstream, &place).await.balancers.is_empty());
+        let known = Config { balancers: vec![LoadBalancer::default()], ..Config::default() };
+        alb.configs().insert(place.clone(), (0, Arc::new(known)));
+        alb.outdate();
+        assert_eq!(alb.config(&upstream, &place).await.balancers.len(), 1);
+        assert_ne!(alb.configs()[&place].0, alb.written.load(Ordering::Acquire), "it is read again at the next look");
     }
 }

@@ -12,8 +12,8 @@ mod tls;
 mod words;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -56,9 +56,10 @@ pub(crate) const TOOK: &str = "x-sandbox-took";
 #[derive(Debug)]
 pub(crate) struct Alb {
     places: Mutex<HashMap<Place, Table>>,
-    configs: Mutex<HashMap<Place, std::sync::Arc<Config>>>,
-    /// Something about load balancers was written since they were last read.
-    stale: AtomicBool,
+    /// As they were last read, and after how many writes.
+    configs: Mutex<HashMap<Place, (u64, Arc<Config>)>>,
+    /// How often something about load balancers was written.
+    written: AtomicU64,
     /// Whose turn it is among healthy targets.
     turn: AtomicUsize,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -75,7 +76,7 @@ impl Default for Alb {
         Self {
             places: Mutex::default(),
             configs: Mutex::default(),
-            stale: AtomicBool::new(true),
+            written: AtomicU64::new(0),
             turn: AtomicUsize::new(0),
             client,
             reading: tokio::sync::Mutex::default(),
@@ -86,11 +87,15 @@ impl Default for Alb {
 impl Alb {
     /// Whatever was read of load balancers may be outdated.
     pub(crate) fn outdate(&self) {
-        self.stale.store(true, Ordering::Release);
+        self.written.fetch_add(1, Ordering::Release);
     }
 
     fn tables(&self) -> MutexGuard<'_, HashMap<Place, Table>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn configs(&self) -> MutexGuard<'_, HashMap<Place, (u64, Arc<Config>)>> {
+        self.configs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many health checks were made, everywhere.

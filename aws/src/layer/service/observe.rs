@@ -64,13 +64,18 @@ async fn first_image(
     Ok(wanted(policy, &images).map(|wanted| (service.to_owned(), wanted.image.digest.clone())))
 }
 
-/// The services of the cluster, and those of the platform file wherever a list leaves them out.
 async fn services(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Service>> {
+    let found = alive(client, scope).await?;
+    Ok(found.iter().map(|service| (service.service_name().unwrap_or_default().to_owned(), read(service))).collect())
+}
+
+/// The services of the cluster, and those of the platform file wherever a list leaves them out.
+pub(crate) async fn alive(client: &Client, scope: &Scope) -> Result<Vec<ecs::Service>> {
     let cluster = &scope.prefix();
     let request = client.list_services().cluster(cluster).max_results(100);
     let listed: Result<Vec<String>, _> = request.into_paginator().items().send().collect::<Result<_, _>>().await;
     let Some(listed) = listed.find(&["ClusterNotFoundException"], "list services of cluster", cluster)? else {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     };
     let listed = listed.iter().filter_map(|arn| arn.rsplit('/').next().map(ToOwned::to_owned));
     let names: BTreeSet<String> = listed.chain(scope.platform.services.keys().cloned()).collect();
@@ -81,10 +86,9 @@ async fn services(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Ser
         result.find(&["ClusterNotFoundException"], "describe services of cluster", cluster)
     });
     let answers = try_join_all(chunks).await?;
-    let found = answers.iter().flatten().flat_map(|answer| answer.services());
+    let found = answers.into_iter().flatten().flat_map(|answer| answer.services.unwrap_or_default());
     // A deleted service stays visible for a while, as INACTIVE.
-    let alive = found.filter(|service| service.status() != Some("INACTIVE"));
-    Ok(alive.map(|service| (service.service_name().unwrap_or_default().to_owned(), read(service))).collect())
+    Ok(found.filter(|service| service.status() != Some("INACTIVE")).collect())
 }
 
 pub(crate) fn read(found: &ecs::Service) -> Service {

@@ -1,0 +1,82 @@
+//! What is read where a task finds no room.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_autoscaling::types::LifecycleState;
+use aws_sdk_ecs::types as ecs;
+use futures::future::try_join_all;
+use futures::try_join;
+use skydeck_core::placement::Room;
+use skydeck_core::rollout::room::{Activity, Cluster};
+use skydeck_core::scope::Scope;
+
+use crate::client::Clients;
+use crate::error::{Explain, Result};
+use crate::layer::service::alive;
+use crate::number;
+
+/// How many container instances one call describes
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html>).
+const AT_ONCE: usize = 100;
+
+/// Whether a task of a service waits for room that will not come.
+pub(super) async fn is_full(clients: &Clients, scope: &Scope, service: &str) -> Result<bool> {
+    let Some(service) = scope.platform.services.get(service) else { return Ok(false) };
+    // What else goes on is read only where no more instances come.
+    let Some(group) = whole_group(clients, scope).await? else { return Ok(false) };
+    let name = scope.prefix();
+    let ((left, starting), services) = try_join!(left(&clients.ecs, &name), alive(&clients.ecs, scope))?;
+    let services = services.iter().map(activity).collect();
+    Ok(Cluster { group, left, starting, services }.is_full(Room { cpu: service.cpu, memory: service.memory }))
+}
+
+/// The Auto Scaling group's instances, when it is at its maximum and all of them are in service; `None` else.
+async fn whole_group(clients: &Clients, scope: &Scope) -> Result<Option<BTreeSet<String>>> {
+    let Some(cluster) = &scope.facts.cluster else { return Ok(None) };
+    let name = &cluster.auto_scaling_group;
+    let request = clients.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
+    let answer = request.send().await.during("describe Auto Scaling group", name)?;
+    let Some(group) = answer.auto_scaling_groups().first() else { return Ok(None) };
+    let instances = group.instances();
+    let serves = |state: Option<&LifecycleState>| state == Some(&LifecycleState::InService);
+    let whole = i32::try_from(instances.len()).is_ok_and(|count| count >= group.max_size().unwrap_or_default())
+        && instances.iter().all(|instance| serves(instance.lifecycle_state()));
+    let ids = instances.iter().filter_map(|instance| instance.instance_id().map(ToOwned::to_owned));
+    Ok(whole.then(|| ids.collect()))
+}
+
+/// What is left on each instance that takes tasks, by its id in EC2, and how many tasks are about to start on them.
+async fn left(client: &aws_sdk_ecs::Client, cluster: &str) -> Result<(BTreeMap<String, Room>, u32)> {
+    let request = client.list_container_instances().cluster(cluster).status(ecs::ContainerInstanceStatus::Active);
+    let listed: Result<Vec<String>, _> = request.into_paginator().items().send().collect::<Result<_, _>>().await;
+    let arns = listed.during("list container instances of cluster", cluster)?;
+    let chunks = arns.chunks(AT_ONCE).map(|arns| async move {
+        let request = client.describe_container_instances().cluster(cluster);
+        let result = request.set_container_instances(Some(arns.to_vec())).send().await;
+        result.during("describe container instances of cluster", cluster)
+    });
+    let answers = try_join_all(chunks).await?;
+    let found = answers.iter().flat_map(|answer| answer.container_instances());
+    let starting = found.clone().map(|instance| number::from_aws(Some(instance.pending_tasks_count()))).sum();
+    // One whose agent is away gets no tasks, and may come back.
+    let found = found.filter(|instance| instance.agent_connected());
+    let left = found.map(|instance| (instance.ec2_instance_id().unwrap_or_default().to_owned(), remaining(instance)));
+    Ok((left.collect(), starting))
+}
+
+fn remaining(instance: &ecs::ContainerInstance) -> Room {
+    let of = |name| instance.remaining_resources().iter().find(|resource| resource.name() == Some(name));
+    let number = |name| number::from_aws(of(name).map(|resource| resource.integer_value()));
+    Room { cpu: number("CPU"), memory: number("MEMORY") }
+}
+
+fn activity(service: &ecs::Service) -> Activity {
+    let number = |count| number::from_aws(Some(count));
+    let newest = service.deployments().iter().find(|found| found.status() == Some("PRIMARY"));
+    Activity {
+        desired: number(service.desired_count()),
+        running: number(service.running_count()),
+        newest: newest.map(|found| number(found.running_count())).unwrap_or_default(),
+        deployments: service.deployments().len(),
+    }
+}
