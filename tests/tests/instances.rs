@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use skydeck_sandbox::Image;
-use skydeck_tests::rollouts::Stage;
+use skydeck_tests::rollouts::{Stage, pause};
 use skydeck_tests::{Rig, root};
 
 const GROUP: &str = "skyfox-devprod-instances";
+/// How long Auto Scaling and ECS may take to replace an instance, in real time.
+const PATIENCE: Duration = Duration::from_secs(120);
 const NEWER: &str = "ami-0a2023ec5a6400002";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,6 +32,7 @@ async fn instances_are_replaced_while_the_platform_serves() {
     tokio::select! {
         () = ask_on_and_on(rig, &paths, &answers, &failures) => {}
         () = async {
+            one_less(rig).await;
             another_type(rig).await;
             a_newer_image(rig).await;
         } => {}
@@ -52,6 +55,31 @@ async fn ask_on_and_on(rig: &Rig, paths: &[(bool, String)], answers: &Mutex<u32>
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Auto Scaling ends an instance, as it does with one that its health checks fail: tasks leave it first, and another comes.
+async fn one_less(rig: &Rig) {
+    let before = machines(rig).await;
+    let ended = before.first().expect("an instance");
+    let request = rig.aws.autoscaling.terminate_instance_in_auto_scaling_group().instance_id(ended);
+    request.should_decrement_desired_capacity(false).send().await.expect("it ends");
+    let begun = Instant::now();
+    loop {
+        let now = machines(rig).await;
+        if !now.contains(ended) && now.len() == before.len() && is_whole(rig).await {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{now:?} after {before:?}");
+        pause().await;
+    }
+}
+
+/// Whether every service has the tasks that it wants, of one deployment.
+async fn is_whole(rig: &Rig) -> bool {
+    let request = rig.aws.ecs.describe_services().cluster("skyfox-devprod");
+    let found = request.set_services(Some(["backend", "payment", "movie"].map(Into::into).to_vec())).send().await;
+    let found = found.expect("services");
+    found.services().iter().all(|service| service.running_count() == service.desired_count())
 }
 
 /// By a plan, which shows the instances that are replaced, and its apply.

@@ -138,22 +138,25 @@ impl Context<'_> {
         let found = self.asg.with(&self.place, self.now(), |groups| {
             let group = groups.values_mut().find(|group| group.instances.iter().any(|instance| instance.id == id))?;
             let below = decrement && group.desired <= group.min;
+            let mut at_once = false;
             if !below {
                 group.desired -= u32::from(decrement);
-                group.instances.iter_mut().filter(|instance| instance.id == id).for_each(|i| i.end(self.clock));
+                at_once = group.send_off(&id, self.clock);
             }
-            Some((group.name.clone(), below))
+            Some((group.name.clone(), below, at_once))
         });
         let unknown =
             || Refusal::invalid(&format!("Instance Id not found - No managed instance found for instance ID {id}"));
-        let (name, below) = found.ok_or_else(unknown)?;
+        let (name, below, at_once) = found.ok_or_else(unknown)?;
         if below {
             let text = "Currently, desiredSize equals minSize. Terminating instance without replacement will violate \
                         group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower \
                         group's min size.";
             return Err(Refusal::invalid(text));
         }
-        launch::terminate(self.upstream, &self.place, std::slice::from_ref(&id)).await;
+        if at_once {
+            launch::terminate(self.upstream, &self.place, std::slice::from_ref(&id)).await;
+        }
         self.reconcile(&name).await?;
         Ok(format!(
             "<Activity><ActivityId>{}</ActivityId><AutoScalingGroupName>{name}</AutoScalingGroupName>\
