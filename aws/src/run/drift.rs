@@ -7,6 +7,7 @@ use skydeck_core::run::drift_key;
 use super::Context;
 use crate::error::Result;
 use crate::event;
+use crate::lock;
 
 /// What was told last.
 #[derive(Debug, Deserialize, Serialize)]
@@ -17,8 +18,8 @@ struct Told {
     essence: String,
 }
 
-/// Sends a `Drift` event for a plan that is not empty, unless the same was told already. The event goes first: where the
-/// record of it cannot be written, it is sent once more, and not never.
+/// Sends a `Drift` event for a plan that is not empty, unless the same was told already or somebody is changing the
+/// platform. The event goes first: where the record of it cannot be written, it is sent once more, and not never.
 pub(super) async fn tell(context: &Context, plan: &Preview) -> Result<()> {
     let key = drift_key(&plan.platform);
     let told: Option<Told> = context.home.read_json(&key).await?;
@@ -27,6 +28,10 @@ pub(super) async fn tell(context: &Context, plan: &Preview) -> Result<()> {
     }
     let now = Told { plan: plan.id.clone(), essence: plan.essence() };
     if told.is_some_and(|told| told.essence == now.essence) {
+        return Ok(());
+    }
+    // Of what an apply has begun meanwhile the plan may have seen half, which is no drift: the next sweep looks again.
+    if lock::holder(&context.home, &plan.platform).await?.is_some() {
         return Ok(());
     }
     event::put(context, "Drift", &plan.outline()).await?;
