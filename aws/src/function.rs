@@ -51,7 +51,7 @@ pub const FUNCTIONS: &[Function] = &[
         ],
     },
     Function { name: "ask", actions: &[] },
-    Function { name: "conclude", actions: &["events:PutEvents"] },
+    Function { name: "conclude", actions: &["events:PutEvents", "states:DescribeExecution"] },
     Function { name: "dispatch", actions: &["states:StartExecution"] },
     Function { name: "decide", actions: DECIDE },
     Function {

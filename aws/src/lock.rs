@@ -60,12 +60,13 @@ pub async fn release(home: &Home, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// ARN of the execution that holds a platform's lock, or has left it; `None` where nobody has it.
+/// Whether a run is at work on a platform. One that died and left its lock is not.
 ///
 /// # Errors
-/// Where S3 refuses.
-pub async fn holder(home: &Home, platform: &str) -> Result<Option<String>> {
-    Ok(read(home, &key(platform)).await?.map(|(_, holder)| holder.execution))
+/// Where S3 or Step Functions refuse.
+pub async fn is_held(clients: &Clients, home: &Home, platform: &str) -> Result<bool> {
+    let Some((_, holder)) = read(home, &key(platform)).await? else { return Ok(false) };
+    Ok(liveness(clients, &holder.execution, SAFE_SECONDS).await? != Liveness::Gone)
 }
 
 fn key(platform: &str) -> String {

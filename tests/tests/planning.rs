@@ -168,17 +168,23 @@ async fn the_sweep_tells_of_drift_once(rig: &Rig, file: &str) {
     rig.skydeck(["apply", file]).await.succeeded();
 }
 
-/// The sweep's plan, as it goes on when an apply takes the lock after it has begun.
+/// The sweep's plan, as it goes on when somebody takes the lock after it has begun.
 async fn somebody_who_changes_the_platform_is_no_drift(rig: &Rig) {
-    let (key, s3) = ("platforms/skyfox-devprod/lock.json", &rig.aws.s3);
-    let lock = br#"{"execution":"somebody"}"#.to_vec();
-    s3.put_object().bucket(HOME).key(key).body(lock.into()).send().await.expect("locked");
     let known = drift_plans(rig).await;
     let input = r#"{"mode":"plan","platform":"skyfox-devprod","drift":true}"#;
     let request = rig.aws.sfn.start_execution().state_machine_arn(drift_machine()).input(input);
-    request.send().await.expect("started");
+    let started = request.send().await.expect("started");
+    // Any execution that runs as long as the plan does.
+    lock(rig, &started.execution_arn).await;
     another_plan_ends(rig, &known).await;
-    s3.delete_object().bucket(HOME).key(key).send().await.expect("unlocked");
+    // From here on it is the lock of an execution that Step Functions has forgotten.
+    lock(rig, &format!("{}-forgotten", started.execution_arn)).await;
+}
+
+async fn lock(rig: &Rig, execution: &str) {
+    let lock = serde_json::json!({ "execution": execution }).to_string().into_bytes();
+    let request = rig.aws.s3.put_object().bucket(HOME).key("platforms/skyfox-devprod/lock.json").body(lock.into());
+    request.send().await.expect("locked");
 }
 
 /// Makes the sweep due, and waits until a plan that began after this has ended.

@@ -45,7 +45,7 @@ pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
         let Some(applied) = applied(context, &platform).await? else { continue };
         let scope = scope_of(context, &applied, &asked.execution)?;
         // What an apply or a destroy is at is no drift.
-        if parameter(&asked.event).is_none() && lock::holder(&context.home, &platform).await?.is_none() {
+        if parameter(&asked.event).is_none() && !lock::is_held(&context.clients, &context.home, &platform).await? {
             let plan = start::drift(context, &platform, &asked.execution).await?;
             swept.plans.insert(platform.clone(), plan);
         }

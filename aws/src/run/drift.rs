@@ -31,7 +31,7 @@ pub(super) async fn tell(context: &Context, plan: &Preview) -> Result<()> {
         return Ok(());
     }
     // Of what an apply has begun meanwhile the plan may have seen half, which is no drift: the next sweep looks again.
-    if lock::holder(&context.home, &plan.platform).await?.is_some() {
+    if lock::is_held(&context.clients, &context.home, &plan.platform).await? {
         return Ok(());
     }
     event::put(context, "Drift", &plan.outline()).await?;
