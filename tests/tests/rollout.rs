@@ -1,9 +1,12 @@
 //! Pushes become rollouts: verified where they serve, and rolled back where they do not.
 
+use std::time::{Duration, Instant};
+
+use aws_sdk_ecs::types::{CapacityProviderStrategyItem, ContainerDefinition};
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
 use skydeck_sandbox::{EventFault, EventFaultKind, Image};
-use skydeck_tests::rollouts::{Ended, Stage};
+use skydeck_tests::rollouts::{Ended, Stage, pause};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_push_rolls_out_and_a_bad_one_is_taken_back() {
@@ -72,6 +75,43 @@ async fn a_changed_port_on_which_nothing_answers_is_taken_back_with_its_load_bal
     let behind = found.services().iter().flat_map(|service| service.load_balancers());
     assert_eq!(behind.filter_map(|behind| behind.container_port()).collect::<Vec<_>>(), [4567]);
     assert_eq!(stage.serving("movie").await.as_deref(), Some(first.digest.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_without_room_is_the_platforms_fault() {
+    let stage = Stage::standing().await;
+    fill(&stage).await;
+    let pushed = stage.push("movie", "v1", &Image::new("1")).await;
+    let ended = stage.ended(&pushed.digest).await;
+    assert_eq!(ended.error.as_deref(), Some("RolledBack"), "{ended:#?}");
+    let cause = ended.cause.clone().unwrap_or_default();
+    assert!(
+        cause.contains("unable to place a task") && cause.contains("the Auto Scaling group is at its maximum"),
+        "{cause}"
+    );
+    let told = stage.told();
+    let end = told.iter().find(|event| event["detail-type"] == "Rollout Rolled Back").expect("an event");
+    assert_eq!(end["detail"]["rejected"], false, "it is not the image's: {end:#}");
+}
+
+/// Somebody else's service takes nearly all memory of as many instances as the group may have.
+async fn fill(stage: &Stage) {
+    let (cluster, ecs) = ("skyfox-devprod", &stage.rig.aws.ecs);
+    let container = ContainerDefinition::builder().name("big").image("example.org/big").memory(1700).build();
+    let request = ecs.register_task_definition().family("big").container_definitions(container);
+    request.send().await.expect("a task definition");
+    let item = CapacityProviderStrategyItem::builder().capacity_provider("skyfox-devprod-instances").weight(1).build();
+    let request = ecs.create_service().cluster(cluster).service_name("big").task_definition("big").desired_count(4);
+    request.capacity_provider_strategy(item.expect("a name")).send().await.expect("a service");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let found = ecs.describe_services().cluster(cluster).services("big").send().await.expect("a service");
+        if found.services()[0].running_count() == 4 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{found:#?}");
+        pause().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
