@@ -200,6 +200,18 @@ impl Stage {
     }
 }
 
+/// Waits until a condition holds; it says what it sees instead.
+///
+/// # Panics
+/// Where it does not in two minutes of real time.
+pub async fn until(holds: impl AsyncFn() -> Result<(), String>) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while let Err(seen) = holds().await {
+        assert!(Instant::now() < deadline, "{seen}");
+        pause().await;
+    }
+}
+
 /// Between two looks at a condition that has a deadline.
 #[expect(clippy::disallowed_methods, reason = "a test waits for a condition here, and no Lambda")]
 pub async fn pause() {

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use skydeck_sandbox::Image;
-use skydeck_tests::rollouts::{Stage, pause};
+use skydeck_tests::rollouts::{Stage, until};
 use skydeck_tests::{Rig, root};
 
 const GROUP: &str = "skyfox-devprod-instances";
-/// How long Auto Scaling and ECS may take to replace an instance, in real time.
-const PATIENCE: Duration = Duration::from_secs(120);
 const NEWER: &str = "ami-0a2023ec5a6400002";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,18 +61,15 @@ async fn one_less(rig: &Rig) {
     let ended = before.first().expect("an instance");
     let request = rig.aws.autoscaling.terminate_instance_in_auto_scaling_group().instance_id(ended);
     request.should_decrement_desired_capacity(false).send().await.expect("it ends");
-    let begun = Instant::now();
-    loop {
+    until(async || {
         let now = machines(rig).await;
-        if !now.contains(ended) && now.len() == before.len() && is_whole(rig).await {
-            return;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{now:?} after {before:?}");
-        pause().await;
-    }
+        let replaced = !now.contains(ended) && now.len() == before.len() && is_whole(rig).await;
+        if replaced { Ok(()) } else { Err(format!("{now:?} after {before:?}")) }
+    })
+    .await;
 }
 
-/// Whether every service has the tasks that it wants, of one deployment.
+/// Whether every service has the tasks that it wants.
 async fn is_whole(rig: &Rig) -> bool {
     let request = rig.aws.ecs.describe_services().cluster("skyfox-devprod");
     let found = request.set_services(Some(["backend", "payment", "movie"].map(Into::into).to_vec())).send().await;

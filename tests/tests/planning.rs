@@ -2,14 +2,13 @@
 //! at all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use aws_sdk_ec2::types::{Filter, IpPermission, Ipv6Range};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier, Tag, Tagging};
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
 use skydeck_sandbox::ACCOUNT;
-use skydeck_tests::rollouts::pause;
+use skydeck_tests::rollouts::until;
 use skydeck_tests::{Ended, Rig, root};
 
 const FILE: &str = "platforms/skyfox.toml";
@@ -195,21 +194,19 @@ async fn sweep(rig: &Rig) {
 }
 
 async fn another_plan_ends(rig: &Rig, known: &BTreeMap<String, ExecutionStatus>) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    loop {
-        let mut plans = drift_plans(rig).await;
-        plans.retain(|arn, _| !known.contains_key(arn));
-        if !plans.is_empty() && plans.values().all(|status| *status == ExecutionStatus::Succeeded) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "the sweep's plan does not end well: {plans:#?}");
-        pause().await;
-    }
+    until(async || {
+        let plans = drift_plans(rig).await;
+        let mut others = plans.iter().filter(|(arn, _)| !known.contains_key(*arn)).peekable();
+        let ended = others.peek().is_some() && others.all(|(_, status)| *status == ExecutionStatus::Succeeded);
+        if ended { Ok(()) } else { Err(format!("the sweep's plan does not end: {plans:#?}")) }
+    })
+    .await;
 }
 
 /// The sweeps' plans so far, by their executions' ARNs.
 async fn drift_plans(rig: &Rig) -> BTreeMap<String, ExecutionStatus> {
     let listed = rig.aws.sfn.list_executions().state_machine_arn(drift_machine()).send().await.expect("executions");
+    assert!(listed.executions().iter().all(|run| *run.status() != ExecutionStatus::Failed), "{listed:#?}");
     listed.executions().iter().map(|run| (run.execution_arn().to_owned(), run.status().clone())).collect()
 }
 

@@ -1,12 +1,10 @@
 //! Pushes become rollouts: verified where they serve, and rolled back where they do not.
 
-use std::time::{Duration, Instant};
-
 use aws_sdk_ecs::types::{CapacityProviderStrategyItem, ContainerDefinition};
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
 use skydeck_sandbox::{EventFault, EventFaultKind, Image};
-use skydeck_tests::rollouts::{Ended, Stage, pause};
+use skydeck_tests::rollouts::{Ended, Stage, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_push_rolls_out_and_a_bad_one_is_taken_back() {
@@ -103,15 +101,11 @@ async fn fill(stage: &Stage) {
     let item = CapacityProviderStrategyItem::builder().capacity_provider("skyfox-devprod-instances").weight(1).build();
     let request = ecs.create_service().cluster(cluster).service_name("big").task_definition("big").desired_count(4);
     request.capacity_provider_strategy(item.expect("a name")).send().await.expect("a service");
-    let deadline = Instant::now() + Duration::from_secs(120);
-    loop {
+    until(async || {
         let found = ecs.describe_services().cluster(cluster).services("big").send().await.expect("a service");
-        if found.services()[0].running_count() == 4 {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{found:#?}");
-        pause().await;
-    }
+        if found.services()[0].running_count() == 4 { Ok(()) } else { Err(format!("{found:#?}")) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
