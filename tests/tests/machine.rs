@@ -5,6 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 use skydeck_aws::function::{ALIAS, FUNCTIONS, MEMORY_MIB, TIMEOUT_SECONDS};
+use skydeck_bootstrap::Account;
+use skydeck_bootstrap::install::definition::{MACHINES as MACHINES_INSTALLED, definition};
 use skydeck_core::run::Layer;
 use skydeck_tests::root;
 
@@ -90,38 +92,115 @@ fn no_state_carries_what_the_emulator_would_ignore() {
     }
 }
 
+/// A definition as AWS gets it.
+fn rendered(text: &str) -> Value {
+    let account = Account { id: "111122223333".into(), partition: "aws".into(), region: "eu-central-1".into() };
+    serde_json::from_str(&definition(&account, text).expect("a definition")).expect("JSON")
+}
+
+/// States that call a function, the probe's among them.
+fn calls(machine: &Value) -> Vec<(String, &Value)> {
+    states(machine).into_iter().filter(|(_, state)| state["Type"] == "Task").collect()
+}
+
+/// Seconds for which a state tries again after one error over and over, by Step Functions' rules: the first retrier that
+/// names it counts. Jitter waits half of the time on average.
+fn patience(state: &Value, error: &str) -> f64 {
+    let retriers = state["Retry"].as_array().expect("a list of retries");
+    let names = |retrier: &&Value| {
+        let mut names = retrier["ErrorEquals"].as_array().into_iter().flatten();
+        names.any(|name| name == error || name == "States.ALL")
+    };
+    let Some(retrier) = retriers.iter().find(names) else { return 0.0 };
+    let number = |key: &str, default: f64| retrier[key].as_f64().unwrap_or(default);
+    let (interval, rate, most) =
+        (number("IntervalSeconds", 1.0), number("BackoffRate", 2.0), number("MaxDelaySeconds", f64::MAX));
+    let attempts = retrier["MaxAttempts"].as_i64().unwrap_or(3);
+    let waits = (0..i32::try_from(attempts).expect("few")).map(|attempt| (interval * rate.powi(attempt)).min(most));
+    waits.sum::<f64>() * if retrier["JitterStrategy"] == "FULL" { 0.5 } else { 1.0 }
+}
+
 #[test]
-fn every_call_is_retried_by_error_name_and_a_branch_catches_its_own_error() {
-    let machines = MACHINES.map(machine);
-    let wanted = [
-        "NotYet",
-        "Throttled",
-        "Lambda.TooManyRequestsException",
-        "Lambda.ServiceException",
-        "Lambda.AWSLambdaException",
-        "Lambda.SdkClientException",
-        "Lambda.ResourceNotReadyException",
-        "Sandbox.Timedout",
+fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
+    // The errors of Lambda's Invoke, https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html, and those of Step Functions and
+    // of the runtime itself, https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html.
+    let passing = [
+        ("Lambda.ServiceException", 45.0),
+        ("Lambda.AWSLambdaException", 45.0),
+        ("Lambda.SdkClientException", 45.0),
+        ("Lambda.ClientExecutionTimeoutException", 45.0),
+        ("Lambda.Unknown", 45.0),
+        ("Sandbox.Timedout", 45.0),
+        ("States.Timeout", 45.0),
+        ("States.Permissions", 45.0),
+        ("States.TaskFailed", 45.0),
+        ("Runtime.ExitError", 45.0),
+        ("Extension.Crash", 45.0),
+        ("Throttled", 45.0),
+        ("AwsError", 10.0),
+        // A new account's quota of ten: a first apply of many services waits for many minutes.
+        ("Lambda.TooManyRequestsException", 600.0),
+        // An idle function in a VPC gets its interface anew, which was seen to take up to 106 seconds.
+        ("Lambda.ResourceNotReadyException", 240.0),
+        ("Lambda.ResourceConflictException", 240.0),
+        ("Lambda.CodeArtifactUserPendingException", 240.0),
+        ("Lambda.ENINotReadyException", 240.0),
+        ("Lambda.ENILimitReachedException", 240.0),
+        ("Lambda.SubnetIPAddressLimitReachedException", 240.0),
+        ("Lambda.EC2ThrottledException", 240.0),
+        ("Lambda.EC2UnexpectedException", 240.0),
+        ("Lambda.EC2AccessDeniedException", 240.0),
+        ("Lambda.KMSAccessDeniedException", 240.0),
+        ("NotYet", 1200.0),
     ];
-    for (name, state) in machines.iter().flat_map(states) {
-        if called(state).is_none() {
-            continue;
+    let lasting = ["AccessDenied", "Taken", "Refused", "Locked", "Moved", "Stale", "BadInput", "Broken"];
+    for (machine, text) in MACHINES_INSTALLED {
+        let machine = (machine, rendered(text));
+        for (name, state) in calls(&machine.1) {
+            for (error, seconds) in passing {
+                let patience = patience(state, error);
+                assert!(patience >= seconds, "{}: {name} tries {error} again for {patience} s", machine.0);
+            }
+            for error in lasting {
+                assert!(patience(state, error) == 0.0, "{}: {name} tries {error} again", machine.0);
+            }
+            // An initialisation of ten seconds comes before the function's own time, which Lambda ends by itself.
+            let timeout = state["TimeoutSeconds"].as_i64().unwrap_or_default();
+            assert!(timeout >= i64::from(TIMEOUT_SECONDS) + 15, "{name} gives up before its function does");
+            let last = state["Catch"].as_array().and_then(|catches| catches.last());
+            let caught = last.and_then(|last| last["ErrorEquals"][0].as_str());
+            assert_eq!(caught, Some("States.ALL"), "{name} lets an error pass");
         }
-        let names: BTreeSet<&str> = state["Retry"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .flat_map(|retry| retry["ErrorEquals"].as_array().into_iter().flatten())
-            .filter_map(Value::as_str)
-            .collect();
-        for error in wanted {
-            assert!(names.contains(error), "{name} does not retry {error}");
+    }
+}
+
+#[test]
+fn retries_stand_in_one_place_and_are_written_as_the_states_language_wants_them() {
+    for (name, text) in MACHINES_INSTALLED {
+        for (state, found) in calls(&serde_json::from_str(text).expect("JSON")) {
+            let retry = found["Retry"].as_str().unwrap_or_default();
+            assert!(retry.starts_with("${retry."), "{name}: {state} has a list of its own");
         }
-        let last = state["Catch"].as_array().and_then(|catches| catches.last());
-        let caught = last.and_then(|last| last["ErrorEquals"][0].as_str());
-        assert_eq!(caught, Some("States.ALL"), "{name} lets an error pass");
-        let timeout = state["TimeoutSeconds"].as_i64().unwrap_or_default();
-        assert!(timeout > i64::from(TIMEOUT_SECONDS), "{name} gives up before its function does");
+        for (state, found) in calls(&rendered(text)) {
+            let retriers = found["Retry"].as_array().expect("a list");
+            for (at, retrier) in retriers.iter().enumerate() {
+                let names = retrier["ErrorEquals"].as_array().expect("names");
+                // "States.ALL" must stand alone, and in the last retrier.
+                let has_all = names.iter().any(|name| name == "States.ALL");
+                assert_eq!(has_all, at + 1 == retriers.len(), "{name}: {state}");
+                assert!(!has_all || names.len() == 1, "{name}: {state}");
+                let known = [
+                    "ErrorEquals",
+                    "IntervalSeconds",
+                    "BackoffRate",
+                    "MaxAttempts",
+                    "MaxDelaySeconds",
+                    "JitterStrategy",
+                ];
+                let foreign = retrier.as_object().into_iter().flatten().find(|(key, _)| !known.contains(&key.as_str()));
+                assert_eq!(foreign, None, "{name}: {state}");
+            }
+        }
     }
 }
 
@@ -137,9 +216,10 @@ fn the_npm_package_asl_validator_accepts_it() {
             .status();
         assert!(installed.expect("npm can be started").success(), "asl-validator can be installed");
     }
-    for name in MACHINES {
-        let path = root().join(format!("statemachine/{name}.asl.json"));
-        let checked = Command::new(&validator).arg("--json-path").arg(path).output();
+    for (name, text) in MACHINES_INSTALLED {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), rendered(text).to_string()).expect("the definition can be written");
+        let checked = Command::new(&validator).arg("--json-path").arg(file.path()).output();
         let checked = checked.expect("asl-validator can be started");
         let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
         assert!(checked.status.success(), "{name}: {said}");

@@ -4,6 +4,7 @@
 //! bears one of skydeck's names without skydeck's tag is somebody else's, and is left alone with an error.
 
 mod bucket;
+pub mod definition;
 mod events;
 mod function;
 mod machine;
@@ -23,7 +24,7 @@ use crate::cli::Architecture;
 use crate::context::Account;
 use crate::package::Package;
 
-use machine::MACHINES;
+use definition::MACHINES;
 
 /// Tag of everything that an installation consists of.
 pub const TAG: &str = "skydeck:installation";
