@@ -1,4 +1,7 @@
-"""Lets executions start once and end when they are stopped, as on AWS."""
+"""Lets executions start once and end when they are stopped, and functions be refused or fail, as on AWS."""
+
+import json
+import threading
 
 from ministack.core.responses import json_response
 
@@ -7,9 +10,58 @@ class Ended(Exception):
     """The execution is over, and its thread goes no further."""
 
 
-def amend(sfn):
+def amend(sfn, faults):
     start_once(sfn)
     end_when_stopped(sfn)
+    name_refusals(sfn)
+    fail_functions(sfn, faults)
+
+
+def name_refusals(sfn):
+    """Gives Lambda's refusal for too many concurrent executions its name; the emulator calls it Lambda.Unknown."""
+    call = sfn._call_lambda
+
+    def amended(function, event):
+        try:
+            return call(function, event)
+        except sfn._ExecutionError as error:
+            if '"__type": "TooManyRequestsException"' in error.cause:
+                message = json.loads(error.cause)["message"]
+                raise sfn._ExecutionError("Lambda.TooManyRequestsException", message) from error
+            raise
+
+    sfn._call_lambda = amended
+
+
+def fail_functions(sfn, path):
+    """Lets invocations fail as a file of faults says: each names a function, an error, how many invocations, and whether the
+    function has done its work by then."""
+    call, lock, struck = sfn._call_lambda, threading.Lock(), {}
+
+    def fault_of(function):
+        name = sfn._resolve_lambda_function_name(function, True)
+        with lock:
+            try:
+                with open(path, encoding="utf-8") as file:
+                    faults = json.load(file)
+            except FileNotFoundError:
+                return None
+            for fault in faults:
+                if fault["function"] == name and struck.get(fault["id"], 0) < fault["times"]:
+                    struck[fault["id"]] = struck.get(fault["id"], 0) + 1
+                    return fault
+        return None
+
+    def amended(function, event):
+        fault = fault_of(function)
+        if fault is None:
+            return call(function, event)
+        if fault["after"]:
+            call(function, event)
+        message = {"errorType": fault["error"], "errorMessage": fault["message"]}
+        raise sfn._ExecutionError(fault["error"], json.dumps(message))
+
+    sfn._call_lambda = amended
 
 
 def start_once(sfn):

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -28,6 +29,10 @@ const AMI_PARAMETER: &str = "/aws/service/ecs/optimized-ami/amazon-linux-2023/ar
 /// then says that the service is unsupported, and the sandbox answers itself.
 const SERVICES: &str = "acm,ec2,ecr,elasticloadbalancing,events,iam,kms,lambda,logs,monitoring,s3,scheduler,\
                         secretsmanager,sns,sqs,ssm,states,sts,tagging";
+
+/// How many functions run at once in a new account of AWS, until its quota is raised:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html>.
+const CONCURRENT_EXECUTIONS: u32 = 10;
 
 const READY: Duration = Duration::from_secs(60);
 /// A port found free may be taken before the child has it.
@@ -87,9 +92,38 @@ impl Emulator {
 pub(crate) fn recommend_ami(dir: &Path, image: &str) -> Result<(), Error> {
     let mut facts: Value = serde_json::from_str(FACTS).unwrap_or_default();
     facts["parameters"][AMI_PARAMETER] = image.into();
-    // In one step, so that nobody reads half of it.
-    let new = write(dir, "facts.json.new", &facts.to_string())?;
-    std::fs::rename(new, dir.join("facts.json")).map_err(Error::file(dir))
+    replace(dir, "facts.json", &facts.to_string())
+}
+
+/// An error that invocations of a function by Step Functions end with.
+#[derive(Debug, Clone, Serialize)]
+pub struct FunctionFault {
+    /// The function's whole name, such as `skydeck-look`.
+    pub function: String,
+    /// The error's name, as Step Functions tells it, such as `Runtime.ExitError`.
+    pub error: String,
+    /// What it says.
+    pub message: String,
+    /// How many of the next invocations.
+    pub times: u32,
+    /// Whether the function has done its work by then, and only its answer is lost.
+    pub after: bool,
+}
+
+/// Writes all function faults down for the emulator, which counts how often each has struck.
+pub(crate) fn fail_functions(dir: &Path, faults: &[FunctionFault]) -> Result<(), Error> {
+    let numbered = faults.iter().enumerate().map(|(id, fault)| {
+        let mut fault = serde_json::json!(fault);
+        fault["id"] = id.into();
+        fault
+    });
+    replace(dir, "function-faults.json", &Value::from_iter(numbered).to_string())
+}
+
+/// Writes a file in one step, so that nobody reads half of it.
+fn replace(dir: &Path, name: &str, text: &str) -> Result<(), Error> {
+    let new = write(dir, &format!("{name}.new"), text)?;
+    std::fs::rename(new, dir.join(name)).map_err(Error::file(dir))
 }
 
 impl Settings<'_> {
@@ -108,6 +142,7 @@ impl Settings<'_> {
             ("MINISTACK_REGION", self.region.into()),
             ("MINISTACK_ACCOUNT_ID", ACCOUNT.into()),
             ("SFN_WAIT_SCALE", (1.0 / self.speed).to_string()),
+            ("LAMBDA_ACCOUNT_CONCURRENCY", CONCURRENT_EXECUTIONS.to_string()),
             ("AWS_REGION", self.region.into()),
             ("AWS_DEFAULT_REGION", self.region.into()),
             ("AWS_ENDPOINT_URL", self.endpoint.into()),

@@ -198,9 +198,10 @@ else:
     from ministack.core import lambda_runtime
     from ministack.services import acm, alb, ec2, ecr, eventbridge, iam, lambda_svc, scheduler, sqs, ssm, stepfunctions
 
-    with open(sys.argv[2], encoding="utf-8") as file:
+    facts_path = sys.argv[2]
+    with open(facts_path, encoding="utf-8") as file:
         facts = json.load(file)
-    follow_public_parameters(ssm, sys.argv[2])
+    follow_public_parameters(ssm, facts_path)
     for name, document in facts["policies"].items():
         arn = iam._AWS_MANAGED_POLICY_PREFIX + name
         iam._aws_managed_policies.setdefault(arn, iam._make_aws_managed_record(name, json.dumps(document)))
@@ -216,7 +217,7 @@ else:
     take_transport_for_tls(app)
     give_functions_a_proxy(lambda_runtime, lambda_svc)
     let_layers_be_downloaded(ecr)
-    amend_states.amend(stepfunctions)
+    amend_states.amend(stepfunctions, os.path.join(os.path.dirname(facts_path), "function-faults.json"))
     amend_ecr.amend(ecr)
     amend_events.amend(eventbridge, scheduler, stepfunctions, sqs, iam)
     # After the amendments: it tells what has really happened.

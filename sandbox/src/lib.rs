@@ -31,7 +31,7 @@ pub mod venv;
 mod xml;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ pub use ask::Reply;
 pub use clock::Clock;
 pub use consistency::Lag;
 pub use ecs::Work;
-pub use emulator::Moto;
+pub use emulator::{FunctionFault, Moto};
 pub use error::Error;
 pub use events::{Envelope, Event, EventFault, EventFaultKind};
 pub use gateway::admin::Status;
@@ -127,6 +127,7 @@ pub struct Sandbox {
     emulator: Emulator,
     shared: Arc<Shared>,
     endpoint: String,
+    function_faults: Mutex<Vec<FunctionFault>>,
     run: TempDir,
 }
 
@@ -170,7 +171,16 @@ impl Sandbox {
         let shared = Shared::new(upstream, certificates, clock, options.region.clone(), options.latency);
         let gateway = Gateway::start(listener, Arc::clone(&shared));
         let (engine, courier) = (Engine::start(&shared), Courier::start(&shared));
-        Ok(Self { _gateway: gateway, _engine: engine, _courier: courier, emulator, shared, endpoint, run })
+        Ok(Self {
+            _gateway: gateway,
+            _engine: engine,
+            _courier: courier,
+            emulator,
+            shared,
+            endpoint,
+            function_faults: Mutex::default(),
+            run,
+        })
     }
 
     /// The address of all of AWS, such as `http://127.0.0.1:4566`.
@@ -237,6 +247,16 @@ impl Sandbox {
     /// Lets a chosen call fail.
     pub fn inject(&self, fault: Fault) {
         self.shared.faults().arm(fault);
+    }
+
+    /// Lets the next invocations of a function by Step Functions fail, before or after its work.
+    ///
+    /// # Errors
+    /// When it cannot be written down for the emulator.
+    pub fn fail_function(&self, fault: FunctionFault) -> Result<(), Error> {
+        let mut faults = self.function_faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.push(fault);
+        emulator::fail_functions(self.run.path(), &faults)
     }
 
     /// Takes all faults back.
