@@ -276,9 +276,16 @@ pub fn look_again<T>(result: Result<T>, codes: &[&str]) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
     use skydeck_core::plan::Refusal;
 
     use super::Error;
+
+    fn words(list: &Value) -> impl Iterator<Item = &str> {
+        list.as_array().into_iter().flatten().filter_map(Value::as_str)
+    }
 
     fn aws(code: &str) -> Error {
         let (verb, resource) = ("create VPC".to_owned(), "skyfox-devprod-vpc".to_owned());
@@ -305,9 +312,16 @@ mod tests {
             (Error::Input("x".to_owned()), "BadInput"),
             (Error::Broken("x".to_owned()), "Broken"),
         ];
-        for (error, name) in names {
-            assert_eq!(error.error_type(), name, "{error}");
+        for (error, name) in &names {
+            assert_eq!(error.error_type(), *name, "{error}");
         }
+        // What no further attempt would mend is told at once; the others are tried again.
+        let file: Value = serde_json::from_str(include_str!("../../statemachine/retry.json")).unwrap();
+        let last: BTreeSet<&str> = words(&file["retry"][0]["ErrorEquals"]).collect();
+        assert_eq!(file["retry"][0]["MaxAttempts"], 0);
+        let again = ["NotYet", "Throttled", "AwsError"];
+        let wanted = names.iter().map(|(_, name)| *name).filter(|name| !again.contains(name)).collect();
+        assert_eq!(last, wanted);
         let several = Error::Several { first: Box::new(aws("AccessDenied")), rest: vec![aws("Throttling")] };
         assert_eq!(several.error_type(), "AccessDenied", "the first decides");
     }

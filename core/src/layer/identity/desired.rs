@@ -35,7 +35,7 @@ pub fn roles(scope: &Scope) -> BTreeMap<String, Role> {
     let instance = role(
         scope,
         "instance",
-        trust("ec2.amazonaws.com", None),
+        trust(ec2_principal(&scope.partition), None),
         // Session Manager is the way onto an instance: there is no SSH.
         &["service-role/AmazonEC2ContainerServiceforEC2Role", "AmazonSSMManagedInstanceCore"],
     );
@@ -59,6 +59,12 @@ fn role(scope: &Scope, thing: &str, trust: Policy, managed: &[&str]) -> Role {
         inline: BTreeMap::new(),
         tags: scope.tags(&format!("role/{thing}"), &scope.name(thing), None),
     }
+}
+
+/// EC2 alone has a principal of its own in China
+/// (<https://docs.amazonaws.cn/en_us/aws/latest/userguide/iam.html>); all others have the same name everywhere.
+fn ec2_principal(partition: &str) -> &'static str {
+    if partition == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" }
 }
 
 fn trust(service: &str, condition: Option<Value>) -> Policy {

@@ -66,6 +66,18 @@ fn converged(scope: &Scope) -> World {
 }
 
 #[test]
+fn in_china_instances_have_a_principal_of_their_own_and_every_arn_its_partition() {
+    let mut scope = scope();
+    scope.partition = "aws-cn".into();
+    let world = after(&scope, World::default(), &plan(&scope, &World::default()).unwrap());
+    let of = |name: &str| serde_json::to_string(&world.roles[name].settings.trust).unwrap();
+    assert!(of("skyfox-devprod-instance").contains(r#""ec2.amazonaws.com.cn""#));
+    assert!(of("skyfox-devprod-movie-task").contains(r#""ecs-tasks.amazonaws.com""#));
+    let all = serde_json::to_string(&world).unwrap();
+    assert!(all.contains("arn:aws-cn:") && !all.contains("arn:aws:"), "{all}");
+}
+
+#[test]
 fn from_nothing_every_role_is_made_and_a_second_plan_is_empty() {
     let scope = scope();
     let first = plan(&scope, &World::default()).unwrap();
