@@ -228,16 +228,32 @@ pub struct Dispatch {
     pub run: Run,
     /// What the layers handed on.
     pub facts: Facts,
-    /// Services that a rollout has to change.
+    /// Services that a rollout has to change, and of which none has begun.
     #[serde(default)]
     pub services: Vec<String>,
+    /// How many rollouts that the run has started go on.
+    #[serde(default)]
+    pub running: usize,
+}
+
+/// How many rollouts a run starts at once. A new account runs ten functions at once, a rollout one at a time, and there are pushes
+/// besides.
+pub const ROLLOUTS_AT_ONCE: usize = 5;
+
+/// The services whose rollouts begin now, and those that wait for some of the `running` ones to end.
+#[must_use]
+pub fn begin(services: &[String], running: usize) -> (&[String], &[String]) {
+    let free = ROLLOUTS_AT_ONCE.saturating_sub(running);
+    services.split_at(free.min(services.len()))
 }
 
 /// Output of `Dispatch`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispatched {
-    /// ARN of the rollout of each service.
+    /// ARN of the rollout of each service that was started now.
     pub rollouts: BTreeMap<String, String>,
+    /// Services whose rollouts wait for others to end.
+    pub waiting: Vec<String>,
 }
 
 /// What a layer did, or in mode `plan` would do.
@@ -334,8 +350,16 @@ pub fn outputs_key(platform: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Layer, LayerReport};
+    use super::{Layer, LayerReport, begin};
     use crate::plan::{Description, by_resource};
+
+    #[test]
+    fn rollouts_begin_as_others_end() {
+        let services = ["a", "b", "c", "d", "e", "f", "g"].map(String::from);
+        let counts = |running| (begin(&services, running).0.len(), begin(&services, running).1.len());
+        assert_eq!([0, 3, 5, 9].map(counts), [(5, 2), (2, 5), (0, 7), (0, 7)]);
+        assert!(begin(&[], 0).0.is_empty());
+    }
 
     #[test]
     fn a_change_by_way_of_something_else_is_told_as_one() {

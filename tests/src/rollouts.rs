@@ -137,6 +137,26 @@ impl Stage {
         told
     }
 
+    /// When rollouts of a cause began and ended, in seconds since 1970.
+    ///
+    /// # Panics
+    /// Where Step Functions does not answer.
+    pub async fn spans(&self, cause: &str) -> Vec<(f64, f64)> {
+        let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-rollout");
+        let sfn = &self.rig.aws.sfn;
+        let listed = sfn.list_executions().state_machine_arn(machine).send().await.expect("executions");
+        let mut spans = Vec::new();
+        for run in listed.executions() {
+            let found = sfn.describe_execution().execution_arn(run.execution_arn()).send().await.expect("an execution");
+            let input: Value = serde_json::from_str(found.input().unwrap_or_default()).unwrap_or_default();
+            if input["cause"] == cause {
+                let ended = run.stop_date().map_or(f64::MAX, |at| at.as_secs_f64());
+                spans.push((run.start_date().as_secs_f64(), ended));
+            }
+        }
+        spans
+    }
+
     /// Waits until no rollout runs any more.
     ///
     /// # Panics

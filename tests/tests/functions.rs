@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use skydeck_aws::function::FUNCTIONS;
+use skydeck_core::run::ROLLOUTS_AT_ONCE;
 use skydeck_sandbox::{FunctionFault, Image};
 use skydeck_tests::Rig;
 use skydeck_tests::rollouts::{Ended, Stage};
@@ -74,4 +75,48 @@ async fn functions_that_die_or_are_refused_make_no_run_fail() {
 
 fn verdict(ended: &Ended) -> String {
     ended.output["verdict"].as_str().map_or_else(|| format!("{ended:#?}"), Into::into)
+}
+
+/// As many as a small team has, and more than functions may run at once.
+const SERVICES: usize = 12;
+
+fn many_services(greeting: &str) -> String {
+    let head = "[platform]\nname = \"many\"\nenvironment = \"dev\"\nregion = \"ap-south-1\"\n[cluster.instances]\nmax = 8\n\
+                [load-balancers.public]\nscheme = \"internet-facing\"\n";
+    let service = |at: usize| {
+        format!(
+            "[services.s{at}]\nport = {}\ncpu = 64\nmemory = 64\npath = \"/s{at}*\"\npriority = {}\nhealth = {{ path = \"/\" }}\n\
+             [services.s{at}.environment]\nGREETING = \"{greeting}\"\n",
+            9000 + at,
+            100 + at
+        )
+    };
+    head.to_owned() + &(1..=SERVICES).map(service).collect::<String>()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_services_than_functions_at_once_all_get_their_first_image_and_a_change() {
+    let rig = Rig::installed().await;
+    let path = rig.sandbox.dir().join("many.toml");
+    let write = |greeting| std::fs::write(&path, many_services(greeting)).expect("a file");
+    let apply = [String::from("apply"), path.display().to_string()];
+    write("hello");
+    rig.skydeck(&apply).await.succeeded();
+    let stage = Stage { rig };
+    // All at once, as a pipeline of one repository pushes them.
+    let pushes = (1..=SERVICES).map(|at| {
+        let (stage, name) = (&stage, format!("many-dev-s{at}"));
+        async move { stage.rig.sandbox.push(&name, "v1", &Image::new(&name)).await.expect("a repository").digest }
+    });
+    for digest in futures::future::join_all(pushes).await {
+        assert_eq!(verdict(&stage.ended(&digest).await), "succeeded");
+    }
+
+    write("good day");
+    stage.rig.skydeck(&apply).await.succeeded();
+    let runs = stage.spans("configuration").await;
+    assert_eq!(runs.len(), SERVICES);
+    let most = runs.iter().map(|(begun, _)| runs.iter().filter(|(from, to)| from <= begun && begun < to).count()).max();
+    assert!(most <= Some(ROLLOUTS_AT_ONCE), "{most:?} rollouts at once");
+    assert!(most > Some(1), "rollouts go on side by side");
 }

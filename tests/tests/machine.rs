@@ -7,7 +7,7 @@ use serde_json::Value;
 use skydeck_aws::function::{ALIAS, FUNCTIONS, MEMORY_MIB, TIMEOUT_SECONDS};
 use skydeck_bootstrap::Account;
 use skydeck_bootstrap::install::definition::{MACHINES as MACHINES_INSTALLED, definition};
-use skydeck_core::run::Layer;
+use skydeck_core::run::{Layer, ROLLOUTS_AT_ONCE};
 use skydeck_tests::root;
 
 fn machine(name: &str) -> Value {
@@ -60,6 +60,15 @@ fn between_two_looks_the_machines_wait_as_long_as_is_counted() {
         assert_eq!(waits.len(), 1, "{name}");
         assert_eq!(waits[0].1["Seconds"], skydeck_core::verdict::WAIT_SECONDS, "{name}");
     }
+}
+
+#[test]
+fn as_many_rollouts_go_on_at_once_as_a_run_starts() {
+    let machine = machine("provision");
+    let choices = machine["States"]["Observed"]["Choices"].as_array().expect("choices");
+    let again = choices.iter().find(|choice| choice["Next"] == "Dispatch").expect("Dispatch is called again");
+    let condition = again["Condition"].as_str().unwrap_or_default();
+    assert!(condition.contains(&format!(" < {ROLLOUTS_AT_ONCE} %}}")), "{condition}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! `Dispatch`: hands the platform, as the layers have made it, on to rollouts, and starts those that are needed.
+//! `Dispatch`: hands the platform, as the layers have made it, on to rollouts, and starts those that are needed: some at once, the
+//! others in further calls, when these have ended.
 
 use futures::future::try_join_all;
 use skydeck_core::rollout::ledger::applied_key;
 use skydeck_core::rollout::run::Applied;
 use skydeck_core::rollout::trigger::Cause;
-use skydeck_core::run::{Dispatch, Dispatched};
+use skydeck_core::run::{Dispatch, Dispatched, begin};
 
 use super::Context;
 use crate::error::{Error, Result};
@@ -16,7 +17,8 @@ use crate::rollout::{applied, now, start};
 /// # Errors
 /// Where AWS refuses.
 pub async fn dispatch(context: &Context, asked: Dispatch) -> Result<Dispatched> {
-    let Dispatch { run, facts, services } = asked;
+    let Dispatch { run, facts, services, running } = asked;
+    let (services, waiting) = begin(&services, running);
     let missing = || Error::Input(format!("the file of platform {} is not there any more", run.platform));
     let version = Some(run.spec_version.as_str()).filter(|version| !version.is_empty());
     let file = context.home.read(&run.spec_key(), version).await?.ok_or_else(missing)?;
@@ -26,13 +28,14 @@ pub async fn dispatch(context: &Context, asked: Dispatch) -> Result<Dispatched> 
     if before.as_ref() != Some(&applied) {
         context.home.write_json(&applied_key(&run.platform), &applied).await?;
     }
-    let rollouts = services.into_iter().map(|service| {
+    let rollouts = services.iter().map(|service| {
         let run = &run;
         async move {
             let cause = Cause::Configuration;
-            let arn = start::order(context, &run.platform, &service, cause, None, &run.execution).await?;
-            Ok::<_, Error>((service, arn))
+            let arn = start::order(context, &run.platform, service, cause, None, &run.execution).await?;
+            Ok::<_, Error>((service.clone(), arn))
         }
     });
-    Ok(Dispatched { rollouts: try_join_all(rollouts).await?.into_iter().collect() })
+    let rollouts = try_join_all(rollouts).await?.into_iter().collect();
+    Ok(Dispatched { rollouts, waiting: waiting.to_vec() })
 }
