@@ -63,6 +63,33 @@ fn between_two_looks_the_machines_wait_as_long_as_is_counted() {
 }
 
 #[test]
+fn no_source_names_one_partition_for_all() {
+    let mut found = Vec::new();
+    let mut folders = ["core/src", "aws/src", "functions/src", "bootstrap/src", "statemachine"]
+        .map(|name| root().join(name))
+        .to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_source = path.extension().is_some_and(|kind| kind == "rs" || kind == "json");
+            // Tests and examples name an account, and so a partition.
+            let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let example = |line: &&str| line.contains("123456789012") || line.contains("111122223333");
+            let names = product.lines().filter(|line| line.contains("arn:aws:")).any(|line| !example(&line));
+            if is_source && names && !path.ends_with("tests.rs") && !folder.ends_with("history") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(found.is_empty(), "an ARN of the partition aws alone in {found:?}");
+}
+
+#[test]
 fn as_many_rollouts_go_on_at_once_as_a_run_starts() {
     let machine = machine("provision");
     let choices = machine["States"]["Observed"]["Choices"].as_array().expect("choices");
