@@ -48,10 +48,10 @@ impl Check<'_> {
             }
             (Kind::Map, Value::Object(entries)) => {
                 size(at, "entries", entries.len() as f64, shape, &mut fault);
-                for (key, value) in entries {
+                for (number, (key, value)) in entries.iter().enumerate() {
                     if let (Some(name), Some(of)) = (&shape.key, &shape.value) {
-                        self.value(&format!("{at} (key)"), name, &Value::from(key.as_str()));
-                        self.value(&format!("{at}.{key}"), of, value);
+                        self.value(&format!("{at}.{}.key", number + 1), name, &Value::from(key.as_str()));
+                        self.value(&format!("{at}.{}.value", number + 1), of, value);
                     }
                 }
             }
@@ -128,7 +128,9 @@ impl Check<'_> {
 /// How long a text, a list, a map or a blob may be.
 fn size(at: &str, what: &str, length: f64, shape: &Shape, fault: &mut impl FnMut(&'static str, String)) {
     let must = |limit: f64, word: &str| {
-        format!("Value at '{at}' failed to satisfy constraint: Member must have {what} {word} than or equal to {limit}, has {length}")
+        format!(
+            "Value at '{at}' failed to satisfy constraint: Member must have {what} {word} than or equal to {limit}, has {length}"
+        )
     };
     if let Some(min) = shape.min.filter(|min| length < *min) {
         fault("length", must(min, "greater"));
@@ -141,7 +143,9 @@ fn size(at: &str, what: &str, length: f64, shape: &Shape, fault: &mut impl FnMut
 /// How large a number may be.
 fn range(at: &str, number: f64, shape: &Shape, fault: &mut impl FnMut(&'static str, String)) {
     let must = |limit: f64, word: &str| {
-        format!("Value '{number}' at '{at}' failed to satisfy constraint: Member must have value {word} than or equal to {limit}")
+        format!(
+            "Value '{number}' at '{at}' failed to satisfy constraint: Member must have value {word} than or equal to {limit}"
+        )
     };
     if let Some(min) = shape.min.filter(|min| number < *min) {
         fault("range", must(min, "greater"));

@@ -84,7 +84,8 @@ impl Form {
     /// Whether anything is given by that name or under it.
     fn has(&self, key: &str) -> bool {
         let under = format!("{key}.");
-        self.given.contains_key(key) || self.given.range(under.clone()..).next().is_some_and(|(k, _)| k.starts_with(&under))
+        self.given.contains_key(key)
+            || self.given.range(under.clone()..).next().is_some_and(|(k, _)| k.starts_with(&under))
     }
 
     fn name_of(&self, name: &str, member: &Member) -> String {
