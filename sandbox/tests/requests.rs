@@ -22,7 +22,7 @@ macro_rules! refused {
     };
 }
 
-// fidelity: F-GATE-1
+// fidelity: F-GATE-7
 #[tokio::test]
 async fn each_protocol_refuses_what_its_model_does_not_admit() {
     let sandbox = common::sandbox().await;
@@ -54,7 +54,7 @@ async fn each_protocol_refuses_what_its_model_does_not_admit() {
     assert!(refusals[0].starts_with("skydeck-test: iam CreateRole: 1 validation error detected"), "{refusals:#?}");
 }
 
-// fidelity: F-GATE-1
+// fidelity: F-GATE-7
 #[tokio::test]
 async fn members_that_are_missing_unknown_or_of_another_type_are_refused() {
     let sandbox = common::sandbox().await;
@@ -97,7 +97,7 @@ async fn good_requests_are_counted_and_pass() {
     assert!(checked.refused.is_empty() && checked.unknown.is_empty(), "{checked:#?}");
 }
 
-// fidelity: F-GATE-2
+// fidelity: F-GATE-9
 #[tokio::test]
 async fn a_refusal_that_nobody_expected_fails_the_test() {
     let sandbox = common::sandbox().await;
@@ -109,7 +109,7 @@ async fn a_refusal_that_nobody_expected_fails_the_test() {
     assert!(text.contains("skydeck-test: iam GetRole: 1 validation error detected"), "{text}");
 }
 
-// fidelity: F-GATE-3
+// fidelity: F-GATE-9
 #[tokio::test]
 async fn no_value_of_a_secret_is_told() {
     let sandbox = common::sandbox().await;
