@@ -25,6 +25,7 @@ mod events;
 mod gateway;
 mod glob;
 mod ids;
+mod model;
 mod push;
 mod serve;
 pub mod venv;
@@ -49,6 +50,7 @@ pub use gateway::admin::Status;
 pub use gateway::client::Admin;
 pub use gateway::fault::{Chance, Fault, FaultKind};
 pub use gateway::record::Call;
+pub use model::Checked;
 pub use push::{Image, Pushed};
 pub use serve::{Running, State, serve};
 
@@ -58,6 +60,7 @@ use engine::Engine;
 use events::Courier;
 use gateway::upstream::Upstream;
 use gateway::{Gateway, Shared};
+use model::Models;
 
 /// The account that everything belongs to.
 pub const ACCOUNT: &str = "000000000000";
@@ -168,7 +171,8 @@ impl Sandbox {
         })
         .await?;
         let upstream = Upstream::new(emulator.port());
-        let shared = Shared::new(upstream, certificates, clock, options.region.clone(), options.latency);
+        let models = Models::new(&venv.package("botocore")?);
+        let shared = Shared::new(upstream, models, certificates, clock, options.region.clone(), options.latency);
         let gateway = Gateway::start(listener, Arc::clone(&shared));
         let (engine, courier) = (Engine::start(&shared), Courier::start(&shared));
         Ok(Self {
@@ -226,6 +230,16 @@ impl Sandbox {
     /// The calls after number `seq`.
     pub fn calls_since(&self, seq: u64) -> Vec<Call> {
         self.shared.record.since(seq)
+    }
+
+    /// How many requests were checked against their service's model, and which were refused.
+    pub fn checked(&self) -> Checked {
+        self.shared.models.checked().clone()
+    }
+
+    /// The requests that were refused so far are what the caller wanted; without this, dropping the sandbox panics.
+    pub fn expect_refused(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.models.checked().refused)
     }
 
     /// The number of the last call.
@@ -363,6 +377,14 @@ impl Sandbox {
 
     /// Ends it.
     pub fn stop(self) {}
+}
+
+impl Drop for Sandbox {
+    /// AWS would have refused these requests: whoever made them is wrong, even where the refusal was overlooked.
+    fn drop(&mut self) {
+        let refused = self.expect_refused();
+        assert!(refused.is_empty() || std::thread::panicking(), "AWS would refuse:\n{}", refused.join("\n"));
+    }
 }
 
 fn client_env(endpoint: &str, region: &str, credentials: &Credentials) -> Vec<(String, String)> {

@@ -67,6 +67,9 @@ pub async fn serve(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Resul
     }
     // Only then nobody finds it any more; a leftover file would be harmless, since finding asks the process itself.
     let _ = std::fs::remove_file(state_file(&options.dir));
+    progress(&sandbox.checked().to_string());
+    // Here people call by hand: their mistakes are answered, and fail nothing.
+    sandbox.expect_refused();
     sandbox.stop();
     Ok(())
 }

@@ -56,6 +56,18 @@ impl Venv {
         self.root.join("bin/python")
     }
 
+    /// Where a package of the environment lies.
+    ///
+    /// # Errors
+    /// When the environment's directory cannot be read.
+    pub fn package(&self, name: &str) -> Result<PathBuf, Error> {
+        let library = self.root.join("lib");
+        let versions = std::fs::read_dir(&library).map_err(Error::file(&library))?;
+        let mut found = versions.flatten().map(|version| version.path().join("site-packages").join(name));
+        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        found.find(|path| path.is_dir()).ok_or_else(missing).map_err(Error::file(library.join("*").join(name)))
+    }
+
     /// A venv cannot be moved, so its place is part of what makes it the same.
     fn stamp(&self, requirements: &str) -> String {
         let mut hash = Sha256::new();

@@ -64,6 +64,11 @@ impl Element {
         self.child(name).map(|child| child.text.as_str())
     }
 
+    /// Its name, without a namespace.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The text of this one.
     pub(crate) fn own_text(&self) -> &str {
         &self.text

@@ -29,9 +29,9 @@ async fn group(config: &SdkConfig) -> String {
         .instance_type(InstanceType::T4gSmall)
         .user_data("ZWNobyBFQ1NfQ0xVU1RFUj1jID4+IC9ldGMvZWNzL2Vjcy5jb25maWc=")
         .build();
-    ec2.create_launch_template().launch_template_name("t").launch_template_data(data).send().await.unwrap();
+    ec2.create_launch_template().launch_template_name("template").launch_template_data(data).send().await.unwrap();
     let asg = aws_sdk_autoscaling::Client::new(config);
-    let template = LaunchTemplateSpecification::builder().launch_template_name("t").version("$Latest").build();
+    let template = LaunchTemplateSpecification::builder().launch_template_name("template").version("$Latest").build();
     let tag = aws_sdk_autoscaling::types::Tag::builder().key("Name").value("g").propagate_at_launch(true).build();
     let create = asg.create_auto_scaling_group().auto_scaling_group_name("g").min_size(0).max_size(4);
     let create = create.desired_capacity(2).launch_template(template).vpc_zone_identifier(subnets.join(","));

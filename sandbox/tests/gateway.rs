@@ -205,7 +205,7 @@ async fn a_role_may_do_what_its_policy_says() {
     iam.put_role_policy().role_name("r").policy_name("p").policy_document(policy).send().await.unwrap();
     let sts = aws_sdk_sts::Client::new(&config);
     let arn = role.role().unwrap().arn().to_owned();
-    let keys = sts.assume_role().role_arn(arn).role_session_name("s").send().await.unwrap().credentials.unwrap();
+    let keys = sts.assume_role().role_arn(arn).role_session_name("session").send().await.unwrap().credentials.unwrap();
     let with = |secret: &str| {
         let token = Some(keys.session_token().to_owned());
         let credentials = Credentials::new(keys.access_key_id(), secret, token, None, "test");

@@ -26,7 +26,8 @@ async fn serving() -> (Stack, Spec, String) {
     stack.stable(&spec).await;
     common::until("health", || async { stack.healthy(&spec).await == 2 }).await;
     let data = RequestLaunchTemplateData::builder().instance_type(InstanceType::T4gMedium).build();
-    let version = aws_sdk_ec2::Client::new(&stack.config).create_launch_template_version().launch_template_name("t");
+    let version =
+        aws_sdk_ec2::Client::new(&stack.config).create_launch_template_version().launch_template_name("template");
     version.source_version("1").launch_template_data(data).send().await.unwrap();
     (stack, spec, name)
 }
@@ -108,6 +109,8 @@ async fn wrong_percentages_are_refused() {
         let refused = start.preferences(preferences.build()).send().await.unwrap_err();
         assert_eq!(refused.code(), Some("ValidationError"), "{min:?} {max:?}");
     }
+    // Two of them by the model alone: 101 and 99 are out of range.
+    assert_eq!(sandbox.sandbox.expect_refused().len(), 2);
 }
 
 #[tokio::test]

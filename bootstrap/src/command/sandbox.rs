@@ -125,6 +125,7 @@ async fn status(context: &Context) -> miette::Result<()> {
         "Region {}, {} times as fast as AWS, {} ms added to each call, {faults} faults waiting, {} calls so far.",
         status.region, status.speed, status.latency_millis, status.last_call
     ));
+    context.terminal.say(status.checked.to_string());
     context.terminal.document(&json!({ "state": state, "status": status }))
 }
 
@@ -180,6 +181,9 @@ async fn calls(context: &Context, options: &Calls) -> miette::Result<()> {
     if !context.terminal.json() {
         let lines = if options.list { calls.iter().map(line).collect() } else { counts(&calls) };
         lines.iter().for_each(|line| context.terminal.say(line));
+        let checked = sandbox_error(running.admin().status().await)?.checked;
+        context.terminal.say(checked.to_string());
+        checked.refused.iter().for_each(|refused| context.terminal.say(format!("refused: {refused}")));
     }
     context.terminal.document(&calls)
 }

@@ -16,6 +16,7 @@ use crate::answer::Answer;
 use crate::asg::Place;
 use crate::consistency::Lag;
 use crate::events::{self, EventFault};
+use crate::model::Checked;
 use crate::push;
 
 /// Everything under it is not AWS.
@@ -38,6 +39,8 @@ pub struct Status {
     pub last_call: u64,
     /// The faults that wait for their call.
     pub faults: Vec<Fault>,
+    /// What was checked against the services' models.
+    pub checked: Checked,
 }
 
 pub(crate) async fn answer(shared: &Shared, parts: &Parts, body: &[u8]) -> Answer {
@@ -122,6 +125,7 @@ pub(crate) fn status(shared: &Shared) -> Status {
         started: shared.started,
         last_call: shared.record.last(),
         faults: shared.faults().armed(),
+        checked: shared.models.checked().clone(),
     }
 }
 

@@ -8,7 +8,7 @@ mod lambda_naming;
 pub(crate) mod naming;
 mod past;
 pub(crate) mod record;
-mod s3_naming;
+pub(crate) mod s3_naming;
 pub(crate) mod upstream;
 
 use std::collections::BTreeMap;
@@ -37,6 +37,7 @@ use crate::clock::Clock;
 use crate::consistency::{self, Consistency};
 use crate::ecs::Ecs;
 use crate::events::Events;
+use crate::model::Models;
 use fault::{FaultKind, Faults};
 use naming::{Name, Protocol};
 use record::{Outcome, Record};
@@ -47,6 +48,7 @@ use upstream::Upstream;
 pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) record: Record,
+    pub(crate) models: Models,
     pub(crate) faults: Mutex<Faults>,
     /// How many faults have struck; those that let a call hang are counted when its effect is there.
     pub(crate) strikes: watch::Sender<u64>,
@@ -71,6 +73,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         upstream: Upstream,
+        models: Models,
         certificates: Certificates,
         clock: Clock,
         region: String,
@@ -80,6 +83,7 @@ impl Shared {
         let shared = Self {
             upstream,
             record: Record::default(),
+            models,
             faults: Mutex::default(),
             strikes: watch::Sender::new(0),
             latency_micros: AtomicU64::new(0),
@@ -121,6 +125,11 @@ impl Shared {
         let latency = self.latency_micros.load(Ordering::Relaxed);
         if latency > 0 {
             tokio::time::sleep(Duration::from_micros(latency)).await;
+        }
+        if let Some(refused) = self.models.refuse(&name, &parts, &body).await {
+            let status = Some(refused.status.as_u16());
+            self.record.end(seq, self.clock.now(), Outcome { status, error: refused.error_code(), fault: None });
+            return Ending::Answer(refused);
         }
         let fault = self.faults().strike(&name);
         let mut answer = match &fault {

@@ -47,7 +47,7 @@ pub(crate) fn name(parts: &Parts) -> (String, Option<String>) {
 }
 
 /// Bucket and key, whether the bucket stands in the host's name or in the path.
-fn address(parts: &Parts) -> (String, String) {
+pub(crate) fn address(parts: &Parts) -> (String, String) {
     let path = percent_decode_str(parts.uri.path().trim_start_matches('/')).decode_utf8_lossy().into_owned();
     let host = header(parts, "host").unwrap_or_default();
     let host = host.split(':').next().unwrap_or_default();

@@ -88,7 +88,7 @@ impl Stack {
             .instance_type(InstanceType::T4gSmall)
             .user_data(STANDARD.encode("echo ECS_CLUSTER=c >> /etc/ecs/ecs.config"))
             .build();
-        ec2.create_launch_template().launch_template_name("t").launch_template_data(data).send().await.unwrap();
+        ec2.create_launch_template().launch_template_name("template").launch_template_data(data).send().await.unwrap();
         let stack = Self {
             ecs: aws_sdk_ecs::Client::new(&config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
@@ -106,7 +106,8 @@ impl Stack {
     }
 
     async fn make_group(&self, instances: i32, max: i32) {
-        let template = LaunchTemplateSpecification::builder().launch_template_name("t").version("$Latest").build();
+        let template =
+            LaunchTemplateSpecification::builder().launch_template_name("template").version("$Latest").build();
         let create = self.asg.create_auto_scaling_group().auto_scaling_group_name("g").min_size(0).max_size(max);
         let create = create.desired_capacity(instances).launch_template(template);
         create.vpc_zone_identifier(self.subnets.join(",")).send().await.unwrap();
