@@ -166,6 +166,16 @@ pub(super) const KINDS: &[Kind] = &[
         Id::Asked("serviceName"),
         &[sight("DescribeServices", ("services", "serviceName"), "", None)],
     ),
+    // What reads see at once, and writes do not.
+    kind("ec2", "CreateLaunchTemplate", Id::Answered("launchTemplateId"), &[]),
+    kind("elasticloadbalancing", "CreateLoadBalancer", Id::Answered("LoadBalancerArn"), &[]),
+    kind("elasticloadbalancing", "CreateTargetGroup", Id::Answered("TargetGroupArn"), &[]),
+    kind("elasticloadbalancing", "CreateListener", Id::Answered("ListenerArn"), &[]),
+    kind("elasticloadbalancing", "CreateRule", Id::Answered("RuleArn"), &[]),
+    kind("ecs", "RegisterTaskDefinition", Id::Answered("taskDefinitionArn"), &[]),
+    kind("lambda", "CreateFunction", Id::Asked("FunctionName"), &[]),
+    kind("logs", "CreateLogGroup", Id::Asked("logGroupName"), &[]),
+    kind("ecr", "CreateRepository", Id::Asked("repositoryName"), &[]),
 ];
 
 const ROLE: &[Sight] = &[
