@@ -244,6 +244,15 @@ pub(super) const USES: &[Use] = &[
     ),
     linked_role_in("CreateCluster"),
     linked_role_in("CreateService"),
+    Use {
+        create: "CreateServiceLinkedRole",
+        only: Some("autoscaling.amazonaws.com"),
+        named: false,
+        service: "autoscaling",
+        action: "CreateAutoScalingGroup",
+        code: "ServiceLinkedRoleFailure",
+        text: "Service-Linked Role AWSServiceRoleForAutoScaling does not exist or is not ready to use yet.",
+    },
     profile_in("CreateAutoScalingGroup"),
     profile_in("UpdateAutoScalingGroup"),
 ];

@@ -29,7 +29,8 @@ impl Unknown {
             return name.resource.clone().into_iter().collect();
         }
         let is_meant = |key: &str| {
-            key.rsplit('.').find(|part| !part.is_empty() && !part.bytes().all(|it| it.is_ascii_digit()) && *part != "member")
+            key.rsplit('.')
+                .find(|part| !part.is_empty() && !part.bytes().all(|it| it.is_ascii_digit()) && *part != "member")
                 == Some(self.param)
         };
         let values = asked.form.iter().filter(|(key, _)| is_meant(key)).map(|(_, value)| value);
@@ -72,10 +73,8 @@ const SUBNET: (&str, &str) = ("InvalidSubnetID.NotFound", "The subnet ID '{}' do
 const GATEWAY: (&str, &str) = ("InvalidInternetGatewayID.NotFound", "The internetGateway ID '{}' does not exist");
 const TABLE: (&str, &str) = ("InvalidRouteTableID.NotFound", "The routeTable ID '{}' does not exist");
 const GROUP: (&str, &str) = ("InvalidGroup.NotFound", "The security group '{}' does not exist");
-const TEMPLATE: (&str, &str) = (
-    "InvalidLaunchTemplateId.NotFound",
-    "The specified launch template, with template ID {}, does not exist.",
-);
+const TEMPLATE: (&str, &str) =
+    ("InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID {}, does not exist.");
 const TEMPLATE_OF_GROUP: (&str, &str) = (
     "ValidationError",
     "You must use a valid fully-formed launch template. The specified launch template, with template ID {}, does not \
@@ -106,14 +105,17 @@ const PROVIDER: (&str, &str) = (
     "InvalidParameterException",
     "The specified capacity provider '{}' was not found. Specify a valid name or ARN and try again.",
 );
-const AUTO_SCALING: (&str, &str) = ("ValidationError", "AutoScalingGroup name not found - AutoScalingGroup '{}' not found");
+const AUTO_SCALING: (&str, &str) =
+    ("ValidationError", "AutoScalingGroup name not found - AutoScalingGroup '{}' not found");
 const AUTO_SCALING_OF_ECS: (&str, &str) =
     ("ClientException", "The specified Auto Scaling group ARN '{}' does not exist. Specify a valid ARN and try again.");
 const TARGETS_OF_SERVICE: (&str, &str) =
     ("InvalidParameterException", "The target group with targetGroupArn {} does not exist.");
 const LOGS: (&str, &str) = ("ResourceNotFoundException", "The specified log group does not exist.");
-const REPOSITORY: (&str, &str) =
-    ("RepositoryNotFoundException", "The repository with name '{}' does not exist in the registry with id '000000000000'");
+const REPOSITORY: (&str, &str) = (
+    "RepositoryNotFoundException",
+    "The repository with name '{}' does not exist in the registry with id '000000000000'",
+);
 const BUCKET: (&str, &str) = ("NoSuchBucket", "The specified bucket does not exist");
 
 const UNKNOWN: &[Unknown] = &[
@@ -181,7 +183,12 @@ const UNKNOWN: &[Unknown] = &[
         GROUP_OF_FUNCTION,
         &["CreateFunction", "UpdateFunctionConfiguration"],
     ),
-    of("lambda", ("CreateFunction", ""), FUNCTION, &["UpdateFunctionCode", "UpdateFunctionConfiguration", "DeleteFunction"]),
+    of(
+        "lambda",
+        ("CreateFunction", ""),
+        FUNCTION,
+        &["UpdateFunctionCode", "UpdateFunctionConfiguration", "DeleteFunction"],
+    ),
     of(
         "elasticloadbalancing",
         ("CreateSubnet", "Subnets"),
@@ -206,7 +213,12 @@ const UNKNOWN: &[Unknown] = &[
         BALANCER,
         &["CreateListener", "ModifyLoadBalancerAttributes", "SetSubnets", "SetSecurityGroups", "DeleteLoadBalancer"],
     ),
-    of("elasticloadbalancing", ("CreateListener", "ListenerArn"), LISTENER, &["CreateRule", "ModifyListener", "DeleteListener"]),
+    of(
+        "elasticloadbalancing",
+        ("CreateListener", "ListenerArn"),
+        LISTENER,
+        &["CreateRule", "ModifyListener", "DeleteListener"],
+    ),
     of("elasticloadbalancing", ("CreateRule", "RuleArn"), RULE, &["ModifyRule", "SetRulePriorities", "DeleteRule"]),
     of(
         "elasticloadbalancing",
@@ -259,12 +271,7 @@ const UNKNOWN: &[Unknown] = &[
     ),
     of("ecs", ("CreateService", "service"), SERVICE, &["UpdateService", "DeleteService"]),
     of("ecs", ("CreateAutoScalingGroup", "autoScalingGroupArn"), AUTO_SCALING_OF_ECS, &["CreateCapacityProvider"]),
-    of(
-        "ecs",
-        ("CreateCapacityProvider", "capacityProviders"),
-        PROVIDER,
-        &["PutClusterCapacityProviders"],
-    ),
+    of("ecs", ("CreateCapacityProvider", "capacityProviders"), PROVIDER, &["PutClusterCapacityProviders"]),
     of(
         "ecs",
         ("CreateCapacityProvider", "capacityProvider"),

@@ -153,7 +153,9 @@ impl FaultKind {
     /// The error that AWS would answer, for the kinds that answer at all.
     pub(crate) fn answer(&self, name: &Name) -> Option<Answer> {
         let (status, code, message) = match self {
-            Self::Refuse | Self::LoseAnswer | Self::Hang | Self::HangAfter | Self::Unseen | Self::Unknown => return None,
+            Self::Refuse | Self::LoseAnswer | Self::Hang | Self::HangAfter | Self::Unseen | Self::Unknown => {
+                return None;
+            }
             Self::Error { status, code, message } => (*status, code.as_str(), message.clone()),
             Self::Throttle => throttled(name),
             Self::ServerErrorAfter => server_error(name),
