@@ -109,3 +109,51 @@ const DECIDE: &[&str] = &[
 const fn layer<W: Work>() -> Function {
     Function { name: W::LAYER.name(), actions: W::ACTIONS }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FUNCTIONS;
+
+    /// Actions that AWS asks of a caller beside the one that the call is named after: the dependent actions of the service
+    /// authorization reference (<https://docs.aws.amazon.com/service-authorization/latest/reference/>) and of ELB's own page
+    /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html>).
+    const DEPENDENT: &[(&str, &[&str])] = &[
+        ("autoscaling:CreateAutoScalingGroup", &["ec2:RunInstances", "ec2:CreateTags", "iam:PassRole"]),
+        ("ecs:CreateCapacityProvider", &["autoscaling:CreateOrUpdateTags"]),
+        ("ecs:RegisterTaskDefinition", &["iam:PassRole"]),
+        (
+            "elasticloadbalancing:CreateLoadBalancer",
+            &[
+                "ec2:DescribeAccountAttributes",
+                "ec2:DescribeAddresses",
+                "ec2:DescribeInternetGateways",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcs",
+                "ec2:GetSecurityGroupsForVpc",
+                "iam:CreateServiceLinkedRole",
+            ],
+        ),
+        ("elasticloadbalancing:CreateTargetGroup", &["ec2:DescribeVpcs"]),
+        ("elasticloadbalancing:SetSubnets", &["ec2:DescribeSubnets"]),
+        ("elasticloadbalancing:SetSecurityGroups", &["ec2:DescribeSecurityGroups"]),
+        ("iam:AddRoleToInstanceProfile", &["iam:PassRole"]),
+        (
+            "lambda:CreateFunction",
+            &["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs", "iam:PassRole", "s3:GetObject"],
+        ),
+    ];
+
+    #[test]
+    fn who_may_make_a_call_may_do_what_aws_does_for_it_in_the_callers_name() {
+        let mut checked = 0;
+        for function in FUNCTIONS {
+            for (action, needed) in DEPENDENT.iter().filter(|(action, _)| function.actions.contains(action)) {
+                checked += 1;
+                let missing: Vec<_> = needed.iter().filter(|one| !function.actions.contains(one)).collect();
+                assert!(missing.is_empty(), "{} may {action} and lacks {missing:?}", function.name);
+            }
+        }
+        assert!(checked >= DEPENDENT.len(), "{checked} of {} calls are somebody's", DEPENDENT.len());
+    }
+}

@@ -17,6 +17,7 @@ mod number;
 pub mod rollout;
 pub mod run;
 mod tag;
+pub mod transient;
 
 pub use client::Clients;
 pub use error::{Error, Result};

@@ -209,7 +209,7 @@ else:
     tell_states_of_branches(stepfunctions)
     link_events(stepfunctions)
     let_the_past_be_longer(stepfunctions)
-    interfaces = refuse_ec2.Interfaces(ec2, alb, lambda_svc)
+    interfaces = refuse_ec2.Interfaces(ec2, alb, lambda_svc, iam)
     refuse_ec2.show_interfaces(ec2, interfaces)
     refuse_ec2.refuse(ec2, iam, interfaces)
     refuse_elb.refuse(alb, ec2, acm)

@@ -41,7 +41,7 @@ use tempfile::TempDir;
 pub use alb::{TargetCounts, TargetHistory};
 pub use ask::Reply;
 pub use clock::Clock;
-pub use consistency::Lag;
+pub use consistency::{Lag, names_something};
 pub use ecs::Work;
 pub use emulator::{FunctionFault, Moto};
 pub use error::Error;

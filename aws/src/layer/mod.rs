@@ -114,7 +114,11 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
         let deferred = plan.deferred.iter().map(|deferred| deferred.description.clone());
         (descriptions.into_iter().chain(plan.later.iter().cloned()).chain(deferred).collect(), None)
     } else {
-        let outcome = execute(&plan, async |change, made| W::apply(clients, scope, change, made).await).await;
+        // What this run has seen or made may be unknown to the next write: AWS is eventually consistent.
+        let outcome = execute(&plan, async |change, made| {
+            not_yet(W::apply(clients, scope, change, made).await, Error::is_unknown)
+        })
+        .await;
         (outcome.done.iter().map(|id| descriptions[id.0].clone()).collect(), outcome.error)
     };
     if mode != Mode::Plan && error.is_none() && !(plan.is_empty() && plan.waits.is_empty()) {

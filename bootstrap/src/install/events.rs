@@ -131,7 +131,7 @@ pub(super) async fn ensure_rule(clients: &Clients, account: &Account, rule: &Rul
         let request = request.set_schedule_expression(schedule.map(Into::into));
         // AWS takes tags with a rule that is new, and no others.
         let request = if found.is_none() { request.tags(tag) } else { request };
-        request.send().await.during("write rule", rule.name)?;
+        propagated(async || request.clone().send().await.during("write rule", rule.name)).await?;
         change = if found.is_none() { Change::Created } else { Change::Updated };
     }
     let target = target(account, rule)?;

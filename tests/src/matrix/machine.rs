@@ -209,7 +209,7 @@ async fn retried<T>(attempt: impl AsyncFn() -> Result<T>, between: &dyn Fn()) ->
         };
         between();
         let left = match &error {
-            Error::NotYet(_) => &mut waits,
+            error if error.passes() => &mut waits,
             error if error.error_type() == "Throttled" => &mut throttles,
             _ => return Err(error),
         };

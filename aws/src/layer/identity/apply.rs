@@ -100,7 +100,5 @@ async fn undo(iam: &Client, change: &Change) -> Result<()> {
         }
         _ => return Err(Error::Broken("a change that deletes nothing came to be undone".into())),
     };
-    // IAM is eventually consistent: it may still see the policy or the role that has just been taken away.
-    let result = look_again(result, &["DeleteConflict"]);
     tolerate(result, &["NoSuchEntity"]).map(drop)
 }
