@@ -68,6 +68,14 @@ impl Image {
         self
     }
 
+    /// The programs that it has, such as `sh wget` of an Alpine image: all that a command inside its container can run. `NAME=CODE`
+    /// is one of its own that ends with that code. An image that does not say it has its server alone, but for SkyFox's own.
+    #[must_use]
+    pub fn having(mut self, programs: &str) -> Self {
+        self.labels.insert("skydeck.has".to_owned(), programs.to_owned());
+        self
+    }
+
     /// For these architectures instead of arm64.
     #[must_use]
     pub fn built_for(mut self, architectures: &[&str]) -> Self {

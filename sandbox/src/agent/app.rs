@@ -7,7 +7,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use hyper::http::StatusCode;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
@@ -41,6 +41,10 @@ impl App {
         told.is_none_or(|told| told == port)
     }
 
+    pub(super) fn environment(&self) -> &HashMap<String, String> {
+        &self.environment
+    }
+
     pub(super) async fn answer(&self, parts: &Parts, body: Bytes) -> Response<Full<Bytes>> {
         let mut took = 0.0;
         match self.behaviour {
@@ -62,6 +66,7 @@ impl App {
         };
         match reply {
             Reply::Json(status, value) => response(status, &self.filled(&value), took),
+            Reply::Moved(status, location) => moved(status, &location),
             Reply::Fetch { url, method, key } => self.fetch(&url, &method, key.as_deref(), body, took).await,
         }
     }
@@ -129,7 +134,18 @@ fn served(serves: &BTreeMap<String, Value>, path: &str) -> Reply {
         return Reply::Fetch { url: url.to_owned(), method, key: found["key"].as_str().map(str::to_owned) };
     }
     let status = found["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
+    if let Some(location) = found["location"].as_str() {
+        return Reply::Moved(status, location.to_owned());
+    }
     Reply::Json(status, found["body"].clone())
+}
+
+fn moved(status: u16, location: &str) -> Response<Full<Bytes>> {
+    let mut response = response(status, &json!("moved"), 0.0);
+    if let Ok(value) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, value);
+    }
+    response
 }
 
 fn response(status: u16, body: &Value, took: f64) -> Response<Full<Bytes>> {

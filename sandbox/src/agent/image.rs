@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
+use super::command::Programs;
+use super::skyfox;
 use crate::asg::Place;
 use crate::ecs::Container;
 use crate::gateway::Shared;
@@ -56,6 +58,8 @@ pub(super) struct Image {
     pub(super) behaviour: Behaviour,
     /// The label `skydeck.serves`: answers by path.
     pub(super) serves: Option<BTreeMap<String, Value>>,
+    /// What a command in the container can run.
+    pub(super) programs: Programs,
     /// It was built for another machine, so that it cannot be started.
     pub(super) foreign: bool,
 }
@@ -72,7 +76,8 @@ impl Image {
         let Some(rest) = reference.strip_prefix(&registry) else {
             // What is elsewhere cannot be looked at here.
             let repository = reference.to_owned();
-            return Ok(Self { repository, digest: None, behaviour: Behaviour::Healthy, serves: None, foreign: false });
+            let (behaviour, programs) = (Behaviour::Healthy, Programs::default());
+            return Ok(Self { repository, digest: None, behaviour, serves: None, programs, foreign: false });
         };
         let (repository, wanted) = match rest.split_once('@') {
             Some((name, digest)) => (name.split(':').next().unwrap_or(name), digest),
@@ -114,6 +119,7 @@ impl Image {
             digest: Some(digest),
             behaviour: Behaviour::of(labels["skydeck.behaves"].as_str().unwrap_or_default()),
             serves,
+            programs: Programs::of(labels["skydeck.has"].as_str().unwrap_or_else(|| skyfox::programs(repository))),
             foreign,
         })
     }
