@@ -49,7 +49,7 @@ impl Image {
         Self { architectures: arm(), labels: BTreeMap::new(), content: content.to_owned(), attested: true }
     }
 
-    /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang`, `too-big`, or
+    /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `fails-check-later`, `wrong-path`, `hang`, `too-big`, or
     /// `amd64`: built for that alone.
     #[must_use]
     pub fn behaving(mut self, how: &str) -> Self {

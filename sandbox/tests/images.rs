@@ -88,7 +88,8 @@ async fn images_that_pass_their_health_checks_and_do_not_last() {
         let group = stack.target_group(&spec).await;
         names.push(stack.balancer(name, false, forward(&group)).await.1);
         stack.repository(&spec).await;
-        let digest = stack.sandbox.push(name, "v1", &Image::new(name).behaving(how).having("sh wget")).await.unwrap().digest;
+        let digest =
+            stack.sandbox.push(name, "v1", &Image::new(name).behaving(how).having("sh wget")).await.unwrap().digest;
         let command = "wget -qO- http://localhost:4567/mshealth || exit 1";
         let check = HealthCheck::builder().command("CMD-SHELL").command(command).interval(30).build().unwrap();
         let image = format!("{}@{digest}", uri(&spec));

@@ -26,12 +26,22 @@ pub(super) struct App {
     behaviour: Behaviour,
     serves: Option<BTreeMap<String, Value>>,
     environment: HashMap<String, String>,
+    /// Since when it is there, by this machine's clock.
+    since: f64,
 }
 
 impl App {
     pub(super) fn new(shared: &Arc<Shared>, image: Image, environment: HashMap<String, String>) -> Self {
         let shared = Arc::clone(shared);
-        Self { shared, repository: image.repository, behaviour: image.behaviour, serves: image.serves, environment }
+        let since = shared.clock.now();
+        Self {
+            since,
+            shared,
+            repository: image.repository,
+            behaviour: image.behaviour,
+            serves: image.serves,
+            environment,
+        }
     }
 
     /// Whether the program listens on a port: on the one that its environment says, as programs in containers do, or on any where
@@ -49,6 +59,9 @@ impl App {
         let mut took = 0.0;
         match self.behaviour {
             Behaviour::Error => return response(500, &json!({ "error": "internal server error" }), took),
+            Behaviour::FailsCheckLater if is_own_check(parts) && self.is_old() => {
+                return response(500, &json!({ "error": "worn out" }), took);
+            }
             Behaviour::WrongPath if !is_health_check(parts) => {
                 return response(404, &json!({ "error": "not found" }), took);
             }
@@ -69,6 +82,10 @@ impl App {
             Reply::Moved(status, location) => moved(status, &location),
             Reply::Fetch { url, method, key } => self.fetch(&url, &method, key.as_deref(), body, took).await,
         }
+    }
+
+    fn is_old(&self) -> bool {
+        self.shared.clock.now() - self.since > self.shared.clock.scaled(super::LATER)
     }
 
     /// Asks another service through its load balancer, from inside the VPC, and passes the answer on.
@@ -116,6 +133,10 @@ impl App {
             other => other.clone(),
         }
     }
+}
+
+fn is_own_check(parts: &Parts) -> bool {
+    parts.headers.get(USER_AGENT).is_some_and(|agent| agent == CHECKER)
 }
 
 /// By the name that the prober of a load balancer, or a container's own check, gives itself: where the path that people ask

@@ -24,6 +24,8 @@ pub(crate) enum Behaviour {
     CrashLater,
     /// It answers 500 to everything.
     Error,
+    /// It answers its container's own check with 500 from a minute after it began to serve.
+    FailsCheckLater,
     /// It answers its health checks, and 404 to everybody else.
     WrongPath,
     /// It takes connections and never answers.
@@ -41,6 +43,7 @@ impl Behaviour {
             ("crash", _) => Self::Crash,
             ("crash-later", _) => Self::CrashLater,
             ("error", _) => Self::Error,
+            ("fails-check-later", _) => Self::FailsCheckLater,
             ("wrong-path", _) => Self::WrongPath,
             ("hang", _) => Self::Hang,
             ("too-big", _) => Self::TooBig,

@@ -32,8 +32,8 @@ use image::{Behaviour, Image};
 /// Seconds on AWS from a task's placement to the end of its pull, and from there to its start: assumed.
 const PULL: f64 = 5.0;
 const START: f64 = 1.0;
-/// Seconds on AWS after which a container of `crash-later` ends.
-const CRASH_LATER: f64 = 60.0;
+/// Seconds on AWS after which a container of `crash-later` ends, or one of `fails-check-later` fails its own check.
+const LATER: f64 = 60.0;
 
 /// By instance and host port.
 type Ports = HashMap<(String, u16), u16>;
@@ -130,7 +130,7 @@ impl Agent {
                 let (shared, place, task) = (Arc::clone(&self.shared), self.place.clone(), self.launch.task.clone());
                 let container = container.name.clone();
                 servers.spawn(async move {
-                    tokio::time::sleep(Duration::from_secs_f64(shared.clock.scaled(CRASH_LATER))).await;
+                    tokio::time::sleep(Duration::from_secs_f64(shared.clock.scaled(LATER))).await;
                     shared.ecs.report(&shared, &place, &task, Report::Exited { container, code: 1, reason: None });
                 });
             }

@@ -19,10 +19,7 @@ pub(super) enum Glue {
 const GRAMMAR: [&str; 12] = ["if", "then", "else", "fi", "for", "while", "until", "do", "done", "case", "!", "{"];
 
 /// The commands of a script, variables filled in and redirections left out, or what the sandbox does not know.
-pub(super) fn script(
-    text: &str,
-    environment: &HashMap<String, String>,
-) -> Result<Vec<(Glue, Vec<String>)>, String> {
+pub(super) fn script(text: &str, environment: &HashMap<String, String>) -> Result<Vec<(Glue, Vec<String>)>, String> {
     let mut reader = Reader { rest: text.chars().peekable(), environment, commands: vec![(Glue::Then, Vec::new())] };
     while reader.step()? {}
     let commands = reader.commands;
