@@ -73,6 +73,7 @@ pub const FUNCTIONS: &[Function] = &[
             "ecr:BatchGetImage",
             "ecs:DescribeContainerInstances",
             "ecs:DescribeServices",
+            "ecs:DescribeTaskDefinition",
             "ecs:DescribeTasks",
             "ecs:ListContainerInstances",
             "ecs:ListServices",

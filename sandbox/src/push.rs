@@ -49,7 +49,7 @@ impl Image {
         Self { architectures: arm(), labels: BTreeMap::new(), content: content.to_owned(), attested: true }
     }
 
-    /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang`, `too-big`, or
+    /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `fails-check-later`, `wrong-path`, `hang`, `too-big`, or
     /// `amd64`: built for that alone.
     #[must_use]
     pub fn behaving(mut self, how: &str) -> Self {
@@ -65,6 +65,14 @@ impl Image {
     #[must_use]
     pub fn serving(mut self, paths: &Value) -> Self {
         self.labels.insert("skydeck.serves".to_owned(), paths.to_string());
+        self
+    }
+
+    /// The programs that it has, such as `sh wget` of an Alpine image: all that a command inside its container can run. `NAME=CODE`
+    /// is one of its own that ends with that code. An image that does not say it has its server alone, but for SkyFox's own.
+    #[must_use]
+    pub fn having(mut self, programs: &str) -> Self {
+        self.labels.insert("skydeck.has".to_owned(), programs.to_owned());
         self
     }
 

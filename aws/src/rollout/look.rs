@@ -24,7 +24,8 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
     let Look { rollout, definition, digest, round, verification, before } = asked;
     let key = keys(&rollout).record();
     let (scope, found) = try_join!(scope(context, &rollout), context.home.read_json::<Record>(&key))?;
-    let mut sight = see(context, &scope, &rollout.service, &definition, (&digest, rollout.began)).await?;
+    let see = see(context, &scope, &rollout.service, &definition, (&digest, rollout.began));
+    let mut sight = see.await?;
     sight.holds = found.holds(&rollout.execution);
     let released = Released { service: &rollout.service, definition: &definition };
     let questions = Questions::of(&scope, [rollout.service.as_str()]);
@@ -33,10 +34,19 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
         // Answers that were bad before the release are no fault of what was released.
         None => Streak {
             lenient: before.is_some_and(|before| before.asks && before.status != Status::Serving),
+            checked: Some(is_checked(context, &definition).await?),
             ..Streak::default()
         },
     };
     Ok(judge(&released, &sight, round, &streak, questions))
+}
+
+/// Whether a definition has a container check: of a task that is not healthy yet, ECS says the same as of one without.
+async fn is_checked(context: &Context, definition: &str) -> Result<bool> {
+    let request = context.clients.ecs.describe_task_definition().task_definition(definition);
+    let answer = request.send().await.during("describe task definition", definition)?;
+    let containers = answer.task_definition().map(|found| found.container_definitions()).unwrap_or_default();
+    Ok(containers.iter().any(|container| container.health_check().is_some()))
 }
 
 async fn see(
@@ -67,6 +77,7 @@ async fn see(
     };
     let event = service.events().first().filter(since).and_then(|event| event.message());
     let event = event.filter(|text| text.contains("unable to"));
+    let says = |health: ecs::HealthStatus| running.iter().filter(|task| task.health_status() == Some(&health)).count();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut sight = Sight {
         holds: false,
@@ -76,6 +87,8 @@ async fn see(
         others: count(wanted.iter().filter(|task| !is_ours(task)).count()),
         stranger: None,
         youngest: running.iter().filter_map(|task| task.started_at()?.to_millis().ok()).max(),
+        passing: count(says(ecs::HealthStatus::Healthy)),
+        failing: count(says(ecs::HealthStatus::Unhealthy)),
         ports: running.iter().flat_map(|task| ports(task)).collect(),
         targets,
         stops: stopped.iter().filter(is_ours).map(stop).filter(|stop| stop.at >= began).collect(),

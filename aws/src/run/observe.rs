@@ -90,8 +90,10 @@ async fn see(clients: &Clients, scope: &Scope, name: &str, service: &ecs::Servic
     let (tasks, targets) =
         try_join!(tasks(clients, scope, name, ecs::DesiredStatus::Running), targets(clients, scope, name),)?;
     let ours = tasks.iter().filter(|task| task.task_definition_arn() == Some(definition));
-    let running = ours.filter(|task| task.last_status() == Some("RUNNING")).count();
-    let running = u32::try_from(running).unwrap_or(u32::MAX);
+    let running: Vec<_> = ours.filter(|task| task.last_status() == Some("RUNNING")).collect();
+    let passing = running.iter().filter(|task| task.health_status() == Some(&ecs::HealthStatus::Healthy)).count();
+    let [running, passing] = [running.len(), passing].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+    let is_checked = scope.platform.services.get(name).is_some_and(|service| service.container_check.is_some());
     let primary = service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"));
     let failed = primary.filter(|found| found.rollout_state() == Some(&ecs::DeploymentRolloutState::Failed));
     let given_up = failed.map(|found| found.rollout_state_reason().unwrap_or("ECS gave the deployment up").to_owned());
@@ -103,7 +105,16 @@ async fn see(clients: &Clients, scope: &Scope, name: &str, service: &ecs::Servic
     };
     let event = service.events().first().and_then(|event| event.message());
     let event = event.filter(|text| text.contains("unable to")).map(ToOwned::to_owned);
-    Ok(Seen { awaits_image: false, desired, running, given_up, stopped, event, targets })
+    Ok(Seen {
+        awaits_image: false,
+        desired,
+        running,
+        given_up,
+        stopped,
+        event,
+        passing: is_checked.then_some(passing),
+        targets,
+    })
 }
 
 /// Tasks of a service that are meant to run, or have stopped within the last hour.

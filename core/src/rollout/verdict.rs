@@ -23,6 +23,9 @@ const STEADY_SECONDS: u32 = 75;
 const NO_ROOM: &str = "unable to place a task";
 /// Looks in a row that have to find no room: what a look reads at one moment, AWS does not tell of one moment.
 const FULL_LOOKS: u32 = 3;
+/// What is told where the check cannot pass.
+const CANNOT_PASS: &str = "no task ever passed its container's check, and the load balancer finds them healthy: see whether the image \
+                           has the programs of `container-check.command`, and whether that asks the right address";
 /// Looks in which AWS may still tell of the service as it was before the release.
 const STALE_LOOKS: u32 = 3;
 
@@ -43,6 +46,10 @@ pub struct Sight {
     pub stranger: Option<String>,
     /// When the youngest of them began to run, in milliseconds since 1970.
     pub youngest: Option<i64>,
+    /// Of the tasks that run, how many pass their container's check, and how many fail it. Where there is none, neither.
+    pub passing: u32,
+    /// See above.
+    pub failing: u32,
     /// Host ports of the tasks that run: how their targets are known.
     pub ports: Vec<u16>,
     /// The targets of the service's target group.
@@ -78,7 +85,13 @@ pub fn look(
 ) -> Verification {
     let mut checks = Vec::new();
     let mut fault = None;
-    let now = Streak { steady: steady(sight, before), full: full(sight, before), ..before.clone() };
+    let now = Streak {
+        steady: steady(sight, before),
+        full: full(sight, before),
+        passed: before.passed || sight.passing > 0,
+        served: before.served || healthy(sight) > 0,
+        ..before.clone()
+    };
     for (name, (outcome, evidence, whose)) in table(released, sight, round, &now) {
         fault = fault.or(whose.filter(|_| outcome == Outcome::Failed));
         checks.push(Check { service: released.service.into(), check: name, outcome, evidence });
@@ -103,7 +116,8 @@ pub fn look(
         return seen;
     }
     // A deadline without evidence against the image is the platform's.
-    let late = if stops > 0 || is_sick(sight) { Fault::Image } else { Fault::Platform };
+    let blamed = (stops > 0 || is_sick(sight)) && !cannot_pass(&seen.streak);
+    let late = if blamed { Fault::Image } else { Fault::Platform };
     seen.fault = (seen.status == Status::Failed).then(|| fault.unwrap_or(late));
     seen
 }
@@ -128,10 +142,13 @@ fn table(released: &Released<'_>, sight: &Sight, round: u32, now: &Streak) -> Ve
     }
     let mut found = vec![
         (Name::Definition, definition),
-        (Name::Tasks, tasks(sight, round, now.full)),
+        (Name::Tasks, tasks(sight, round, now)),
         (Name::Digest, digest(sight)),
         (Name::Targets, targets(sight)),
     ];
+    if now.checked == Some(true) {
+        found.push((Name::Health, health(sight)));
+    }
     // For how long they run is told once they are all there.
     if found[1].1.0 == Outcome::Ok {
         found.push((Name::Steady, young(now.steady)));
@@ -160,12 +177,12 @@ fn young(steady: u32) -> Finding {
     (Outcome::Ok, format!("every task runs for {steady} seconds"), None)
 }
 
-fn tasks(sight: &Sight, round: u32, full: u32) -> Finding {
+fn tasks(sight: &Sight, round: u32, now: &Streak) -> Finding {
     let mut counts = format!("{} of {} tasks running", sight.running, sight.desired);
     if sight.others > 0 {
         counts += &format!(", {} of an older definition", sight.others);
     }
-    if let Some((why, fault)) = given_up(sight, full) {
+    if let Some((why, fault)) = given_up(sight, now) {
         return (Outcome::Failed, format!("{counts} ({why})"), Some(fault));
     }
     if sight.running == sight.desired && sight.others == 0 {
@@ -178,7 +195,7 @@ fn tasks(sight: &Sight, round: u32, full: u32) -> Finding {
 }
 
 /// Why the tasks will not come up, and whose fault it is; `None` while they still may.
-fn given_up(sight: &Sight, full: u32) -> Option<(String, Fault)> {
+fn given_up(sight: &Sight, now: &Streak) -> Option<(String, Fault)> {
     let last = |kind: fn(Kind) -> bool| sight.stops.iter().filter(|stop| kind(stop.kind)).max_by_key(|stop| stop.at);
     if let Some(stop) = last(|kind| kind == Kind::NeverRuns) {
         return Some((stop.why.clone(), Fault::Image));
@@ -189,10 +206,13 @@ fn given_up(sight: &Sight, full: u32) -> Option<(String, Fault)> {
             return Some((stop.why.clone(), Fault::Platform));
         }
     }
-    let own = last(|kind| matches!(kind, Kind::Exit | Kind::Health));
+    if let Some(stop) = last(|kind| kind == Kind::Check).filter(|_| cannot_pass(now)) {
+        return Some((format!("{}; {CANNOT_PASS}", stop.why.trim_end_matches('.')), Fault::Platform));
+    }
+    let own = last(|kind| matches!(kind, Kind::Exit | Kind::Health | Kind::Check));
     if let Some(stop) = own {
         let count = faults(sight).count();
-        let never_healthy = stop.kind == Kind::Health && healthy(sight) == 0;
+        let never_healthy = matches!(stop.kind, Kind::Health | Kind::Check) && healthy(sight) == 0;
         if count >= threshold(sight.desired) || never_healthy {
             let times = if count > 1 { format!("; {count} of its tasks have stopped so far") } else { String::new() };
             return Some((format!("{}{times}", stop.why), Fault::Image));
@@ -203,9 +223,15 @@ fn given_up(sight: &Sight, full: u32) -> Option<(String, Fault)> {
         let why = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| format!("{}; ", stop.why));
         return Some((why.unwrap_or_default() + reason.trim_end_matches('.'), fault));
     }
-    let said = sight.event.as_deref().filter(|_| full >= FULL_LOOKS)?;
+    let said = sight.event.as_deref().filter(|_| now.full >= FULL_LOOKS)?;
     let why = format!("{}; the Auto Scaling group is at its maximum", said.trim_end_matches('.'));
     Some((why, Fault::Platform))
+}
+
+/// Whether the check inside the container seems to be at fault, rather than the image: no task ever passed it, and the load balancer
+/// found one healthy.
+fn cannot_pass(now: &Streak) -> bool {
+    now.checked == Some(true) && now.served && !now.passed
 }
 
 /// How many tasks fail before a deployment is given up: half of what is wanted, from 3 to 200, as ECS's circuit breaker has it
@@ -216,7 +242,19 @@ fn threshold(desired: u32) -> usize {
 
 /// Tasks that have stopped by the image's fault.
 fn faults(sight: &Sight) -> impl Iterator<Item = &Stop> {
-    sight.stops.iter().filter(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::NeverRuns))
+    sight.stops.iter().filter(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::Check | Kind::NeverRuns))
+}
+
+fn health(sight: &Sight) -> Finding {
+    let Sight { passing, failing, running, desired, .. } = sight;
+    let mut counts = format!("{passing} of {} tasks pass their container's check", desired.max(running));
+    if passing == running && running >= desired {
+        return (Outcome::Ok, counts, None);
+    }
+    if *failing > 0 {
+        counts += &format!(" ({failing} fail it)");
+    }
+    (Outcome::NotYet, counts, None)
 }
 
 fn digest(sight: &Sight) -> Finding {

@@ -155,8 +155,10 @@ pub struct Service {
     pub rule: Option<Rule>,
     /// Seconds that a deregistering target may finish its requests in.
     pub deregistration_delay_seconds: u32,
-    /// Health check of the target group and of the container.
+    /// Health check of the target group.
     pub health: Health,
+    /// Health check inside the container; `None` where the load balancer's is enough.
+    pub container_check: Option<ContainerCheck>,
     /// The path that is asked through the load balancer after a rollout.
     pub probe_path: Option<String>,
     /// Environment variables.
@@ -229,7 +231,20 @@ pub struct Health {
     pub healthy_threshold: u32,
     /// Failures in a row that make a target unhealthy.
     pub unhealthy_threshold: u32,
-    /// Seconds in which the container's own health check may fail after its start.
+}
+
+/// A health check that runs inside the container, with ECS's names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerCheck {
+    /// `CMD` and a program with its arguments, or `CMD-SHELL` and a text for the container's shell.
+    pub command: Vec<String>,
+    /// Seconds between two runs.
+    pub interval_seconds: u32,
+    /// Seconds in which it has to end.
+    pub timeout_seconds: u32,
+    /// Failures in a row that make the container unhealthy.
+    pub retries: u32,
+    /// Seconds after the container's start in which failures do not count.
     pub start_seconds: u32,
 }
 

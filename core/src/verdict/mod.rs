@@ -48,6 +48,8 @@ pub enum Name {
     Digest,
     /// Every target of theirs is healthy.
     Targets,
+    /// Each of them passes its container's own check, where it has one.
+    Health,
     /// Each of them has run for some time.
     Steady,
     /// It answers through its load balancer.
@@ -63,6 +65,7 @@ impl fmt::Display for Name {
             Name::Tasks => "tasks",
             Name::Digest => "digest",
             Name::Targets => "targets",
+            Name::Health => "health",
             Name::Steady => "steady",
             Name::Answers => "answers",
         })
@@ -124,6 +127,12 @@ pub struct Streak {
     pub steady: u32,
     /// Looks in a row in which there was no room for a task and none to come.
     pub full: u32,
+    /// Whether the released definition has a container check; `None` until that was read.
+    pub checked: Option<bool>,
+    /// Whether a task has ever passed its container's check.
+    pub passed: bool,
+    /// Whether a target of a task was ever healthy.
+    pub served: bool,
 }
 
 /// What `Observe` and `Ask` hand on.

@@ -38,6 +38,14 @@ fn targets_that_drain_do_not_count_and_sick_ones_say_why() {
 }
 
 #[test]
+fn tasks_that_do_not_pass_their_containers_check_are_waited_for() {
+    let found = verified(0, &Seen { passing: Some(1), ..seen() });
+    assert_eq!(found.status, Status::Waiting);
+    assert_eq!(found.summary, "service movie: 1 of 2 tasks pass their container's check");
+    assert_eq!(verified(0, &Seen { passing: Some(2), ..seen() }).status, Status::Serving);
+}
+
+#[test]
 fn a_deployment_that_ecs_gave_up_fails_at_once_with_the_reason() {
     let mut seen = seen();
     (seen.running, seen.targets) = (0, Vec::new());

@@ -108,13 +108,17 @@ fn every_number_has_its_limits() {
         ("services.web.health.timeout-seconds", 2, 29),
         ("services.web.health.healthy-threshold", 2, 10),
         ("services.web.health.unhealthy-threshold", 2, 10),
-        ("services.web.health.start-seconds", 0, 300),
+        ("services.web.container-check.interval-seconds", 5, 300),
+        ("services.web.container-check.timeout-seconds", 2, 60),
+        ("services.web.container-check.retries", 1, 10),
+        ("services.web.container-check.start-seconds", 0, 300),
     ];
     let others = [
         ("platform", "{ name = 'a', environment = 'b', region = 'eu-west-1' }"),
         ("load-balancers.a.scheme", "'internal'"),
         ("services.web.port", "8080"),
         ("services.web.desired", "100"),
+        ("services.web.container-check.command", "['CMD', '/check']"),
     ];
     for (key, least, most) in limits {
         let read = |number: i64| {

@@ -247,6 +247,42 @@ fn the_deadline_is_the_images_only_with_evidence_against_it() {
     assert_eq!(last(&serving()).0, Status::Serving);
 }
 
+/// Where the definition has a container check.
+fn checked(before: Streak, sight: &Sight) -> Verification {
+    after(&Streak { checked: Some(true), ..before }, 5, sight)
+}
+
+#[test]
+fn every_task_has_to_pass_its_containers_check_where_there_is_one() {
+    let some = checked(steady(), &with(|sight| sight.passing = 1));
+    assert_eq!(
+        (some.status, some.summary.as_str()),
+        (Status::Waiting, "service backend: 1 of 2 tasks pass their container's check")
+    );
+    let failing = checked(steady(), &with(|sight| (sight.passing, sight.failing) = (1, 1)));
+    assert_eq!(failing.summary, "service backend: 1 of 2 tasks pass their container's check (1 fail it)");
+    assert_eq!(checked(steady(), &with(|sight| sight.passing = 2)).status, Status::Serving);
+    assert_eq!(seen(5, &serving()).status, Status::Serving, "without a check nobody passes it");
+}
+
+#[test]
+fn a_check_that_no_task_ever_passes_beside_healthy_targets_is_at_fault_itself() {
+    let stopped = |sight: &mut Sight| sight.stops = vec![stop(Kind::Check)];
+    let found = checked(Streak::default(), &with(stopped));
+    assert_eq!((found.status, found.fault), PLATFORM);
+    assert!(found.summary.contains("has the programs of `container-check.command`"), "{}", found.summary);
+    // Its targets were healthy in an earlier look.
+    let served = Streak { served: true, ..Streak::default() };
+    assert_eq!(checked(served, &stops(Kind::Check, 1)).fault, Some(Fault::Platform));
+    // The load balancer never found a task healthy either.
+    assert_eq!(checked(Streak::default(), &stops(Kind::Check, 1)).fault, Some(Fault::Image));
+    // The check can pass: what fails it now is the image.
+    let passed = Streak { passed: true, served: true, ..Streak::default() };
+    assert_eq!(checked(passed.clone(), &stops(Kind::Check, 3)).fault, Some(Fault::Image));
+    let once = checked(passed, &with(stopped));
+    assert_eq!((once.status, once.fault), WAITING);
+}
+
 #[test]
 fn a_service_at_zero_has_nothing_to_check() {
     let found = seen(5, &with(|sight| (sight.desired, sight.running) = (0, 0)));
@@ -255,7 +291,7 @@ fn a_service_at_zero_has_nothing_to_check() {
 }
 
 fn any_sight() -> impl Strategy<Value = Sight> {
-    let kinds = vec![Kind::Meant, Kind::NeverRuns, Kind::Exit, Kind::Health, Kind::Platform];
+    let kinds = vec![Kind::Meant, Kind::NeverRuns, Kind::Exit, Kind::Health, Kind::Check, Kind::Platform];
     let states = vec!["healthy", "initial", "unhealthy", "draining"];
     let targets = prop::collection::vec((32768..32771u16, select(states)), 0..4);
     let stops = prop::collection::vec(select(kinds), 0..5);
@@ -277,7 +313,7 @@ proptest! {
     #[test]
     fn the_image_is_at_fault_only_where_it_stopped_or_is_sick(sight in any_sight(), round in select(vec![0, 9, ROUNDS - 1])) {
         let found = seen(round, &sight);
-        let own = sight.stops.iter().any(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::NeverRuns));
+        let own = sight.stops.iter().any(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::Check | Kind::NeverRuns));
         let sick = sight.targets.iter().any(|target| target.state == "unhealthy");
         prop_assert!(found.fault != Some(Fault::Image) || own || sick);
         prop_assert_eq!(found.fault.is_some(), found.status == Status::Failed);

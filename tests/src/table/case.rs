@@ -12,6 +12,8 @@ use skydeck_sandbox::EventFaultKind;
 pub enum Kind {
     /// How an image behaves.
     Images,
+    /// Checks of health, and how long they take.
+    Health,
     /// What becomes of events.
     Events,
     /// Pushes while others roll out.
@@ -101,6 +103,12 @@ pub struct Case {
     pub label: String,
     pub(super) size: Size,
     pub(super) policy: &'static str,
+    /// Lines of the platform file beside those that all services have, with `SERVICE` and `PORT` filled in.
+    pub(super) settings: &'static str,
+    /// Codes that are healthy, and what its images answer.
+    pub(super) status: u16,
+    /// The programs that its images have.
+    pub(super) programs: &'static str,
     pub(super) before: Before,
     pub(super) steps: Vec<Step>,
     pub(super) told: Vec<Told>,
@@ -119,6 +127,9 @@ impl Case {
             label: label.into(),
             size,
             policy: "newest = true",
+            settings: "",
+            status: 200,
+            programs: "",
             before,
             steps: Vec::new(),
             told: Vec::new(),
@@ -132,6 +143,21 @@ impl Case {
     /// The tag `live` decides, and nothing else.
     pub(super) fn by_tag(mut self) -> Self {
         self.policy = "tag = \"SERVICE.live\"";
+        self
+    }
+
+    pub(super) fn set(mut self, settings: &'static str) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    pub(super) fn answering(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub(super) fn having(mut self, programs: &'static str) -> Self {
+        self.programs = programs;
         self
     }
 
@@ -200,6 +226,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Images => "images",
+            Kind::Health => "health",
             Kind::Events => "events",
             Kind::Together => "together",
             Kind::Applies => "applies",

@@ -165,7 +165,9 @@ impl<'a> Play<'a> {
 
     /// Half of the services push plain images, the others such as `docker buildx` makes: with an index.
     fn image(&self, name: &str, behaves: &str) -> Image {
-        let image = Image::new(name).behaving(behaves).serving(&json!({ "*": { "status": 200, "body": name } }));
+        let image =
+            Image::new(name).behaving(behaves).serving(&json!({ "*": { "status": self.case.status, "body": name } }));
+        let image = if self.case.programs.is_empty() { image } else { image.having(self.case.programs) };
         if self.service.ends_with(['0', '3', '6', '9']) && behaves != "amd64" { image.plain() } else { image }
     }
 
