@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use skydeck_sandbox::{ACCOUNT, Fault, FaultKind};
-use skydeck_tests::rig::{Ended, Rig, root};
+use skydeck_tests::{Ended, Rig, root};
 
 const COMMAND: &str = "skydeck-command";
 
