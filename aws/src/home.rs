@@ -6,7 +6,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use skydeck_core::run::spec_key;
+use skydeck_core::run::{PASSING, is_passing, spec_key};
 
 use crate::error::{Error, Explain, Result};
 
@@ -198,7 +198,11 @@ impl Home {
 
     fn put(&self, key: &str, body: Vec<u8>) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
         let body = ByteStream::from(body);
-        self.s3.put_object().bucket(&self.bucket).key(key).content_type("application/json").body(body)
+        let (tag, value) = PASSING;
+        // As in an address: the colon of the tag is escaped.
+        let tagging = is_passing(key).then(|| format!("{}={value}", tag.replace(':', "%3A")));
+        let put = self.s3.put_object().bucket(&self.bucket).key(key).content_type("application/json");
+        put.set_tagging(tagging).body(body)
     }
 
     fn url(&self, key: &str) -> String {

@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<En
         }
         None => match &options.platform {
             Some(platform) => platform.clone(),
-            None => only_platform(&Home::new(&clients.s3, &account.bucket())).await?,
+            None => only_platform(context, &Home::new(&clients.s3, &account.bucket())).await?,
         },
     };
     let order = Order { refresh_ami: options.refresh_ami, ..Order::new(Mode::Apply, &platform) };

@@ -175,8 +175,9 @@ impl DemoRun<'_> {
 
     async fn provision(&self, clients: &Clients, account: &Account, mode: Mode) -> miette::Result<Option<Finished>> {
         self.context.terminal.say("");
-        let started =
-            run::start(clients, account, &run::Order::new(mode, &self.file.name())).await.into_diagnostic()?;
+        let started = run::start(self.context, clients, account, &run::Order::new(mode, &self.file.name()))
+            .await
+            .into_diagnostic()?;
         let finished = run::watch(self.context, clients, &started).await?;
         if let Some(finished) = &finished {
             run::tell_end(self.context, clients, account, finished).await?;

@@ -15,7 +15,7 @@ pub(super) async fn run(context: &Context, options: &Outputs) -> miette::Result<
     let home = Home::new(&clients.s3, &account.bucket());
     let platform = match &options.platform {
         Some(platform) => platform.clone(),
-        None => only_platform(&home).await?,
+        None => only_platform(context, &home).await?,
     };
     let outputs: Value = home.read_json(&outputs_key(&platform)).await.map_err(installed)?;
     if outputs.is_null() {

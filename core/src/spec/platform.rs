@@ -118,7 +118,7 @@ pub(super) fn registry(section: &mut Section<'_>) -> Registry {
 
 pub(super) fn cluster(section: &mut Section<'_>) -> Cluster {
     Cluster {
-        container_insights: section.flag_or("container-insights", true),
+        container_insights: section.flag_or("container-insights", false),
         log_retention_days: retention(section),
         instances: section.table("instances", instances),
     }
