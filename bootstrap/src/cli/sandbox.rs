@@ -193,7 +193,21 @@ pub struct Calls {
 
 /// Another word would pass for `healthy`, and the person would wonder.
 fn behaviour(text: &str) -> Result<String, String> {
-    const KNOWN: [&str; 8] = ["healthy", "crash", "crash-later", "error", "wrong-path", "hang", "amd64", "too-big"];
+    const KNOWN: [&str; 13] = [
+        "healthy",
+        "crash",
+        "crash-later",
+        "error",
+        "wrong-path",
+        "hang",
+        "amd64",
+        "plain-amd64",
+        "too-big",
+        "signature",
+        "attestation",
+        "chart",
+        "referrer",
+    ];
     let timed = text.strip_prefix("slow:").or(text.strip_prefix("large:"));
     let is_slow = timed.is_some_and(|text| seconds(text).is_ok());
     if is_slow || KNOWN.contains(&text) {

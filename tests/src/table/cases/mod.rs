@@ -1,5 +1,6 @@
 //! All cases, with their labels.
 
+mod images;
 mod pushes;
 
 use skydeck_core::rollout::ledger::Verdict::{Refused, RolledBack, Succeeded, Superseded};
@@ -29,6 +30,10 @@ const LATE: &str = "its tasks were healthy, so that ECS let the old ones go, and
 pub fn all() -> Vec<Case> {
     [
         images(),
+        images::beside(),
+        images::platforms(),
+        images::arrivals(),
+        images::policies(),
         rejected(),
         events(),
         together(),
