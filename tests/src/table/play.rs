@@ -179,7 +179,7 @@ impl<'a> Play<'a> {
         }
         let event = json!({
             "version": "0", "id": "an-event", "detail-type": kind, "source": "aws.ecr", "account": ACCOUNT,
-            "time": jiff::Timestamp::now(), "region": "ap-south-1", "resources": [], "detail": detail,
+            "region": "ap-south-1", "resources": [], "detail": detail,
         });
         let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-rollout");
         let request = self.field.stage.rig.aws.sfn.start_execution().state_machine_arn(machine);
