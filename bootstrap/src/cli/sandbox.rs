@@ -41,7 +41,9 @@ It behaves:
   wrong-path    passes its health checks, and answers 404 to everybody else
   hang          takes connections, and never answers
   amd64         is built for linux/amd64 only
-  too-big       needs more memory than it may have")]
+  plain-amd64   is that too, and has no index that says so
+  too-big       needs more memory than it may have
+Or it is no image at all: signature, attestation, chart, referrer")]
     Push(Push),
     /// Show the events of AWS's services and of skydeck, or disturb those to come
     #[command(
