@@ -100,6 +100,7 @@ pub const FUNCTIONS: &[Function] = &[
 const DECIDE: &[&str] = &[
     "ecr:BatchGetImage",
     "ecr:DescribeImages",
+    "ecr:GetDownloadUrlForLayer",
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
     "ssm:GetParameters",

@@ -81,7 +81,7 @@ fn skyfox_has_the_surroundings_of_its_reference() {
     assert_eq!((skyfox.name.as_str(), skyfox.environment.as_str()), ("skyfox", "devprod"));
     assert_eq!(skyfox.region, "ap-south-1");
     assert_eq!((skyfox.network.cidr.to_string().as_str(), skyfox.network.zones), ("10.0.0.0/16", 3));
-    assert_eq!((skyfox.registry.keep_images, skyfox.registry.expire_untagged_days), (10, 7));
+    assert_eq!((skyfox.registry.keep_images, skyfox.registry.expire_untagged_days), (4, 3));
     assert!(!skyfox.cluster.container_insights);
     assert_eq!(skyfox.cluster.log_retention_days, 7);
     let instances = &skyfox.cluster.instances;

@@ -104,7 +104,7 @@ async fn see(
     if reported.iter().any(|reported| *reported != digest) && sight.definition == definition {
         // ECS may report the image that it took out of the index.
         let manifest = read::manifest(clients, scope, name, digest).await?;
-        let parts = manifest.as_deref().and_then(Manifest::parse);
+        let parts = manifest.as_deref().map(Manifest::parse);
         let parts = parts.as_ref().map(Manifest::parts).unwrap_or_default();
         let stranger = reported.iter().find(|reported| **reported != digest && !parts.contains(reported));
         sight.stranger = stranger.map(|digest| (*digest).to_owned());

@@ -7,13 +7,14 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use futures::try_join;
 use serde::Serialize;
 use skydeck_core::layer::service::repository;
+use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::decide::{Asked, Choice, Reason, Running, Situation, choose};
 use skydeck_core::rollout::ledger::{Entry, Keys, Rejection};
 use skydeck_core::rollout::record::{Liveness, Phase, Record, Suspended};
 use skydeck_core::rollout::trigger::{Cause, Trigger};
 use skydeck_core::scope::Scope;
 
-use super::{applied, now, read, record, scope_of};
+use super::{applied, images, now, read, record, scope_of};
 use crate::error::{Error, Explain, Result};
 use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
 use crate::run::Context;
@@ -85,8 +86,9 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
         return Err(read::no_service(keys.platform, keys.service, scope.platform.services.keys().cloned()));
     };
     let clients = &context.clients;
+    let repository = repository(&scope, keys.service).unwrap_or_default();
     let (images, serving, record) = try_join!(
-        read::images(clients, &scope, keys.service),
+        images::list(clients, &repository),
         read::serving(clients, &scope, keys.service),
         self::record(context, keys),
     )?;
@@ -94,7 +96,8 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
         Some(serving) => read::running(clients, &scope, keys.service, serving).await?.0,
         None => Running::default(),
     };
-    let images = images.unwrap_or_default();
+    let mut images = images.unwrap_or_default();
+    images::sift(clients, &repository, &service.image, &mut images, &mut Content::default()).await?;
     let situation = Situation {
         execution: "",
         policy: &service.image,
@@ -226,12 +229,12 @@ fn meant(scope: &Scope, input: &str) -> Option<(String, Cause, Option<String>)> 
                 order.image,
             ))
         }
-        // What is nobody's business has ended by the time that it is shown.
-        Trigger::Event(event) if event.idle().is_some() => None,
         Trigger::Event(event) => {
+            // What is nobody's business has ended by the time that it is shown.
+            let push = event.push().ok()?;
             let mut services = scope.platform.services.keys();
-            let is_its = |service: &&String| repository(scope, service).as_ref() == Some(&event.detail.repository_name);
-            services.find(is_its).map(|service| (service.clone(), Cause::Push, event.detail.image_digest.clone()))
+            let is_its = |service: &&String| repository(scope, service).as_ref() == Some(&push.repository);
+            services.find(is_its).map(|service| (service.clone(), Cause::Push, Some(push.digest.clone())))
         }
     }
 }

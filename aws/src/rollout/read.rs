@@ -1,9 +1,8 @@
 //! What is read before a decision.
 
-use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageIdentifier, TagStatus};
+use aws_sdk_ecr::types::ImageIdentifier;
 use skydeck_core::layer::service::{Placement, repository};
 use skydeck_core::rollout::decide::Running;
-use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::Verified;
 use skydeck_core::scope::Scope;
@@ -11,28 +10,6 @@ use skydeck_core::scope::Scope;
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
 use crate::layer::service::{self, describe};
-
-/// Tagged images of a service's repository; `None` where there is no such repository.
-pub(crate) async fn images(clients: &Clients, scope: &Scope, service: &str) -> Result<Option<Vec<Pushed>>> {
-    let Some(repository) = repository(scope, service) else { return Ok(None) };
-    let tagged = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
-    let request = clients.ecr.describe_images().repository_name(&repository).filter(tagged).max_results(1000);
-    let mut pages = request.into_paginator().items().send();
-    let mut details = Vec::new();
-    while let Some(image) = pages.next().await {
-        let missing = ["RepositoryNotFoundException"];
-        match image.find(&missing, "list images of repository", &repository)? {
-            Some(image) => details.push(image),
-            None => return Ok(None),
-        }
-    }
-    let pushed = |image: &ImageDetail| Pushed {
-        digest: image.image_digest().unwrap_or_default().into(),
-        tags: image.image_tags().to_vec(),
-        at: image.image_pushed_at().and_then(|at| at.to_millis().ok()).unwrap_or_default(),
-    };
-    Ok(Some(details.iter().map(pushed).collect()))
-}
 
 /// The manifest of an image, as text.
 pub(crate) async fn manifest(clients: &Clients, scope: &Scope, service: &str, digest: &str) -> Result<Option<String>> {

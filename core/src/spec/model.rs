@@ -177,13 +177,8 @@ pub enum ImagePolicy {
     Tag(String),
     /// The highest version in this range, by tags such as `1.2.3` or `v1.2.3`.
     Semver(VersionReq),
-    /// The one with the highest number in its tag.
-    Numeric {
-        /// What stands before the number.
-        prefix: String,
-        /// What stands behind it.
-        suffix: String,
-    },
+    /// The one with the highest numbers in its tag, compared one after another: the texts before, between and behind them.
+    Numeric(Vec<String>),
     /// The latest pushed of which a tag matches; `*` stands for any characters, `?` for one.
     Glob(String),
     /// The latest pushed in a tag of which this is found.
@@ -199,7 +194,7 @@ impl fmt::Display for ImagePolicy {
         match self {
             ImagePolicy::Tag(tag) => write!(f, "tag = \"{tag}\""),
             ImagePolicy::Semver(range) => write!(f, "semver = \"{range}\""),
-            ImagePolicy::Numeric { prefix, suffix } => write!(f, "numeric = \"{prefix}*{suffix}\""),
+            ImagePolicy::Numeric(texts) => write!(f, "numeric = \"{}\"", texts.join("*")),
             ImagePolicy::Glob(glob) => write!(f, "glob = \"{glob}\""),
             ImagePolicy::Regex(pattern) => write!(f, "regex = \"{pattern}\""),
             ImagePolicy::Newest => write!(f, "newest"),

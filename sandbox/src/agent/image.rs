@@ -103,7 +103,10 @@ impl Image {
         if let Some(children) = manifest["manifests"].as_array() {
             let fits =
                 |child: &&Value| child["platform"]["architecture"] == machine && child["platform"]["os"] == "linux";
-            let child = children.iter().find(fits).and_then(|child| child["digest"].as_str()).ok_or_else(|| {
+            // An entry that names no platform is taken for any.
+            let child =
+                children.iter().find(fits).or_else(|| children.iter().find(|child| child["platform"].is_null()));
+            let child = child.and_then(|child| child["digest"].as_str()).ok_or_else(|| {
                 let variant = if machine == "arm64" { "linux/arm64/v8" } else { "linux/amd64" };
                 format!(
                     "CannotPullContainerError: Error response from daemon: no matching manifest for {variant} in the \

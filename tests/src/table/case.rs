@@ -64,6 +64,8 @@ pub(super) enum Step {
     Push { image: &'static str, tag: &'static str, behaves: &'static str },
     /// An image that was pushed before is pushed again, by another tag.
     Again { image: &'static str, tag: &'static str },
+    /// An event of ECR comes that tells of this image, with these fields set in its detail; null takes a field away.
+    Event { image: &'static str, kind: &'static str, set: &'static [(&'static str, Option<&'static str>)] },
     /// So many of the next pushes' events meet a fault; 0 is all of them.
     Disturb(EventFaultKind, u32),
     /// Waits until so many rollouts have started.
@@ -138,6 +140,12 @@ impl Case {
             ignored: Vec::new(),
             gap: None,
         }
+    }
+
+    /// This policy decides, with `SERVICE` filled in, by which every tag begins.
+    pub(super) fn by(mut self, policy: &'static str) -> Self {
+        self.policy = policy;
+        self
     }
 
     /// The tag `live` decides, and nothing else.
@@ -245,5 +253,5 @@ impl Kind {
 
 /// Whether an image that behaves so serves.
 pub(super) fn is_good(behaves: &str) -> bool {
-    matches!(behaves, "healthy" | "slow:3" | "large:60")
+    matches!(behaves, "healthy" | "slow:3" | "large:60" | "unsaid")
 }

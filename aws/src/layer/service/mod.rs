@@ -27,6 +27,7 @@ impl Work for Service {
     const LAYER: Layer = Layer::Service;
     // PassRole lets a task definition name its two roles.
     const ACTIONS: &'static [&'static str] = &[
+        "ecr:BatchGetImage",
         "ecr:DescribeImages",
         "ecs:CreateService",
         "ecs:DeleteService",

@@ -8,6 +8,7 @@ use aws_sdk_ecs::types as ecs;
 use futures::future::try_join_all;
 use futures::try_join;
 use skydeck_core::layer::service::{Behind, Definition, Family, Placement, Service, Settings, World};
+use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::policy::wanted;
 use skydeck_core::scope::Scope;
 use skydeck_core::spec::ImagePolicy;
@@ -16,7 +17,7 @@ use super::definition;
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
 use crate::number;
-use crate::rollout::read::images;
+use crate::rollout::images;
 use crate::tag::from_ecs;
 
 /// How many services one call describes
@@ -60,7 +61,9 @@ async fn first_image(
     service: &str,
     policy: &ImagePolicy,
 ) -> Result<Option<(String, String)>> {
-    let images = images(clients, scope, service).await?.unwrap_or_default();
+    let Some(repository) = skydeck_core::layer::service::repository(scope, service) else { return Ok(None) };
+    let mut images = images::list(clients, &repository).await?.unwrap_or_default();
+    images::sift(clients, &repository, policy, &mut images, &mut Content::default()).await?;
     Ok(wanted(policy, &images).map(|wanted| (service.to_owned(), wanted.image.digest.clone())))
 }
 

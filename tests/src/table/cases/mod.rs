@@ -1,6 +1,7 @@
 //! All cases, with their labels.
 
 mod health;
+mod images;
 mod pushes;
 
 use skydeck_core::rollout::ledger::Verdict::{Refused, RolledBack, Succeeded, Superseded};
@@ -32,6 +33,10 @@ pub fn all() -> Vec<Case> {
     [
         images(),
         health(),
+        images::beside(),
+        images::platforms(),
+        images::arrivals(),
+        images::policies(),
         rejected(),
         events(),
         together(),
