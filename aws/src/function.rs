@@ -29,7 +29,7 @@ pub const ALIAS: &str = "live";
 
 /// Functions in the order in which a run meets them.
 pub const FUNCTIONS: &[Function] = &[
-    Function { name: "prepare", actions: &["states:DescribeExecution"] },
+    Function { name: "prepare", actions: PREPARE },
     layer::<Network>(),
     layer::<Identity>(),
     layer::<Registry>(),
@@ -96,6 +96,75 @@ pub const FUNCTIONS: &[Function] = &[
     Function { name: "sweep", actions: DECIDE },
 ];
 
+/// The pre-flight reads what the layers read, and what others have put into it.
+const PREPARE: &[&str] = &[
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeInstanceRefreshes",
+    "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeEgressOnlyInternetGateways",
+    "ec2:DescribeInstances",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeNatGateways",
+    "ec2:DescribeNetworkAcls",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcAttribute",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcPeeringConnections",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeVpnGateways",
+    "ecr:DescribeImages",
+    "ecr:DescribeRepositories",
+    "ecr:GetLifecyclePolicy",
+    "ecr:ListImages",
+    "ecr:ListTagsForResource",
+    "ecs:DescribeCapacityProviders",
+    "ecs:DescribeClusters",
+    "ecs:DescribeContainerInstances",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "ecs:DescribeTasks",
+    "ecs:ListClusters",
+    "ecs:ListContainerInstances",
+    "ecs:ListServices",
+    "ecs:ListTaskDefinitionFamilies",
+    "ecs:ListTaskDefinitions",
+    "ecs:ListTasks",
+    "elasticloadbalancing:DescribeListeners",
+    "elasticloadbalancing:DescribeLoadBalancerAttributes",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeRules",
+    "elasticloadbalancing:DescribeTags",
+    "elasticloadbalancing:DescribeTargetGroupAttributes",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
+    "iam:GetAccountAuthorizationDetails",
+    "iam:GetInstanceProfile",
+    "iam:ListInstanceProfilesForRole",
+    "lambda:GetFunction",
+    "lambda:ListTags",
+    "logs:DescribeLogGroups",
+    "logs:ListTagsForResource",
+    "s3:GetBucketCORS",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketTagging",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetObject",
+    "s3:ListAllMyBuckets",
+    "s3:ListBucket",
+    "s3:ListBucketVersions",
+    "ssm:DescribeParameters",
+    "ssm:GetParameter",
+    "ssm:GetParameters",
+    "ssm:ListTagsForResource",
+    "states:DescribeExecution",
+];
+
 /// What a decision reads, and the rollouts that it starts.
 const DECIDE: &[&str] = &[
     "ecr:BatchGetImage",
@@ -114,7 +183,10 @@ const fn layer<W: Work>() -> Function {
 
 #[cfg(test)]
 mod tests {
-    use super::FUNCTIONS;
+    use std::collections::BTreeSet;
+
+    use super::{FUNCTIONS, PREPARE};
+    use crate::foreign;
 
     /// Actions that AWS asks of a caller beside the one that the call is named after: the dependent actions of the service
     /// authorization reference (<https://docs.aws.amazon.com/service-authorization/latest/reference/>) and of ELB's own page
@@ -157,5 +229,20 @@ mod tests {
             }
         }
         assert!(checked >= DEPENDENT.len(), "{checked} of {} calls are somebody's", DEPENDENT.len());
+    }
+
+    #[test]
+    fn the_pre_flight_may_read_what_every_layer_reads_and_writes_nothing() {
+        let reads = |action: &&str| {
+            let (_, name) = action.split_once(':').unwrap_or_default();
+            ["Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb))
+        };
+        let layers = ["network", "identity", "registry", "storage", "secrets", "balancer", "cluster", "service"];
+        let functions = FUNCTIONS.iter().filter(|function| layers.contains(&function.name));
+        let layers = functions.flat_map(|function| function.actions).copied().filter(reads);
+        let wanted: BTreeSet<&str> = layers.chain(foreign::ACTIONS.iter().copied()).collect();
+        let granted: BTreeSet<&str> = PREPARE.iter().copied().collect();
+        assert_eq!(wanted.difference(&granted).collect::<Vec<_>>(), Vec::<&&str>::new());
+        assert!(PREPARE.iter().all(reads));
     }
 }

@@ -8,6 +8,7 @@ pub mod error;
 mod event;
 pub mod execute;
 mod execution;
+pub mod foreign;
 pub mod function;
 pub mod home;
 pub mod layer;

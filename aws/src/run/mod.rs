@@ -6,6 +6,7 @@ mod dispatch;
 mod drift;
 mod layer;
 mod observe;
+mod preflight;
 mod prepare;
 
 pub use approve::approve;

@@ -6,14 +6,15 @@ use skydeck_core::run::{Mode, Prepared, Run, Start, spec_key};
 use skydeck_core::spec;
 
 use super::Context;
+use super::preflight::preflight;
 use crate::error::{Error, Result};
 use crate::{lock, rollout};
 
-/// Loads and checks the platform file, and takes the lock for what writes.
+/// Loads and checks the platform file, asks whether anything of others is in the way, and takes the lock for what writes.
 ///
 /// # Errors
 /// [`Error::Input`] where the platform or its file is not there or wrong, [`Error::Refused`] where its tasks can never find
-/// room, [`Error::Locked`] where another run is at work.
+/// room or something of others is in the way, [`Error::Locked`] where another run is at work.
 pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
     let platform = match start.platform {
         Some(platform) => platform,
@@ -33,7 +34,7 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
     let (key, version, refresh_ami) = match planned {
         Some(plan) => (plan.file.key, Some(plan.file.version), plan.refresh_ami),
         None if start.drift => (own.clone(), Some(applied_version(context, &platform).await?), false),
-        None => (start.file.unwrap_or_else(|| own.clone()), None, start.refresh_ami),
+        None => (start.file.unwrap_or_else(|| own.clone()), start.version, start.refresh_ami),
     };
     let object = context.home.read(&key, version.as_deref()).await?.ok_or_else(|| {
         Error::Input(format!(
@@ -64,6 +65,7 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
         drift: start.drift && start.mode == Mode::Plan,
         refresh_ami,
     };
+    preflight(context, &run).await?;
     // A plan writes nothing that another run could disturb.
     if run.purpose() != Mode::Plan {
         lock::acquire(&context.clients, &context.home, &run).await?;
