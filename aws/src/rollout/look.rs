@@ -94,10 +94,13 @@ async fn see(
         stops: stopped.iter().filter(is_ours).map(stop).filter(|stop| stop.at >= began).collect(),
         given_up: failed.map(|found| found.rollout_state_reason().unwrap_or("ECS gave the deployment up").to_owned()),
         event: event.map(ToOwned::to_owned),
+        waiting: count(wanted.iter().filter(is_ours).filter(|task| task.last_status() == Some("PROVISIONING")).count()),
+        failed_launch: None,
         full: false,
     };
-    if sight.running < sight.desired && sight.event.is_some() {
-        sight.full = room::is_full(clients, scope, name).await?;
+    if sight.running < sight.desired && (sight.waiting > 0 || sight.event.is_some()) {
+        let shortage = room::shortage(clients, scope, name).await?;
+        (sight.full, sight.failed_launch) = (shortage.full, shortage.failed_launch);
     }
     let reported: BTreeSet<&str> =
         running.iter().flat_map(|task| task.containers()).filter_map(|container| container.image_digest()).collect();

@@ -13,6 +13,7 @@ use skydeck_core::scope::Scope;
 use skydeck_core::verdict::{Check, Name, Outcome, Questions, Seen, Target, Verification, look};
 
 use super::Context;
+use super::group::{failed_launch, group};
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
 use crate::number;
@@ -104,7 +105,8 @@ async fn see(clients: &Clients, scope: &Scope, name: &str, service: &ecs::Servic
         None
     };
     let event = service.events().first().and_then(|event| event.message());
-    let event = event.filter(|text| text.contains("unable to")).map(ToOwned::to_owned);
+    let said = event.filter(|text| text.contains("unable to")).map(ToOwned::to_owned);
+    let event = if running < desired { no_instance(clients, scope).await?.or(said) } else { said };
     Ok(Seen {
         awaits_image: false,
         desired,
@@ -115,6 +117,13 @@ async fn see(clients: &Clients, scope: &Scope, name: &str, service: &ecs::Servic
         passing: is_checked.then_some(passing),
         targets,
     })
+}
+
+/// Why Auto Scaling starts no instance, where that is what a task waits for.
+async fn no_instance(clients: &Clients, scope: &Scope) -> Result<Option<String>> {
+    let Some(group) = group(clients, scope).await? else { return Ok(None) };
+    let why = failed_launch(clients, &group).await?;
+    Ok(why.map(|why| format!("Auto Scaling cannot start an instance: {why}")))
 }
 
 /// Tasks of a service that are meant to run, or have stopped within the last hour.

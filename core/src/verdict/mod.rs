@@ -127,6 +127,8 @@ pub struct Streak {
     pub steady: u32,
     /// Looks in a row in which there was no room for a task and none to come.
     pub full: u32,
+    /// Looks in a row in which a task waited and the last instance could not be started.
+    pub failed_launches: u32,
     /// Whether the released definition has a container check; `None` until that was read.
     pub checked: Option<bool>,
     /// Whether a task has ever passed its container's check.

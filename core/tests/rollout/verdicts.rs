@@ -211,8 +211,36 @@ fn a_full_group_fails_the_rollout_and_not_the_image() {
     let told = |event: Option<&str>| verdict(&Sight { event: event.map(Into::into), ..full.clone() });
     assert_eq!(third(&Sight { full: false, ..full.clone() }).streak.full, 0, "room was seen, and it is counted anew");
     assert_eq!(told(None), WAITING, "tasks may fit on the instances that are there");
+    // AWS need not say it: tasks that wait for a capacity provider are PROVISIONING.
+    let silent = Sight { event: None, waiting: 1, ..full.clone() };
+    assert_eq!(verdict(&silent), PLATFORM);
+    let text = third(&silent).summary;
+    assert!(
+        text.ends_with("(1 wait for an instance with room (PROVISIONING); the Auto Scaling group is at its maximum)"),
+        "{text}"
+    );
     assert_eq!(told(Some("(service backend) is unable to consistently start tasks successfully.")), WAITING);
     assert_eq!(seen(5, &Sight { running: 2, ..full }).status, Status::Serving, "there was room enough");
+}
+
+#[test]
+fn instances_that_cannot_be_started_are_told_in_auto_scalings_words_and_given_up_early() {
+    let sight = with(|sight| {
+        (sight.running, sight.waiting) = (1, 1);
+        sight.failed_launch = Some("You have requested more vCPU capacity than your limit allows.".into());
+    });
+    let words = "Auto Scaling cannot start an instance: You have requested more vCPU capacity than your limit allows";
+    let first = seen(5, &sight);
+    assert_eq!((first.status, first.fault), WAITING);
+    assert!(first.summary.contains(words), "{}", first.summary);
+    let last = after(&Streak { failed_launches: 23, ..steady() }, 5, &sight);
+    assert_eq!((last.status, last.fault), PLATFORM);
+    assert!(last.summary.contains(words), "{}", last.summary);
+    // It waits for none: whatever became of a launch is no news.
+    let other = Sight { waiting: 0, ..sight.clone() };
+    assert_eq!(after(&Streak { failed_launches: 23, ..steady() }, 5, &other).streak.failed_launches, 0);
+    let started = Sight { failed_launch: None, ..sight };
+    assert_eq!(after(&Streak { failed_launches: 23, ..steady() }, 5, &started).streak.failed_launches, 0);
 }
 
 #[test]
