@@ -9,7 +9,7 @@ use skydeck_core::rollout::record::Record;
 use skydeck_core::rollout::run::Look;
 use skydeck_core::rollout::verdict::{Released, Sight, look as judge};
 use skydeck_core::scope::Scope;
-use skydeck_core::verdict::{Questions, Status, Streak, Verification};
+use skydeck_core::verdict::{Patience, Questions, Round, Status, Streak, Verification};
 
 use super::{keys, read, room, scope};
 use crate::error::{Error, Explain, Result};
@@ -38,7 +38,9 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
             ..Streak::default()
         },
     };
-    Ok(judge(&released, &sight, round, &streak, questions))
+    let service = scope.platform.services.get(&rollout.service);
+    let patience = service.map(|service| Patience::of(service, sight.desired)).unwrap_or_default();
+    Ok(judge(&released, &sight, Round { number: round, patience }, &streak, questions))
 }
 
 /// Whether a definition has a container check: of a task that is not healthy yet, ECS says the same as of one without.

@@ -10,7 +10,7 @@ use skydeck_core::layer::service::AWAITING_TAG;
 use skydeck_core::rollout::stop::{Kind, Stop, Told};
 use skydeck_core::run::Look;
 use skydeck_core::scope::Scope;
-use skydeck_core::verdict::{Check, Name, Outcome, Questions, Seen, Target, Verification, look};
+use skydeck_core::verdict::{Check, Name, Outcome, Patience, Questions, Round, Seen, Target, Verification, look};
 
 use super::Context;
 use super::group::{failed_launch, group};
@@ -46,7 +46,11 @@ pub async fn observe(context: &Context, asked: Look) -> Result<Verification> {
     }));
     let running = checks.iter().filter(|check| check.check == Name::Tasks && check.outcome != Outcome::Skipped);
     let (outside, inside) = Questions::of(scope, running.map(|check| check.service.as_str()));
-    Ok(Verification::of(asked.round, checks, outside, inside))
+    let patience = scope.platform.services.values().map(|service| Patience::of(service, service.desired));
+    let patience = patience.reduce(Patience::max).unwrap_or_default();
+    // A rollout that the run has started may fail, and go back.
+    let patience = if asked.rollouts.is_empty() { patience } else { patience.both_ways() };
+    Ok(Verification::of(Round { number: asked.round, patience }, checks, outside, inside))
 }
 
 /// Of the rollouts that the run has started, those that have not ended well.

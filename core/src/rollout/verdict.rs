@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stop::{Kind, Stop};
 use crate::layer::service::short;
-use crate::verdict::{
-    Check, Fault, Name, Outcome, Questions, ROUNDS, Status, Streak, Target, Verification, WAIT_SECONDS,
-};
+use crate::verdict::{Check, Fault, Name, Outcome, Questions, Round, Status, Streak, Target, Verification};
 
 /// Good looks in a row that make a success.
 const GOOD_LOOKS: u32 = 3;
@@ -87,14 +85,15 @@ pub struct Released<'a> {
 pub fn look(
     released: &Released<'_>,
     sight: &Sight,
-    round: u32,
+    round: impl Into<Round>,
     before: &Streak,
     (outside, inside): (Questions, Questions),
 ) -> Verification {
+    let round = round.into();
     let mut checks = Vec::new();
     let mut fault = None;
     let now = Streak {
-        steady: steady(sight, before),
+        steady: steady(sight, round, before),
         full: if waits(sight) && sight.full { before.full.saturating_add(1) } else { 0 },
         failed_launches: if waits(sight) && sight.failed_launch.is_some() {
             before.failed_launches.saturating_add(1)
@@ -123,7 +122,7 @@ pub fn look(
     if seen.status != Status::Serving {
         (seen.streak.good, seen.streak.unanswered) = (0, 0);
     }
-    if is_superseded(released, sight, round) {
+    if is_superseded(released, sight, round.number) {
         seen.status = Status::Superseded;
         seen.summary = format!("service {} runs what another rollout released", released.service);
         return seen;
@@ -143,7 +142,7 @@ fn is_superseded(released: &Released<'_>, sight: &Sight, round: u32) -> bool {
 type Finding = (Outcome, String, Option<Fault>);
 
 /// The named checks, in the order in which they are told.
-fn table(released: &Released<'_>, sight: &Sight, round: u32, now: &Streak) -> Vec<(Name, Finding)> {
+fn table(released: &Released<'_>, sight: &Sight, round: Round, now: &Streak) -> Vec<(Name, Finding)> {
     if sight.definition != released.definition {
         let evidence = format!("the service runs {}", short(&sight.definition));
         return vec![(Name::Definition, (Outcome::NotYet, evidence, None))];
@@ -171,9 +170,9 @@ fn table(released: &Released<'_>, sight: &Sight, round: u32, now: &Streak) -> Ve
 
 /// For how long the youngest task is known to run: the seconds that were waited while it was that. When it began only says
 /// whether it is the same one; no clock is compared with another.
-fn steady(sight: &Sight, before: &Streak) -> u32 {
+fn steady(sight: &Sight, round: Round, before: &Streak) -> u32 {
     let same = sight.youngest.is_some() && sight.youngest == before.youngest;
-    if same { before.steady.saturating_add(WAIT_SECONDS) } else { 0 }
+    if same { before.steady.saturating_add(round.waited_seconds()) } else { 0 }
 }
 
 /// Whether a task waits for room.
@@ -196,7 +195,7 @@ fn young(steady: u32) -> Finding {
     (Outcome::Ok, format!("every task runs for {steady} seconds"), None)
 }
 
-fn tasks(sight: &Sight, round: u32, now: &Streak) -> Finding {
+fn tasks(sight: &Sight, round: Round, now: &Streak) -> Finding {
     let mut counts = format!("{} of {} tasks running", sight.running, sight.desired);
     if sight.others > 0 {
         counts += &format!(", {} of an older definition", sight.others);
@@ -212,7 +211,7 @@ fn tasks(sight: &Sight, round: u32, now: &Streak) -> Finding {
     let why = stopped.map(ToOwned::to_owned).or(launch).or_else(|| no_room(sight));
     let why = why.map(|why| format!(" ({})", why.trim_end_matches('.')));
     let evidence = counts + &why.unwrap_or_default();
-    (if round + 1 < ROUNDS { Outcome::NotYet } else { Outcome::Failed }, evidence, None)
+    (if round.is_last() { Outcome::Failed } else { Outcome::NotYet }, evidence, None)
 }
 
 /// Why the tasks will not come up, and whose fault it is; `None` while they still may.

@@ -73,6 +73,36 @@ impl Patience {
     }
 }
 
+/// Which look this is, and for how many there is patience.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// From 0.
+    pub number: u32,
+    /// How long is waited altogether.
+    pub patience: Patience,
+}
+
+impl Round {
+    /// Whether no look comes after this one.
+    #[must_use]
+    pub fn is_last(self) -> bool {
+        self.number + 1 >= self.patience.rounds()
+    }
+
+    /// For how long it was waited before this look.
+    #[must_use]
+    pub fn waited_seconds(self) -> u32 {
+        self.number.checked_sub(1).map_or(WAIT_SECONDS, |before| self.patience.wait_seconds(before))
+    }
+}
+
+impl From<u32> for Round {
+    /// Of a verification that waits no longer than most.
+    fn from(number: u32) -> Self {
+        Round { number, patience: Patience::default() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
