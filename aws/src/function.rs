@@ -42,6 +42,8 @@ pub const FUNCTIONS: &[Function] = &[
     Function {
         name: "observe",
         actions: &[
+            "autoscaling:DescribeAutoScalingGroups",
+            "autoscaling:DescribeScalingActivities",
             "ecs:DescribeServices",
             "ecs:DescribeTaskDefinition",
             "ecs:DescribeTasks",
@@ -70,6 +72,7 @@ pub const FUNCTIONS: &[Function] = &[
         name: "look",
         actions: &[
             "autoscaling:DescribeAutoScalingGroups",
+            "autoscaling:DescribeScalingActivities",
             "ecr:BatchGetImage",
             "ecs:DescribeContainerInstances",
             "ecs:DescribeServices",

@@ -349,6 +349,16 @@ impl Sandbox {
         self.shared.events.arm(fault);
     }
 
+    /// From now on a service says that it finds no room for tasks which wait for a capacity provider, or does not: AWS does either.
+    pub fn tell_no_room(&self, tells: bool) {
+        self.shared.ecs.tell_no_room(tells);
+    }
+
+    /// From now on Auto Scaling cannot start instances, for this reason in AWS's words; or it can again.
+    pub fn fail_launches(&self, why: Option<&str>) {
+        self.shared.asg.fail_launches(why);
+    }
+
     /// Takes all faults of events back; what a reordering still holds is delivered.
     pub fn clear_event_faults(&self) {
         self.shared.events.clear();

@@ -9,7 +9,7 @@ use skydeck_core::rollout::record::Record;
 use skydeck_core::rollout::run::Look;
 use skydeck_core::rollout::verdict::{Released, Sight, look as judge};
 use skydeck_core::scope::Scope;
-use skydeck_core::verdict::{Questions, Status, Streak, Verification};
+use skydeck_core::verdict::{Patience, Questions, Round, Status, Streak, Verification};
 
 use super::{keys, read, room, scope};
 use crate::error::{Error, Explain, Result};
@@ -38,7 +38,9 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
             ..Streak::default()
         },
     };
-    Ok(judge(&released, &sight, round, &streak, questions))
+    let service = scope.platform.services.get(&rollout.service);
+    let patience = service.map(|service| Patience::of(service, sight.desired)).unwrap_or_default();
+    Ok(judge(&released, &sight, Round { number: round, patience }, &streak, questions))
 }
 
 /// Whether a definition has a container check: of a task that is not healthy yet, ECS says the same as of one without.
@@ -94,10 +96,13 @@ async fn see(
         stops: stopped.iter().filter(is_ours).map(stop).filter(|stop| stop.at >= began).collect(),
         given_up: failed.map(|found| found.rollout_state_reason().unwrap_or("ECS gave the deployment up").to_owned()),
         event: event.map(ToOwned::to_owned),
+        waiting: count(wanted.iter().filter(is_ours).filter(|task| task.last_status() == Some("PROVISIONING")).count()),
+        failed_launch: None,
         full: false,
     };
-    if sight.running < sight.desired && sight.event.is_some() {
-        sight.full = room::is_full(clients, scope, name).await?;
+    if sight.running < sight.desired && (sight.waiting > 0 || sight.event.is_some()) {
+        let shortage = room::shortage(clients, scope, name).await?;
+        (sight.full, sight.failed_launch) = (shortage.full, shortage.failed_launch);
     }
     let reported: BTreeSet<&str> =
         running.iter().flat_map(|task| task.containers()).filter_map(|container| container.image_digest()).collect();

@@ -5,10 +5,11 @@ use futures::try_join;
 use skydeck_core::layer::service::{Placement, family, wanted_settings};
 use skydeck_core::rollout::decide::Choice;
 use skydeck_core::rollout::record::{Phase, Record};
-use skydeck_core::rollout::release::{TAG_EXECUTION, definition};
+use skydeck_core::rollout::release::definition;
 use skydeck_core::rollout::run::{Released, Rollout};
 use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::scope::Scope;
+use skydeck_core::scope::TAG_EXECUTION;
 
 use super::{keys, record, scope, tell};
 use crate::error::{Error, Explain, Result};

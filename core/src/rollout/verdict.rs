@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stop::{Kind, Stop};
 use crate::layer::service::short;
-use crate::verdict::{
-    Check, Fault, Name, Outcome, Questions, ROUNDS, Status, Streak, Target, Verification, WAIT_SECONDS,
-};
+use crate::verdict::{Check, Fault, Name, Outcome, Questions, Round, Status, Streak, Target, Verification};
 
 /// Good looks in a row that make a success.
 const GOOD_LOOKS: u32 = 3;
@@ -19,10 +17,14 @@ const PER_STOP: u32 = 12;
 /// minute: connections time out after 30 or 60 seconds by default, and a start that takes too much memory is over. ECS's own
 /// circuit breaker looks at a task no longer than until it is healthy.
 const STEADY_SECONDS: u32 = 75;
-/// What ECS says of a service where no instance has room for a task.
+/// What ECS says of a service where no instance has room for a task. It need not say so of tasks that wait for a capacity provider.
 const NO_ROOM: &str = "unable to place a task";
+/// Looks in a row in which the last instance that Auto Scaling tried to start did not: it tries again, in other zones too.
+const FAILED_LAUNCH_LOOKS: u32 = 24;
 /// Looks in a row that have to find no room: what a look reads at one moment, AWS does not tell of one moment.
 const FULL_LOOKS: u32 = 3;
+/// What is told where Auto Scaling starts no instance.
+const NO_INSTANCE: &str = "Auto Scaling cannot start an instance";
 /// What is told where the check cannot pass.
 const CANNOT_PASS: &str = "no task ever passed its container's check, and the load balancer finds them healthy: see whether the image \
                            has the programs of `container-check.command`, and whether that asks the right address";
@@ -60,6 +62,10 @@ pub struct Sight {
     pub given_up: Option<String>,
     /// What ECS said last of it, such as that it finds no room.
     pub event: Option<String>,
+    /// Tasks of the released definition that wait for an instance with room: `PROVISIONING`.
+    pub waiting: u32,
+    /// Why the last instance was not started, in Auto Scaling's words, where the group has fewer than it wants.
+    pub failed_launch: Option<String>,
     /// Whether a task waits for room that will not come: the Auto Scaling group is at its maximum, and the cluster
     /// [is full](super::room::Cluster::is_full).
     pub full: bool,
@@ -79,15 +85,21 @@ pub struct Released<'a> {
 pub fn look(
     released: &Released<'_>,
     sight: &Sight,
-    round: u32,
+    round: impl Into<Round>,
     before: &Streak,
     (outside, inside): (Questions, Questions),
 ) -> Verification {
+    let round = round.into();
     let mut checks = Vec::new();
     let mut fault = None;
     let now = Streak {
-        steady: steady(sight, before),
-        full: full(sight, before),
+        steady: steady(sight, round, before),
+        full: if waits(sight) && sight.full { before.full.saturating_add(1) } else { 0 },
+        failed_launches: if waits(sight) && sight.failed_launch.is_some() {
+            before.failed_launches.saturating_add(1)
+        } else {
+            0
+        },
         passed: before.passed || sight.passing > 0,
         served: before.served || healthy(sight) > 0,
         ..before.clone()
@@ -110,7 +122,7 @@ pub fn look(
     if seen.status != Status::Serving {
         (seen.streak.good, seen.streak.unanswered) = (0, 0);
     }
-    if is_superseded(released, sight, round) {
+    if is_superseded(released, sight, round.number) {
         seen.status = Status::Superseded;
         seen.summary = format!("service {} runs what another rollout released", released.service);
         return seen;
@@ -130,7 +142,7 @@ fn is_superseded(released: &Released<'_>, sight: &Sight, round: u32) -> bool {
 type Finding = (Outcome, String, Option<Fault>);
 
 /// The named checks, in the order in which they are told.
-fn table(released: &Released<'_>, sight: &Sight, round: u32, now: &Streak) -> Vec<(Name, Finding)> {
+fn table(released: &Released<'_>, sight: &Sight, round: Round, now: &Streak) -> Vec<(Name, Finding)> {
     if sight.definition != released.definition {
         let evidence = format!("the service runs {}", short(&sight.definition));
         return vec![(Name::Definition, (Outcome::NotYet, evidence, None))];
@@ -158,15 +170,21 @@ fn table(released: &Released<'_>, sight: &Sight, round: u32, now: &Streak) -> Ve
 
 /// For how long the youngest task is known to run: the seconds that were waited while it was that. When it began only says
 /// whether it is the same one; no clock is compared with another.
-fn steady(sight: &Sight, before: &Streak) -> u32 {
+fn steady(sight: &Sight, round: Round, before: &Streak) -> u32 {
     let same = sight.youngest.is_some() && sight.youngest == before.youngest;
-    if same { before.steady.saturating_add(WAIT_SECONDS) } else { 0 }
+    if same { before.steady.saturating_add(round.waited_seconds()) } else { 0 }
 }
 
-/// In how many looks in a row a task waited for room that will not come.
-fn full(sight: &Sight, before: &Streak) -> u32 {
-    let waits = sight.running < sight.desired && sight.event.as_deref().is_some_and(|said| said.contains(NO_ROOM));
-    if waits && sight.full { before.full.saturating_add(1) } else { 0 }
+/// Whether a task waits for room.
+fn waits(sight: &Sight) -> bool {
+    let says = sight.event.as_deref().is_some_and(|said| said.contains(NO_ROOM));
+    sight.running < sight.desired && (sight.waiting > 0 || says)
+}
+
+/// What a task waits for, as ECS says or shows it.
+fn no_room(sight: &Sight) -> Option<String> {
+    let said = sight.event.as_deref().map(|said| said.trim_end_matches('.').to_owned());
+    said.or_else(|| waits(sight).then(|| format!("{} wait for an instance with room (PROVISIONING)", sight.waiting)))
 }
 
 fn young(steady: u32) -> Finding {
@@ -177,7 +195,7 @@ fn young(steady: u32) -> Finding {
     (Outcome::Ok, format!("every task runs for {steady} seconds"), None)
 }
 
-fn tasks(sight: &Sight, round: u32, now: &Streak) -> Finding {
+fn tasks(sight: &Sight, round: Round, now: &Streak) -> Finding {
     let mut counts = format!("{} of {} tasks running", sight.running, sight.desired);
     if sight.others > 0 {
         counts += &format!(", {} of an older definition", sight.others);
@@ -189,9 +207,11 @@ fn tasks(sight: &Sight, round: u32, now: &Streak) -> Finding {
         return (Outcome::Ok, counts, None);
     }
     let stopped = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| stop.why.as_str());
-    let why = stopped.or(sight.event.as_deref()).map(|why| format!(" ({})", why.trim_end_matches('.')));
+    let launch = sight.failed_launch.as_ref().filter(|_| waits(sight)).map(|why| format!("{NO_INSTANCE}: {why}"));
+    let why = stopped.map(ToOwned::to_owned).or(launch).or_else(|| no_room(sight));
+    let why = why.map(|why| format!(" ({})", why.trim_end_matches('.')));
     let evidence = counts + &why.unwrap_or_default();
-    (if round + 1 < ROUNDS { Outcome::NotYet } else { Outcome::Failed }, evidence, None)
+    (if round.is_last() { Outcome::Failed } else { Outcome::NotYet }, evidence, None)
 }
 
 /// Why the tasks will not come up, and whose fault it is; `None` while they still may.
@@ -223,9 +243,11 @@ fn given_up(sight: &Sight, now: &Streak) -> Option<(String, Fault)> {
         let why = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| format!("{}; ", stop.why));
         return Some((why.unwrap_or_default() + reason.trim_end_matches('.'), fault));
     }
-    let said = sight.event.as_deref().filter(|_| now.full >= FULL_LOOKS)?;
-    let why = format!("{}; the Auto Scaling group is at its maximum", said.trim_end_matches('.'));
-    Some((why, Fault::Platform))
+    if let Some(why) = sight.failed_launch.as_ref().filter(|_| now.failed_launches >= FAILED_LAUNCH_LOOKS) {
+        return Some((format!("{NO_INSTANCE}: {}", why.trim_end_matches('.')), Fault::Platform));
+    }
+    let why = no_room(sight).filter(|_| now.full >= FULL_LOOKS)?;
+    Some((format!("{why}; the Auto Scaling group is at its maximum"), Fault::Platform))
 }
 
 /// Whether the check inside the container seems to be at fault, rather than the image: no task ever passed it, and the load balancer

@@ -144,9 +144,10 @@ pub(super) const VARIABLE_VALUE: usize = 65_536;
 
 /// Tags of a resource (<https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>).
 pub(super) const TAGS: usize = 50;
-/// Tags that skydeck sets on every resource: three of its own, `Name`, `Project`, `Environment` and `Service`; and the
-/// one that ECS sets on the Auto Scaling group of a capacity provider, `AmazonECSManaged`.
-pub(super) const OWN_TAGS: [&str; 8] = [
+/// Tags that skydeck sets, which a team cannot: on every resource three of its own, `Name`, `Project`, `Environment` and `Service`; on
+/// a released task definition four more; and the one that ECS sets on the Auto Scaling group of a capacity provider,
+/// `AmazonECSManaged`.
+pub(super) const OWN_TAGS: [&str; 12] = [
     crate::scope::TAG_PLATFORM,
     crate::scope::TAG_ENVIRONMENT,
     crate::scope::TAG_RESOURCE,
@@ -154,8 +155,14 @@ pub(super) const OWN_TAGS: [&str; 8] = [
     "Project",
     "Environment",
     "Service",
+    crate::scope::TAG_DIGEST,
+    crate::scope::TAG_TAG,
+    crate::scope::TAG_PUSHED,
+    crate::scope::TAG_EXECUTION,
     "AmazonECSManaged",
 ];
+/// Tags of a team's: a released task definition has all of skydeck's but the group's.
+pub(super) const TEAM_TAGS: usize = TAGS - (OWN_TAGS.len() - 1);
 /// Characters of a tag's key (as above).
 pub(super) const TAG_KEY: usize = 128;
 /// Characters of a tag's value (as above).

@@ -17,7 +17,7 @@ pub struct Seen {
     pub given_up: Option<String>,
     /// Why its last task stopped, where one did.
     pub stopped: Option<String>,
-    /// What ECS said last of it, such as that it finds no room.
+    /// What ECS said last of it, such as that it finds no room; or why Auto Scaling starts no instance for it.
     pub event: Option<String>,
     /// Tasks that pass their container's check; `None` where the file asks for none.
     pub passing: Option<u32>,

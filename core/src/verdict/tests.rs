@@ -1,5 +1,10 @@
 use super::*;
 
+/// How many looks most verifications take.
+fn rounds() -> u32 {
+    Patience::default().rounds()
+}
+
 fn seen() -> Seen {
     let target = |port: u16| Target { id: format!("i-1:{port}"), state: "healthy".into(), why: None };
     Seen { desired: 2, running: 2, targets: vec![target(32768), target(32769)], ..Seen::default() }
@@ -64,8 +69,8 @@ fn a_deployment_that_ecs_gave_up_fails_at_once_with_the_reason() {
 fn the_deadline_is_counted_in_rounds() {
     let mut seen = seen();
     seen.running = 1;
-    assert_eq!(verified(ROUNDS - 2, &seen).status, Status::Waiting);
-    let last = verified(ROUNDS - 1, &seen);
+    assert_eq!(verified(rounds() - 2, &seen).status, Status::Waiting);
+    let last = verified(rounds() - 1, &seen);
     assert_eq!(last.status, Status::Failed);
     assert_eq!(last.summary, "service movie: tasks: after 240 looks still 1 of 2 tasks running");
 }
