@@ -33,6 +33,9 @@ pub struct Image {
     /// Whether an attestation goes with it, as with `docker buildx` by default; then there is an index.
     #[serde(default = "yes")]
     pub attested: bool,
+    /// Whether its manifest leaves its own media type out, as Podman and Buildah do; the registry is told it in a header.
+    #[serde(default)]
+    pub bare: bool,
 }
 
 fn arm() -> Vec<String> {
@@ -46,15 +49,19 @@ fn yes() -> bool {
 impl Image {
     /// An image for arm64 that behaves well, as `docker buildx build --push` makes it: an index of it and its attestation.
     pub fn new(content: &str) -> Self {
-        Self { architectures: arm(), labels: BTreeMap::new(), content: content.to_owned(), attested: true }
+        Self { architectures: arm(), labels: BTreeMap::new(), content: content.to_owned(), attested: true, bare: false }
     }
 
     /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang`, `too-big`, or
-    /// `amd64`: built for that alone.
+    /// `amd64`: built for that alone, or `podman`: healthy, pushed as Podman does.
     #[must_use]
     pub fn behaving(mut self, how: &str) -> Self {
         if how == "amd64" {
             return self.built_for(&["amd64"]);
+        }
+        if how == "podman" {
+            self.bare = true;
+            return self.plain();
         }
         self.labels.insert("skydeck.behaves".to_owned(), how.to_owned());
         self
@@ -179,7 +186,11 @@ impl Registry<'_> {
             "rootfs": { "type": "layers", "diff_ids": [digest(layer.text.as_bytes())] },
         });
         let config = Document { kind: CONFIG, text: config.to_string() };
-        self.manifest_of(&config, &layer).await
+        let mut manifest = self.manifest_of(&config, &layer).await?;
+        if image.bare {
+            manifest.text = manifest.text.replace(&format!("\"mediaType\":\"{MANIFEST}\","), "");
+        }
+        Ok(manifest)
     }
 
     /// The provenance that `docker buildx` attaches to a manifest.

@@ -36,12 +36,23 @@ pub(crate) async fn images(clients: &Clients, scope: &Scope, service: &str) -> R
 
 /// The manifest of an image, as text.
 pub(crate) async fn manifest(clients: &Clients, scope: &Scope, service: &str, digest: &str) -> Result<Option<String>> {
+    Ok(image(clients, scope, service, digest).await?.map(|(manifest, _)| manifest))
+}
+
+/// The manifest of an image, as text, and the media type that it was pushed with.
+pub(crate) async fn image(
+    clients: &Clients,
+    scope: &Scope,
+    service: &str,
+    digest: &str,
+) -> Result<Option<(String, Option<String>)>> {
     let Some(repository) = repository(scope, service) else { return Ok(None) };
     let id = ImageIdentifier::builder().image_digest(digest).build();
     let request = clients.ecr.batch_get_image().repository_name(&repository).image_ids(id);
     let request = request.set_accepted_media_types(Some(Manifest::MEDIA_TYPES.map(Into::into).to_vec()));
     let answer = request.send().await.during("read image", &format!("{repository}@{digest}"))?;
-    Ok(answer.images().first().and_then(|image| image.image_manifest()).map(ToOwned::to_owned))
+    let image = answer.images.and_then(|images| images.into_iter().next());
+    Ok(image.and_then(|image| Some((image.image_manifest?, image.image_manifest_media_type))))
 }
 
 /// A service as ECS has it now.

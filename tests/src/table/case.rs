@@ -218,5 +218,5 @@ impl Kind {
 
 /// Whether an image that behaves so serves.
 pub(super) fn is_good(behaves: &str) -> bool {
-    matches!(behaves, "healthy" | "slow:3" | "large:60")
+    matches!(behaves, "healthy" | "slow:3" | "large:60" | "podman")
 }
