@@ -57,19 +57,22 @@ pub(crate) async fn image(
 
 /// A service as ECS has it now.
 pub(crate) struct Serving {
+    /// The service by its ARN and when ECS made it: one that came after it under the same name is another.
+    pub(crate) life: String,
     pub(crate) definition: String,
     pub(crate) desired: u32,
     pub(crate) placement: Placement,
 }
 
-pub(crate) async fn serving(clients: &Clients, scope: &Scope, name: &str) -> Result<Option<Serving>> {
-    let cluster = &scope.prefix();
+pub(crate) async fn serving(clients: &Clients, cluster: &str, name: &str) -> Result<Option<Serving>> {
     let request = clients.ecs.describe_services().cluster(cluster).services(name);
     let answer = request.send().await.find(&["ClusterNotFoundException"], "describe service", name)?;
     let found = answer.and_then(|answer| answer.services?.into_iter().find(|found| found.status() == Some("ACTIVE")));
     Ok(found.map(|found| {
         let read = service::read(&found);
-        Serving { definition: read.definition, desired: read.desired, placement: read.placement }
+        let made = found.created_at().and_then(|at| at.to_millis().ok()).unwrap_or_default();
+        let life = format!("{} {made}", read.arn);
+        Serving { life, definition: read.definition, desired: read.desired, placement: read.placement }
     }))
 }
 
