@@ -54,7 +54,7 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function { name: "ask", actions: &[] },
     Function { name: "conclude", actions: &["events:PutEvents", "states:DescribeExecution"] },
-    Function { name: "dispatch", actions: &["states:StartExecution"] },
+    Function { name: "dispatch", actions: &["states:DescribeExecution", "states:StartExecution"] },
     Function { name: "decide", actions: DECIDE },
     Function {
         name: "release",

@@ -46,7 +46,10 @@ def put_once(ecr):
             return error_response_json("ImageAlreadyExistsException", message, 400)
         if not data.get("imageManifestMediaType"):
             kind = manifest_of({"imageManifest": manifest}).get("mediaType")
-            data = {**data, **({"imageManifestMediaType": kind} if kind else {})}
+            if not kind:
+                message = "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
+                return error_response_json("InvalidParameterException", message, 400)
+            data = {**data, "imageManifestMediaType": kind}
         answer = put(data)
         return time_new(name, digest, known, answer)
 

@@ -75,6 +75,9 @@ pub struct Image {
     /// What it is instead of an image.
     #[serde(default)]
     pub artifact: Option<Artifact>,
+    /// Whether its manifest leaves its own media type out, as Podman and Buildah do; the registry is told it in a header.
+    #[serde(default)]
+    pub bare: bool,
 }
 
 fn arm() -> Vec<String> {
@@ -89,12 +92,12 @@ impl Image {
     /// An image for arm64 that behaves well, as `docker buildx build --push` makes it: an index of it and its attestation.
     pub fn new(content: &str) -> Self {
         let (labels, content) = (BTreeMap::new(), content.to_owned());
-        Self { architectures: arm(), labels, content, attested: true, unsaid: false, artifact: None }
+        Self { architectures: arm(), labels, content, attested: true, unsaid: false, bare: false, artifact: None }
     }
 
     /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `fails-check-later`, `wrong-path`,
-    /// `hang`, `too-big`; `amd64`: built for that alone, and `plain-amd64`: without an index; or no image at all: `signature`,
-    /// `attestation`, `chart`, `referrer`.
+    /// `hang`, `too-big`; `amd64`: built for that alone, and `plain-amd64`: without an index; `podman`: healthy, pushed as Podman
+    /// does; or no image at all: `signature`, `attestation`, `chart`, `referrer`.
     #[must_use]
     pub fn behaving(mut self, how: &str) -> Self {
         match how {
@@ -106,6 +109,10 @@ impl Image {
         }
         if self.artifact.is_some() {
             return self;
+        }
+        if how == "podman" {
+            self.bare = true;
+            return self.plain();
         }
         self.labels.insert("skydeck.behaves".to_owned(), how.to_owned());
         self
@@ -264,7 +271,11 @@ impl Registry<'_> {
             config[key] = value.clone();
         }
         let config = Document { kind: CONFIG, text: config.to_string() };
-        self.manifest_of(&config, &layer).await
+        let mut manifest = self.manifest_of(&config, &layer).await?;
+        if image.bare {
+            manifest.text = manifest.text.replace(&format!("\"mediaType\":\"{MANIFEST}\","), "");
+        }
+        Ok(manifest)
     }
 
     /// Pushes config and layer of something that is no image; its manifest.

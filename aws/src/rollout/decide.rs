@@ -97,11 +97,13 @@ async fn find(
     let repository = &repository(scope, keys.service).unwrap_or_default();
     let (clients, home, name) = (&context.clients, &context.home, keys.service);
     let key = keys.record();
-    let (serving, record) = try_join!(read::serving(clients, scope, name), home.read_marked::<Record>(&key))?;
+    let cluster = scope.prefix();
+    let (serving, mut record) = try_join!(read::serving(clients, &cluster, name), home.read_marked::<Record>(&key))?;
     let Some(mut serving) = serving else { return Ok(None) };
+    record.value = record.value.of(Some(&serving.life));
     let holder = async {
         match record.value.lease.as_ref().filter(|lease| lease.execution != execution) {
-            Some(lease) => liveness(clients, &lease.execution, SAFE_TO_DECIDE_SECONDS).await,
+            Some(lease) => liveness(clients, &lease.execution, SAFE_TO_DECIDE_SECONDS, record.written).await,
             None => Ok(Liveness::Gone),
         }
     };
@@ -114,7 +116,7 @@ async fn find(
     let running = async {
         // It was read beside the record, and may be older where it says otherwise.
         if record.value.stands() != Some(&serving.definition)
-            && let Some(again) = read::serving(clients, scope, name).await?
+            && let Some(again) = read::serving(clients, &cluster, name).await?
         {
             serving = again;
         }

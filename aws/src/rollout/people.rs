@@ -85,13 +85,14 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
     let Some(service) = scope.platform.services.get(keys.service) else {
         return Err(read::no_service(keys.platform, keys.service, scope.platform.services.keys().cloned()));
     };
-    let clients = &context.clients;
+    let (clients, key) = (&context.clients, keys.record());
     let repository = repository(&scope, keys.service).unwrap_or_default();
     let (images, serving, record) = try_join!(
         images::list(clients, &repository),
-        read::serving(clients, &scope, keys.service),
-        self::record(context, keys),
+        read::serving(clients, keys.platform, keys.service),
+        context.home.read_json::<Record>(&key),
     )?;
+    let record = record.of(serving.as_ref().map(|serving| serving.life.as_str()));
     let running = match &serving {
         Some(serving) => read::running(clients, &scope, keys.service, serving).await?.0,
         None => Running::default(),
@@ -116,12 +117,15 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
     Ok(Outlook { choice, rejected, leaves, suspended: record.suspended.clone() })
 }
 
-/// A service's record.
+/// A service's record, as far as it is about the service that is there now.
 ///
 /// # Errors
-/// Where S3 refuses.
+/// Where S3 or ECS refuses.
 pub async fn record(context: &Context, keys: Keys<'_>) -> Result<Record> {
-    context.home.read_json(&keys.record()).await
+    let key = keys.record();
+    let serving = read::serving(&context.clients, keys.platform, keys.service);
+    let (record, serving) = try_join!(context.home.read_json::<Record>(&key), serving)?;
+    Ok(record.of(serving.as_ref().map(|serving| serving.life.as_str())))
 }
 
 /// What is known of an image.
@@ -196,7 +200,7 @@ pub async fn going(
     let known: Vec<String> = going.iter().map(|going| going.execution.clone()).collect();
     let rest = records.iter().filter_map(|(service, record)| leased(service, record, None));
     for died in rest.filter(|rest| !known.contains(&rest.execution)) {
-        match liveness(&context.clients, &died.execution, SAFE_TO_DECIDE_SECONDS).await? {
+        match liveness(&context.clients, &died.execution, SAFE_TO_DECIDE_SECONDS, 0).await? {
             Liveness::Running => going.push(Going { started: Some(now()), ..died }),
             // It may have given its lease back since that was read.
             Liveness::EndedLately => {}

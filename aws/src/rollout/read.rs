@@ -13,29 +13,43 @@ use crate::layer::service::{self, describe};
 
 /// The manifest of an image, as text.
 pub(crate) async fn manifest(clients: &Clients, scope: &Scope, service: &str, digest: &str) -> Result<Option<String>> {
+    Ok(image(clients, scope, service, digest).await?.map(|(manifest, _)| manifest))
+}
+
+/// The manifest of an image, as text, and the media type that it was pushed with.
+pub(crate) async fn image(
+    clients: &Clients,
+    scope: &Scope,
+    service: &str,
+    digest: &str,
+) -> Result<Option<(String, Option<String>)>> {
     let Some(repository) = repository(scope, service) else { return Ok(None) };
     let id = ImageIdentifier::builder().image_digest(digest).build();
     let request = clients.ecr.batch_get_image().repository_name(&repository).image_ids(id);
     let request = request.set_accepted_media_types(Some(Manifest::MEDIA_TYPES.map(Into::into).to_vec()));
     let answer = request.send().await.during("read image", &format!("{repository}@{digest}"))?;
-    Ok(answer.images().first().and_then(|image| image.image_manifest()).map(ToOwned::to_owned))
+    let image = answer.images.and_then(|images| images.into_iter().next());
+    Ok(image.and_then(|image| Some((image.image_manifest?, image.image_manifest_media_type))))
 }
 
 /// A service as ECS has it now.
 pub(crate) struct Serving {
+    /// The service by its ARN and when ECS made it: one that came after it under the same name is another.
+    pub(crate) life: String,
     pub(crate) definition: String,
     pub(crate) desired: u32,
     pub(crate) placement: Placement,
 }
 
-pub(crate) async fn serving(clients: &Clients, scope: &Scope, name: &str) -> Result<Option<Serving>> {
-    let cluster = &scope.prefix();
+pub(crate) async fn serving(clients: &Clients, cluster: &str, name: &str) -> Result<Option<Serving>> {
     let request = clients.ecs.describe_services().cluster(cluster).services(name);
     let answer = request.send().await.find(&["ClusterNotFoundException"], "describe service", name)?;
     let found = answer.and_then(|answer| answer.services?.into_iter().find(|found| found.status() == Some("ACTIVE")));
     Ok(found.map(|found| {
         let read = service::read(&found);
-        Serving { definition: read.definition, desired: read.desired, placement: read.placement }
+        let made = found.created_at().and_then(|at| at.to_millis().ok()).unwrap_or_default();
+        let life = format!("{} {made}", read.arn);
+        Serving { life, definition: read.definition, desired: read.desired, placement: read.placement }
     }))
 }
 

@@ -43,6 +43,7 @@ It behaves:
   amd64         is built for linux/amd64 only
   plain-amd64   is that too, and has no index that says so
   too-big       needs more memory than it may have
+  podman        answers, and its manifest leaves its own media type out
 Or it is no image at all: signature, attestation, chart, referrer")]
     Push(Push),
     /// Show the events of AWS's services and of skydeck, or disturb those to come
@@ -195,7 +196,7 @@ pub struct Calls {
 
 /// Another word would pass for `healthy`, and the person would wonder.
 fn behaviour(text: &str) -> Result<String, String> {
-    const KNOWN: [&str; 13] = [
+    const KNOWN: [&str; 14] = [
         "healthy",
         "crash",
         "crash-later",
@@ -205,6 +206,7 @@ fn behaviour(text: &str) -> Result<String, String> {
         "amd64",
         "plain-amd64",
         "too-big",
+        "podman",
         "signature",
         "attestation",
         "chart",

@@ -193,6 +193,7 @@ mod tests {
             verdict,
             reason: reason.into(),
             checks: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

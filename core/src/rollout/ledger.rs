@@ -56,6 +56,9 @@ pub struct Past {
     /// What was checked, and what was seen.
     #[serde(default)]
     pub checks: Vec<Check>,
+    /// What did not work after the verdict, and changes nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// How a rollout ended.

@@ -253,5 +253,5 @@ impl Kind {
 
 /// Whether an image that behaves so serves.
 pub(super) fn is_good(behaves: &str) -> bool {
-    matches!(behaves, "healthy" | "slow:3" | "large:60" | "unsaid")
+    matches!(behaves, "healthy" | "slow:3" | "large:60" | "unsaid" | "podman")
 }
