@@ -53,11 +53,12 @@ async fn a_functions_interfaces_go_after_a_while_and_never_without_its_role() {
     let delete = |subnet: &str| ec2.delete_subnet().subnet_id(subnet).send();
     let begun = Instant::now();
     let mut refusals = 0;
+    let mut pause = tokio::time::interval(Duration::from_millis(50));
     while let Err(refused) = delete(&orderly).await {
         assert_eq!(refused.code(), Some("DependencyViolation"));
         assert!(begun.elapsed() < LIMIT, "its interface never goes");
         refusals += 1;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pause.tick().await;
     }
     assert!(refusals > 0, "its interface went with it");
     // The other's was to go earlier.

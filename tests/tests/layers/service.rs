@@ -76,6 +76,7 @@ async fn revisions_are_read_when_they_go_and_of_a_family_that_stays_only_the_las
     for _ in 0..REVISIONS {
         let again = ecs.register_task_definition().family(found.family().unwrap());
         let again = again.set_container_definitions(Some(found.container_definitions().to_vec()));
+        let again = again.set_execution_role_arn(found.execution_role_arn().map(Into::into));
         again.set_tags(Some(tags.clone())).send().await.unwrap();
     }
     let before = emulator.last_call();
