@@ -50,6 +50,37 @@ fn layers_binaries_states_and_functions_agree() {
     }
 }
 
+/// How long a state's Retry waits for what is not yet done, in seconds.
+fn patience(state: &Value) -> f64 {
+    let retry = state["Retry"].as_array().into_iter().flatten();
+    let retry = retry.into_iter().find(|retry| retry["ErrorEquals"][0] == "NotYet").expect("a retrier for NotYet");
+    let number = |key: &str| retry[key].as_f64().expect("a number");
+    let mut wait = number("IntervalSeconds");
+    let mut all = 0.0;
+    for _ in 0..retry["MaxAttempts"].as_u64().expect("a number") {
+        all += wait;
+        wait = (wait * number("BackoffRate")).min(number("MaxDelaySeconds"));
+    }
+    all
+}
+
+#[test]
+fn a_destroy_keeps_the_roles_until_the_network_is_gone_and_waits_an_hour_for_it() {
+    let machine = machine("provision");
+    let states = states(&machine);
+    let (_, network) = states.iter().find(|(name, _)| name == "RemoveNetwork").expect("the network goes");
+    assert!(patience(network) >= 3600.0, "{} seconds", patience(network));
+    // Lambda removes the interfaces of the probe function with the function's own role.
+    let branches: Vec<String> = machine["States"]["RemoveFoundations"]["Branches"]
+        .as_array()
+        .expect("branches")
+        .iter()
+        .filter_map(|branch| Some(branch["StartAt"].as_str()?.to_owned()))
+        .collect();
+    assert!(branches.contains(&"RemoveNetwork".to_owned()) && !branches.contains(&"RemoveIdentity".to_owned()));
+    assert_eq!(machine["States"]["RemoveFoundationsGone"]["Default"], "RemoveIdentity");
+}
+
 #[test]
 fn between_two_looks_the_machines_wait_as_long_as_is_counted() {
     for name in ["provision", "rollout"] {

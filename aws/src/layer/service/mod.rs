@@ -50,6 +50,10 @@ impl Work for Service {
         observe::observe(clients, scope).await
     }
 
+    async fn observe_leaving(clients: &Clients, scope: &Scope) -> Result<World> {
+        observe::observe_leaving(clients, scope).await
+    }
+
     fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
         service::plan(scope, world)
     }
