@@ -48,7 +48,10 @@ fn back(ended: &Settlement) -> String {
                 seen.summary.strip_prefix(&format!("service {}: ", ended.rollout.service)).unwrap_or(&seen.summary);
             format!("it was rolled back to {}, which does not serve either: {summary}", short(arn))
         }
-        (Some(Some(arn)), _) => format!("it was rolled back to {}, which serves", short(arn)),
+        (Some(Some(arn)), Some(_)) => format!("it was rolled back to {}, which serves", short(arn)),
+        (Some(Some(arn)), None) => {
+            format!("it was rolled back to {}, and nobody could see whether that serves", short(arn))
+        }
     }
 }
 
