@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use skydeck_sandbox::{ACCOUNT, Fault, FaultKind};
-use skydeck_tests::{Ended, Rig, root};
+use skydeck_sandbox::{Fault, FaultKind};
+use skydeck_tests::rollouts::Stage;
+use skydeck_tests::{Ended, Rig};
 
 const COMMAND: &str = "skydeck-command";
 
@@ -22,16 +23,13 @@ fn told(ended: &Ended) -> String {
 
 #[tokio::test]
 async fn a_wait_survives_trouble_and_tells_what_lasts_at_once() {
-    let rig = Rig::installed().await;
-    let bucket = format!("skydeck-{ACCOUNT}-ap-south-1");
-    let file = std::fs::read(root().join("platforms/skyfox.toml")).unwrap();
-    let put = rig.aws.s3.put_object().bucket(&bucket).key("platforms/skyfox-devprod/platform.toml");
-    put.body(file.into()).send().await.unwrap();
+    let stage = Stage::standing().await;
+    let rig = &stage.rig;
 
     // Throttled, then without a connection, each for longer than the SDK itself tries: STS before S3.
     for (service, kind) in [("sts", FaultKind::Refuse), ("s3", FaultKind::Throttle), ("s3", FaultKind::Refuse)] {
         rig.sandbox.inject(Fault::next(service, "*", kind).by(COMMAND).from(1, 7));
-        let ended = wait(&rig, 12).await;
+        let ended = wait(rig, 12).await;
         rig.sandbox.clear_faults();
         assert_eq!(ended.code, Some(3), "{service}: {ended:#?}");
         assert!(told(&ended).contains("Trying again, for 5 minutes at most"), "{service}: {ended:#?}");
@@ -39,7 +37,7 @@ async fn a_wait_survives_trouble_and_tells_what_lasts_at_once() {
 
     // A denial is no trouble that passes.
     rig.sandbox.inject(Fault::next("s3", "GetObject", FaultKind::Deny).by(COMMAND).from(1, 0));
-    let limited = tokio::time::timeout(Duration::from_secs(60), wait(&rig, 600)).await.unwrap();
+    let limited = tokio::time::timeout(Duration::from_secs(60), wait(rig, 600)).await.unwrap();
     rig.sandbox.clear_faults();
     assert_eq!(limited.code, Some(4), "{limited:#?}");
     assert!(!told(&limited).contains("Trying again"), "{limited:#?}");

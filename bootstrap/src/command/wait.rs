@@ -133,13 +133,14 @@ fn word(verdict: Verdict) -> &'static str {
         Verdict::RolledBack => "rolled_back",
         Verdict::Superseded => "superseded",
         Verdict::Refused => "refused",
+        Verdict::Unverified => "unverified",
     }
 }
 
 fn ending(verdict: Verdict) -> Ending {
     match verdict {
         Verdict::Succeeded => Ending::Done,
-        Verdict::RolledBack | Verdict::Refused => Ending::Failed,
+        Verdict::RolledBack | Verdict::Refused | Verdict::Unverified => Ending::Failed,
         Verdict::Superseded => Ending::Superseded,
     }
 }
@@ -172,6 +173,7 @@ mod tests {
             (ending(Verdict::Succeeded), 0),
             (ending(Verdict::RolledBack), 1),
             (ending(Verdict::Refused), 1),
+            (ending(Verdict::Unverified), 1),
             (ending(Verdict::Superseded), 2),
             (Ending::TimedOut, 3),
             (Ending::Unknown, 4),

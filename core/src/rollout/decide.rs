@@ -309,8 +309,9 @@ pub fn decide(
 
 /// Whether the service runs this image for good: it has tasks of it, or a person scaled down what was verified.
 fn runs(choice: &Choice, now: &Situation<'_>) -> bool {
-    let verified = now.record.verified.first().is_some_and(|verified| verified.digest == choice.digest);
-    now.running.digest.as_ref() == Some(&choice.digest) && (now.running.desired > 0 || verified)
+    // A first image that failed has no tasks either, and may come up another time; who scaled a service to zero wants none.
+    let is_known = !now.record.verified.is_empty();
+    now.running.digest.as_ref() == Some(&choice.digest) && (now.running.desired > 0 || is_known)
 }
 
 /// Whether a rollout died and left the service with what nobody has verified.

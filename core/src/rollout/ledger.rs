@@ -73,6 +73,8 @@ pub enum Verdict {
     Superseded,
     /// It could not work, and the service was not touched.
     Refused,
+    /// The service has the image, and no tasks: nothing ran, and nothing was verified.
+    Unverified,
 }
 
 impl Verdict {
@@ -84,6 +86,7 @@ impl Verdict {
             Verdict::RolledBack => "rolled back",
             Verdict::Superseded => "superseded",
             Verdict::Refused => "refused",
+            Verdict::Unverified => "unverified",
         }
     }
 }

@@ -127,6 +127,11 @@ pub fn look(
         seen.summary = format!("service {} runs what another rollout released", released.service);
         return seen;
     }
+    if sight.desired == 0 && sight.definition == released.definition {
+        seen.status = Status::NoTasks;
+        seen.summary = format!("service {} is scaled to zero", released.service);
+        return seen;
+    }
     // A deadline without evidence against the image is the platform's.
     let blamed = (stops > 0 || is_sick(sight)) && !cannot_pass(&seen.streak);
     let late = if blamed { Fault::Image } else { Fault::Platform };

@@ -11,7 +11,7 @@ mod service;
 mod tests;
 
 pub use answer::{Answer, Answers, Expected, Question, Questions, judge};
-pub use patience::{Patience, Round, WAIT_SECONDS};
+pub use patience::{MOST_LOOKS, Patience, Round, WAIT_SECONDS};
 pub use service::{Seen, Target, look};
 
 /// What a check came to.
@@ -93,6 +93,8 @@ pub enum Status {
     Failed,
     /// A newer rollout has taken over; what this one released is no longer its own.
     Superseded,
+    /// What was released is to have no tasks, so that nothing can be verified.
+    NoTasks,
 }
 
 /// Whose fault a failure is.

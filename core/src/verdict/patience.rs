@@ -12,6 +12,8 @@ const CLOSE: u32 = 240;
 /// How many looks there are after those, at most: with both, and both ways, an execution stays below the 25,000 events of its history
 /// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>).
 const FAR: u32 = 240;
+/// How many looks there are at most.
+pub const MOST_LOOKS: u32 = CLOSE + FAR;
 /// Seconds that a task may take to be pulled and started.
 const START_SECONDS: u64 = 120;
 /// Seconds that ECS gives a container to end after its stop signal, by default

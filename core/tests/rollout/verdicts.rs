@@ -343,9 +343,9 @@ fn no_setting_that_the_file_admits_makes_a_good_image_late() {
 }
 
 #[test]
-fn a_service_at_zero_has_nothing_to_check() {
+fn a_service_at_zero_has_nothing_to_check_and_is_no_success() {
     let found = seen(5, &with(|sight| (sight.desired, sight.running) = (0, 0)));
-    assert_eq!((found.status, found.asks), (Status::Serving, false));
+    assert_eq!((found.status, found.asks), (Status::NoTasks, false));
     assert_eq!(found.skipped()[0].evidence, "scaled to zero");
 }
 

@@ -294,6 +294,7 @@ impl<'a> Play<'a> {
                 "Rollout Succeeded" => Verdict::Succeeded,
                 "Rollout Rolled Back" => Verdict::RolledBack,
                 "Rollout Superseded" => Verdict::Superseded,
+                "Rollout Unverified" => Verdict::Unverified,
                 _ => Verdict::Refused,
             };
             let image = self.name(detail["digest"].as_str()?);
