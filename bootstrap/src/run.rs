@@ -47,9 +47,6 @@ pub(crate) struct Order<'a> {
     /// Key of a file to plan by that is not the platform's yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file: Option<&'a str>,
-    /// The version of the platform's file that is meant, whatever is uploaded after it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) version: Option<&'a str>,
     /// The plan to be applied as it was shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) plan: Option<&'a str>,
@@ -60,7 +57,7 @@ pub(crate) struct Order<'a> {
 
 impl<'a> Order<'a> {
     pub(crate) fn new(mode: Mode, platform: &'a str) -> Self {
-        Order { mode, platform, file: None, version: None, plan: None, refresh_ami: false }
+        Order { mode, platform, file: None, plan: None, refresh_ami: false }
     }
 }
 

@@ -92,9 +92,6 @@ pub struct Start {
     /// Key of a file to plan by that is not the platform's yet; with mode `plan`.
     #[serde(default)]
     pub file: Option<String>,
-    /// The version of the file in S3 that is meant; without it, the last one that was uploaded.
-    #[serde(default)]
-    pub version: Option<String>,
     /// The plan that is to be applied as it was shown; with mode `apply`.
     #[serde(default)]
     pub plan: Option<String>,

@@ -34,7 +34,7 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
     let (key, version, refresh_ami) = match planned {
         Some(plan) => (plan.file.key, Some(plan.file.version), plan.refresh_ami),
         None if start.drift => (own.clone(), Some(applied_version(context, &platform).await?), false),
-        None => (start.file.unwrap_or_else(|| own.clone()), start.version, start.refresh_ami),
+        None => (start.file.unwrap_or_else(|| own.clone()), None, start.refresh_ami),
     };
     let object = context.home.read(&key, version.as_deref()).await?.ok_or_else(|| {
         Error::Input(format!(

@@ -25,15 +25,19 @@ pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<En
         let order = Order { plan: Some(plan), ..Order::new(Mode::Apply, &platform) };
         return start_and_follow(context, &clients, &account, &order, !options.no_follow).await;
     }
-    let (platform, version) = match &file {
-        Some(file) => (file.name(), Some(file.upload(context, &clients, &account).await?)),
+    let platform = match &file {
+        Some(file) => {
+            if file.upload(&clients, &account).await? {
+                context.terminal.say(format!("Uploaded the file of {}.", file.name()));
+            }
+            file.name()
+        }
         None => match &options.platform {
-            Some(platform) => (platform.clone(), None),
-            None => (only_platform(context, &Home::new(&clients.s3, &account.bucket())).await?, None),
+            Some(platform) => platform.clone(),
+            None => only_platform(context, &Home::new(&clients.s3, &account.bucket())).await?,
         },
     };
-    let order =
-        Order { version: version.as_deref(), refresh_ami: options.refresh_ami, ..Order::new(Mode::Apply, &platform) };
+    let order = Order { refresh_ami: options.refresh_ami, ..Order::new(Mode::Apply, &platform) };
     start_and_follow(context, &clients, &account, &order, !options.no_follow).await
 }
 

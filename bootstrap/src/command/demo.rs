@@ -100,7 +100,7 @@ impl DemoRun<'_> {
             .await?;
         self.report.install = items;
         self.step("gave the secrets values", async |demo| demo.secrets(&clients).await).await?;
-        self.file.upload(self.context, &clients, &account).await?;
+        self.file.upload(&clients, &account).await?;
         let applied = self.provision(&clients, &account, Mode::Apply).await?;
         self.report.apply.clone_from(&applied);
         let Some(applied) = applied.filter(Finished::is_good) else { return Ok(Ending::Failed) };

@@ -66,21 +66,15 @@ impl PlatformFile {
         Ok(())
     }
 
-    /// Uploads the file unless the same is there. Returns its version, which a run is to name: another upload may follow.
-    pub(super) async fn upload(
-        &self,
-        context: &Context,
-        clients: &Clients,
-        account: &Account,
-    ) -> miette::Result<String> {
+    /// Uploads the file unless the same is there. Returns whether it was uploaded.
+    pub(super) async fn upload(&self, clients: &Clients, account: &Account) -> miette::Result<bool> {
         self.check_region(clients)?;
         let (home, key) = (Home::new(&clients.s3, &account.bucket()), spec_key(&self.name()));
         let found = home.read(&key, None).await.map_err(installed)?;
-        if let Some(found) = found.filter(|found| found.text == self.text) {
-            return Ok(found.version);
+        if found.is_some_and(|found| found.text == self.text) {
+            return Ok(false);
         }
-        let version = home.write_text(&key, self.text.clone()).await.map_err(installed)?;
-        context.terminal.say(format!("Uploaded the file of {}.", self.name()));
-        Ok(version)
+        home.write_text(&key, self.text.clone()).await.map_err(installed)?;
+        Ok(true)
     }
 }

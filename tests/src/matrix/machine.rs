@@ -99,7 +99,6 @@ impl Machine {
         let execution = format!("run-{}", self.runs.get());
         let execution_arn = format!("arn:aws:states:ap-south-1:000000000000:execution:skydeck-provision:{execution}");
         let start = Start {
-            version: None,
             mode,
             platform: Some(PLATFORM.into()),
             file: None,
