@@ -39,14 +39,24 @@ pub(crate) fn word(mode: Mode) -> &'static str {
     }
 }
 
+/// A platform file in skydeck's bucket: this version and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Uploaded {
+    /// Its key.
+    #[serde(rename = "file")]
+    pub(crate) key: String,
+    /// Its version.
+    pub(crate) version: String,
+}
+
 /// What a run is started with: the state machine's input.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Order<'a> {
     pub(crate) mode: Mode,
     pub(crate) platform: &'a str,
-    /// Key of a file to plan by that is not the platform's yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) file: Option<&'a str>,
+    /// The file that is meant; without it, the platform's own.
+    #[serde(flatten)]
+    pub(crate) file: Option<&'a Uploaded>,
     /// The plan to be applied as it was shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) plan: Option<&'a str>,

@@ -89,9 +89,12 @@ pub struct Start {
     /// `<platform>-<environment>`; may be left out where the installation has one platform.
     #[serde(default)]
     pub platform: Option<String>,
-    /// Key of a file to plan by that is not the platform's yet; with mode `plan`.
+    /// Key of the file that is meant; without it, the platform's own. Applied, it becomes the platform's own.
     #[serde(default)]
     pub file: Option<String>,
+    /// Version of that file, so that an upload after the start changes nothing; without it, the latest.
+    #[serde(default)]
+    pub version: Option<String>,
     /// The plan that is to be applied as it was shown; with mode `apply`.
     #[serde(default)]
     pub plan: Option<String>,
@@ -137,6 +140,9 @@ pub struct Run {
     /// Key of the file, where it is one that was only planned with and is not the platform's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// Version that the platform's own file had then, where another is planned with; none where there was no such file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
     /// The plan that the run applies. As long as the mode is `plan`, it finds out whether that one still holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approves: Option<String>,

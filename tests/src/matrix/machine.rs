@@ -102,6 +102,7 @@ impl Machine {
             mode,
             platform: Some(PLATFORM.into()),
             file: None,
+            version: None,
             plan: None,
             refresh_ami: false,
             drift: false,
