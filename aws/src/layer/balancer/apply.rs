@@ -277,6 +277,7 @@ async fn undo(elb: &Client, change: &Change) -> Result<()> {
         }
         _ => return Err(Error::Broken("a change that deletes nothing came to be undone".into())),
     };
+    // Gone already.
     let gone = ["RuleNotFound", "ListenerNotFound", "LoadBalancerNotFound", "TargetGroupNotFound"];
     tolerate(result, &gone).map(drop)
 }

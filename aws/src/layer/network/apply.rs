@@ -209,6 +209,7 @@ async fn revoke_in(ec2: &Client, group: &str, name: &str, rules: &[(Ingress, Opt
 async fn allow_out(ec2: &Client, group: &str, name: &str) -> Result<()> {
     let all = IpPermission::builder().ip_protocol("-1").ip_ranges(IpRange::builder().cidr_ip(ANYWHERE).build());
     let request = ec2.authorize_security_group_egress().group_id(group).ip_permissions(all.build());
+    // A retry after a lost answer finds the rule there.
     tolerate(request.send().await.during("allow egress of", name), &["InvalidPermission.Duplicate"])?;
     Ok(())
 }

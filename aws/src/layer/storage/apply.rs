@@ -114,6 +114,7 @@ async fn set_cors(s3: &Client, name: &str, rules: &[Cors]) -> Result<()> {
 async fn delete(s3: &Client, name: &str) -> Result<()> {
     let answer = s3.delete_bucket().bucket(name).send().await.during("delete S3 bucket", name);
     match answer {
+        // It does not pass by itself: objects are a person's to delete, or to give up in the file.
         Err(error) if error.code() == Some("BucketNotEmpty") => Err(Error::Refused(Refusal::Impossible {
             what: format!("S3 bucket {name} holds objects, or older versions of them, and skydeck leaves those alone"),
             advice: "Empty it, or set `delete-with-objects = true` for the bucket in the platform file".into(),
