@@ -211,6 +211,7 @@ else:
     let_the_past_be_longer(stepfunctions)
     interfaces = refuse_ec2.Interfaces(ec2, alb, lambda_svc, iam)
     refuse_ec2.show_interfaces(ec2, interfaces)
+    refuse_ec2.offer_types(ec2, sys.argv[2])
     refuse_ec2.refuse(ec2, iam, interfaces)
     refuse_elb.refuse(alb, ec2, acm)
     place_load_balancers(alb, ec2)

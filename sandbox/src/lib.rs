@@ -334,6 +334,14 @@ impl Sandbox {
         emulator::recommend_ami(self.run.path(), image)
     }
 
+    /// Takes an instance type out of what a zone offers.
+    ///
+    /// # Errors
+    /// When it cannot be written down for the emulator.
+    pub fn take_from_offer(&self, zone: &str, instance_type: &str) -> Result<(), Error> {
+        emulator::take_from_offer(self.run.path(), zone, instance_type)
+    }
+
     /// The events so far, of AWS's services and of clients, in the order in which they happened.
     pub fn events(&self) -> Vec<Event> {
         self.events_since(0)

@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import json
 import os
 import time
 
@@ -162,6 +163,26 @@ def show_interfaces(ec2, interfaces):
         return ec2._xml(200, "DescribeNetworkInterfacesResponse", inner)
 
     ec2._ACTION_MAP["DescribeNetworkInterfaces"] = amended
+
+
+def offer_types(ec2, path):
+    """Tells in which zones an instance type is offered: in all, but where the file of facts says otherwise."""
+
+    def amended(params):
+        with open(path, encoding="utf-8") as file:
+            lacking = json.load(file).get("lacking", {})
+        types = ec2._parse_filters(params).get("instance-type") or []
+        items = [
+            f"<item><instanceType>{kind}</instanceType><locationType>availability-zone</locationType>"
+            f"<location>{zone}</location></item>"
+            for kind in types
+            for zone in (f"{ec2.get_region()}{letter}" for letter in "abc")
+            if kind not in lacking.get(zone, [])
+        ]
+        inner = f"<instanceTypeOfferingSet>{''.join(items)}</instanceTypeOfferingSet>"
+        return ec2._xml(200, "DescribeInstanceTypeOfferingsResponse", inner)
+
+    ec2._ACTION_MAP["DescribeInstanceTypeOfferings"] = amended
 
 
 def refuse(ec2, iam, interfaces):

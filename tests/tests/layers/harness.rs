@@ -102,6 +102,12 @@ impl Emulator {
         Scope { account: identity.account().unwrap().to_owned(), ..skyfox::scope(name) }
     }
 
+    /// Takes an instance type out of what a zone offers; only the sandbox can.
+    pub(crate) fn take_from_offer(&self, zone: &str, instance_type: &str) {
+        let Kind::Sandbox(sandbox) = &self.kind else { panic!("moto offers what it offers") };
+        sandbox.take_from_offer(zone, instance_type).unwrap();
+    }
+
     /// The number of the last call, where the emulator keeps a record.
     pub(crate) fn last_call(&self) -> Option<u64> {
         match &self.kind {
