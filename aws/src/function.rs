@@ -121,6 +121,7 @@ const PREPARE: &[&str] = &[
     "ec2:DescribeVpcPeeringConnections",
     "ec2:DescribeVpcs",
     "ec2:DescribeVpnGateways",
+    "ecr:BatchGetImage",
     "ecr:DescribeImages",
     "ecr:DescribeRepositories",
     "ecr:GetLifecyclePolicy",
@@ -239,7 +240,7 @@ mod tests {
     fn the_pre_flight_may_read_what_every_layer_reads_and_writes_nothing() {
         let reads = |action: &&str| {
             let (_, name) = action.split_once(':').unwrap_or_default();
-            ["Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb))
+            ["BatchGet", "Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb))
         };
         let layers = ["network", "identity", "registry", "storage", "secrets", "balancer", "cluster", "service"];
         let functions = FUNCTIONS.iter().filter(|function| layers.contains(&function.name));

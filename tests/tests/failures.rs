@@ -5,7 +5,7 @@ use std::process::Stdio;
 use aws_sdk_ec2::types::Filter;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use aws_sdk_sfn::types::ExecutionStatus;
-use serde_json::Value;
+use serde_json::{Value, json};
 use skydeck_sandbox::{Fault, FaultKind};
 use skydeck_tests::Rig;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -63,7 +63,11 @@ async fn a_destroy_names_what_is_in_its_way_and_deletes_nothing(rig: &Rig) {
     let before = rig.sandbox.last_call();
     let ended = rig.skydeck(["destroy", "skyfox-devprod", "--yes", "--json"]).await;
     assert_eq!(ended.code, Some(1), "{ended:#?}");
-    let failure = ended.json()["conclusion"]["failure"].clone();
+    let json = ended.json();
+    let (layer, cause) = json["cause"].as_str().and_then(|cause| cause.split_once(": ")).expect("a cause");
+    let failure = json!({ "layer": layer, "error": json["error"], "cause": cause });
+    // Where the run never began there is no conclusion.
+    assert!(layer == "prepare" || json["conclusion"]["failure"] == failure, "{json:#}");
     assert_eq!((&failure["layer"], &failure["error"]), (&"prepare".into(), &"Refused".into()), "{failure:#}");
     assert!(failure["cause"].as_str().unwrap_or_default().contains(&format!("subnet {subnet}")), "{failure:#}");
     let writes = rig.writes_since(before);
@@ -93,7 +97,11 @@ async fn ctrl_c_stops_following_and_the_run_goes_on(rig: &Rig) {
 async fn failed(rig: &Rig) -> Value {
     let ended = rig.skydeck(APPLY).await;
     assert_eq!(ended.code, Some(1), "{ended:#?}");
-    let failure = ended.json()["conclusion"]["failure"].clone();
+    let json = ended.json();
+    let (layer, cause) = json["cause"].as_str().and_then(|cause| cause.split_once(": ")).expect("a cause");
+    let failure = json!({ "layer": layer, "error": json["error"], "cause": cause });
+    // Where the run never began there is no conclusion.
+    assert!(layer == "prepare" || json["conclusion"]["failure"] == failure, "{json:#}");
     let machines = rig.aws.sfn.list_state_machines().send().await.expect("state machines");
     let machine = machines.state_machines().iter().find(|machine| machine.name() == "skydeck-provision");
     let machine = machine.expect("the state machine").state_machine_arn();

@@ -54,8 +54,10 @@ pub(super) async fn spoil(account: &Account, change: &Value, before: &Value, wro
             let template = &before["template"];
             let (id, latest) = (template["id"].as_str().unwrap_or_default(), template["latest"].to_string());
             let request = ec2.create_launch_template_version().launch_template_id(id).source_version(latest);
-            let nothing = aws_sdk_ec2::types::RequestLaunchTemplateData::builder().build();
-            said(request.launch_template_data(nothing).send().await)
+            // AWS takes no version that says nothing.
+            let kind = template["settings"]["instance_type"].as_str().unwrap_or_default();
+            let same = aws_sdk_ec2::types::RequestLaunchTemplateData::builder().instance_type(kind.into()).build();
+            said(request.launch_template_data(same).send().await)
         }
         "create_linked_role" => {
             let service = text("service");
