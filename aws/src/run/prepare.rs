@@ -16,24 +16,16 @@ use crate::{lock, rollout};
 /// [`Error::Input`] where the platform or its file is not there or wrong, [`Error::Refused`] where its tasks can never find
 /// room or something of others is in the way, [`Error::Locked`] where another run is at work.
 pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
-    let platform = match start.platform {
-        Some(platform) => platform,
+    let platform = match &start.platform {
+        Some(platform) => platform.clone(),
         None => only_platform(context).await?,
     };
+    let named = start.file.is_some() || start.version.is_some();
+    check_input(&start, named)?;
     let planned = match &start.plan {
-        Some(_) if start.refresh_ami => {
-            return Err(Error::Input(
-                "a plan says itself whether the image is refreshed: `refresh_ami` goes without `plan`".into(),
-            ));
-        }
-        Some(id) if start.mode == Mode::Apply => Some(unmoved_plan(context, &platform, id).await?),
-        Some(_) => return Err(Error::Input("`plan` goes with mode apply only".into())),
+        Some(id) => Some(unmoved_plan(context, &platform, id).await?),
         None => None,
     };
-    let named = start.file.is_some() || start.version.is_some();
-    if named && (start.plan.is_some() || start.mode == Mode::Destroy) {
-        return Err(Error::Input("`file` and `version` go with mode plan, or apply without `plan`".into()));
-    }
     let own = spec_key(&platform);
     let (key, version, refresh_ami) = match planned {
         Some(plan) => (plan.file.key, Some(plan.file.version), plan.refresh_ami),
@@ -89,6 +81,21 @@ pub async fn prepare(context: &Context, start: Start) -> Result<Prepared> {
         run = adopted(context, run, object.text).await?;
     }
     Ok(Prepared { run })
+}
+
+/// What of an execution's input goes together.
+fn check_input(start: &Start, named: bool) -> Result<()> {
+    let wrong = |text: &str| Err(Error::Input(text.into()));
+    match &start.plan {
+        Some(_) if start.refresh_ami => {
+            wrong("a plan says itself whether the image is refreshed: `refresh_ami` goes without `plan`")
+        }
+        Some(_) if start.mode != Mode::Apply => wrong("`plan` goes with mode apply only"),
+        plan if named && (plan.is_some() || start.mode == Mode::Destroy) => {
+            wrong("`file` and `version` go with mode plan, or apply without `plan`")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes a text the platform's own file, unless it is. Returns the run as one that works by it.
