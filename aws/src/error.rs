@@ -5,6 +5,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use skydeck_core::plan::Refusal;
 
+use crate::transient;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -86,6 +88,7 @@ impl Error {
     pub fn error_type(&self) -> &'static str {
         match self {
             Error::NotYet(_) => "NotYet",
+            Error::Aws { code, message, .. } if transient::passes(code, message) => "NotYet",
             Error::Aws { code, .. } if is_throttling(code) || is_aws_own(code) => "Throttled",
             Error::Aws { code, .. } if is_denial(code) => "AccessDenied",
             Error::Aws { .. } => "AwsError",
@@ -116,6 +119,18 @@ impl Error {
         ["NotFound", "NotFoundException", "NoSuchEntity", "NoSuchBucket"].iter().any(|end| code.ends_with(end))
     }
 
+    /// Whether the next attempt may well succeed: AWS is still at something.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.error_type() == "NotYet"
+    }
+
+    /// Whether AWS does not know yet what a write names, though skydeck has made or seen it.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Error::Aws { code, message, .. } if transient::is_unknown(code, message))
+    }
+
     /// Whether AWS answered with this code and these words: some codes stand for many things.
     #[must_use]
     pub fn says(&self, wanted: &str, words: &str) -> bool {
@@ -125,10 +140,10 @@ impl Error {
     /// One error out of many. What only waits gives way to what is really wrong.
     #[must_use]
     pub fn join(mut errors: Vec<Error>) -> Option<Error> {
-        errors.sort_by_key(|error| matches!(error, Error::NotYet(_)));
+        errors.sort_by_key(Error::passes);
         let mut errors = errors.into_iter();
         let first = errors.next()?;
-        let rest: Vec<Error> = errors.filter(|error| !matches!(error, Error::NotYet(_))).collect();
+        let rest: Vec<Error> = errors.filter(|error| !error.passes()).collect();
         Some(if rest.is_empty() { first } else { Error::Several { first: Box::new(first), rest } })
     }
 }
@@ -160,6 +175,7 @@ fn is_aws_own(code: &str) -> bool {
             | "ServiceException"
             | "ServiceFailure"
             | "ServiceUnavailable"
+            | "ServiceUnavailableException"
             | "Unavailable"
     )
 }
@@ -301,6 +317,8 @@ mod tests {
             (Error::NotYet("x".to_owned()), "NotYet"),
             (aws("RequestLimitExceeded"), "Throttled"),
             (aws("NoAnswer"), "Throttled"),
+            (aws("OperationAborted"), "NotYet"),
+            (aws("ServiceUnavailable"), "Throttled"),
             (aws("InternalError"), "Throttled"),
             (aws("UnauthorizedOperation"), "AccessDenied"),
             (aws("VpcLimitExceeded"), "AwsError"),

@@ -14,18 +14,28 @@ pub(crate) const SAFE_SECONDS: i64 = TIMEOUT_SECONDS as i64;
 /// has a timeout too.
 pub(crate) const SAFE_TO_DECIDE_SECONDS: i64 = 2 * SAFE_SECONDS;
 
-/// Whether an execution may still write. It is gone when it has ended `safe` seconds ago.
-pub(crate) async fn liveness(clients: &Clients, execution: &str, safe: i64) -> Result<Liveness> {
+/// Seconds for which an execution that Step Functions does not know is taken for one that it does not know yet: its answers are
+/// eventually consistent. A day, so that it does not matter how far two clocks differ.
+const YOUNG_SECONDS: i64 = 24 * 60 * 60;
+
+/// Whether an execution may still write, which wrote what names it at a time (in seconds since 1970). It is gone when it has ended
+/// `safe` seconds ago.
+pub(crate) async fn liveness(clients: &Clients, execution: &str, safe: i64, written: i64) -> Result<Liveness> {
+    let now = jiff::Timestamp::now().as_second();
     let request = clients.sfn.describe_execution().execution_arn(execution);
-    // An execution that Step Functions has forgotten ended 90 days ago or more.
     let found = request.send().await.find(&["ExecutionDoesNotExist"], "describe execution", execution)?;
-    let Some(found) = found else { return Ok(Liveness::Gone) };
+    let Some(found) = found else { return Ok(unknown(written, now)) };
     if *found.status() == ExecutionStatus::Running {
         return Ok(Liveness::Running);
     }
     let stopped = found.stop_date().map(aws_smithy_types::DateTime::secs);
-    let is_gone = is_gone(stopped, jiff::Timestamp::now().as_second(), safe);
+    let is_gone = is_gone(stopped, now, safe);
     Ok(if is_gone { Liveness::Gone } else { Liveness::EndedLately })
+}
+
+/// What an execution is that Step Functions does not know: too young, or forgotten 90 days after its end.
+fn unknown(written: i64, now: i64) -> Liveness {
+    if now.saturating_sub(written) < YOUNG_SECONDS { Liveness::Running } else { Liveness::Gone }
 }
 
 /// Whether an execution ended that long ago. One that tells no end has ended just now.
@@ -35,7 +45,16 @@ fn is_gone(stopped: Option<i64>, now: i64, safe: i64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{SAFE_SECONDS, SAFE_TO_DECIDE_SECONDS, is_gone};
+    use super::{Liveness, SAFE_SECONDS, SAFE_TO_DECIDE_SECONDS, YOUNG_SECONDS, is_gone, unknown};
+
+    #[test]
+    fn an_execution_that_is_not_known_yet_holds_what_it_has_taken() {
+        let now = 1_800_000_000;
+        for young in [now + 5, now, now - 1, now - YOUNG_SECONDS + 1] {
+            assert_eq!(unknown(young, now), Liveness::Running);
+        }
+        assert_eq!(unknown(now - YOUNG_SECONDS, now), Liveness::Gone);
+    }
 
     #[test]
     fn an_execution_is_gone_only_when_it_ended_longer_ago_than_its_functions_may_run() {

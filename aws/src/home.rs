@@ -6,7 +6,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use skydeck_core::run::spec_key;
+use skydeck_core::run::{PASSING, is_passing, spec_key};
 
 use crate::error::{Error, Explain, Result};
 
@@ -30,6 +30,8 @@ pub struct Object {
     pub etag: String,
     /// The version, in a bucket that keeps them.
     pub version: String,
+    /// When S3 took it, in seconds since 1970.
+    pub written: i64,
 }
 
 /// What an object says, and the mark by which it is known to be unchanged; none where there is no object yet.
@@ -39,6 +41,8 @@ pub struct Marked<T> {
     pub value: T,
     /// Its ETag.
     pub etag: Option<String>,
+    /// When S3 took it, in seconds since 1970.
+    pub written: i64,
 }
 
 /// What a conditional write came to.
@@ -77,9 +81,10 @@ impl Home {
         let Some(answer) = request.send().await.find(MISSING, "read", &self.url(key))? else { return Ok(None) };
         let etag = answer.e_tag().unwrap_or_default().to_owned();
         let version = answer.version_id().unwrap_or_default().to_owned();
+        let written = answer.last_modified().map(aws_sdk_s3::primitives::DateTime::secs).unwrap_or_default();
         let body = answer.body.collect().await.map_err(|_| self.broken(key, "could not be read to its end"))?;
         let text = String::from_utf8(body.to_vec()).map_err(|_| self.broken(key, "is not UTF-8 text"))?;
-        Ok(Some(Object { text, etag, version }))
+        Ok(Some(Object { text, etag, version, written }))
     }
 
     /// The JSON of a key, or the default where there is none.
@@ -95,10 +100,12 @@ impl Home {
     /// # Errors
     /// Where S3 refuses, or the object is not what this version of skydeck writes.
     pub async fn read_marked<T: DeserializeOwned + Default>(&self, key: &str) -> Result<Marked<T>> {
-        let Some(object) = self.read(key, None).await? else { return Ok(Marked { value: T::default(), etag: None }) };
+        let Some(object) = self.read(key, None).await? else {
+            return Ok(Marked { value: T::default(), etag: None, written: 0 });
+        };
         let value = serde_json::from_str(&object.text)
             .map_err(|error| self.broken(key, &format!("is not what skydeck writes: {error}")))?;
-        Ok(Marked { value, etag: Some(object.etag) })
+        Ok(Marked { value, etag: Some(object.etag), written: object.written })
     }
 
     /// Writes a text. Returns its version, in a bucket that keeps them.
@@ -198,7 +205,11 @@ impl Home {
 
     fn put(&self, key: &str, body: Vec<u8>) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
         let body = ByteStream::from(body);
-        self.s3.put_object().bucket(&self.bucket).key(key).content_type("application/json").body(body)
+        let (tag, value) = PASSING;
+        // As in an address: the colon of the tag is escaped.
+        let tagging = is_passing(key).then(|| format!("{}={value}", tag.replace(':', "%3A")));
+        let put = self.s3.put_object().bucket(&self.bucket).key(key).content_type("application/json");
+        put.set_tagging(tagging).body(body)
     }
 
     fn url(&self, key: &str) -> String {

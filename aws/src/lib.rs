@@ -8,6 +8,7 @@ pub mod error;
 mod event;
 pub mod execute;
 mod execution;
+pub mod foreign;
 pub mod function;
 pub mod home;
 pub mod layer;
@@ -17,6 +18,7 @@ mod number;
 pub mod rollout;
 pub mod run;
 mod tag;
+pub mod transient;
 
 pub use client::Clients;
 pub use error::{Error, Result};

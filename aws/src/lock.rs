@@ -37,7 +37,7 @@ pub async fn acquire(clients: &Clients, home: &Home, run: &Run) -> Result<()> {
         if holder == me {
             return Ok(());
         }
-        ended(clients, &holder, run).await?;
+        ended(clients, &holder, object.written, run).await?;
         if home.swap_json(&key, &me, When::Unchanged(&object.etag)).await? == Swap::Done {
             return Ok(());
         }
@@ -65,8 +65,8 @@ pub async fn release(home: &Home, run: &Run) -> Result<()> {
 /// # Errors
 /// Where S3 or Step Functions refuse.
 pub async fn is_held(clients: &Clients, home: &Home, platform: &str) -> Result<bool> {
-    let Some((_, holder)) = read(home, &key(platform)).await? else { return Ok(false) };
-    Ok(liveness(clients, &holder.execution, SAFE_SECONDS).await? != Liveness::Gone)
+    let Some((object, holder)) = read(home, &key(platform)).await? else { return Ok(false) };
+    Ok(liveness(clients, &holder.execution, SAFE_SECONDS, object.written).await? != Liveness::Gone)
 }
 
 fn key(platform: &str) -> String {
@@ -81,8 +81,8 @@ async fn read(home: &Home, key: &str) -> Result<Option<(Object, Holder)>> {
 }
 
 /// Fails unless the holder's execution has ended, and long enough ago.
-async fn ended(clients: &Clients, holder: &Holder, run: &Run) -> Result<()> {
-    match liveness(clients, &holder.execution, SAFE_SECONDS).await? {
+async fn ended(clients: &Clients, holder: &Holder, written: i64, run: &Run) -> Result<()> {
+    match liveness(clients, &holder.execution, SAFE_SECONDS, written).await? {
         Liveness::Running => Err(Error::Locked { platform: run.platform.clone(), holder: holder.execution.clone() }),
         Liveness::EndedLately => {
             Err(Error::NotYet(format!("the functions of {}, which ended only just now", holder.execution)))

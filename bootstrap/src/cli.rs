@@ -60,7 +60,7 @@ Can be repeated: what is as it should be is left alone.")]
     #[command(after_help = "\
 Examples:
   skydeck plan platforms/skyfox.toml             what this file would change; it is not applied by anyone else
-  skydeck plan                                   what the file that was uploaded last would change
+  skydeck plan                                   what the file that was applied last would change
   skydeck plan --json | jq '.counts'
 
 Exit codes: 0 nothing would change, 2 something would, 1 an error, 130 interrupted.")]
@@ -68,8 +68,8 @@ Exit codes: 0 nothing would change, 2 something would, 1 an error, 130 interrupt
     /// Bring a platform to what its file says, and follow the run
     #[command(after_help = "\
 Examples:
-  skydeck apply platforms/skyfox.toml            upload the file where it has changed, and apply it
-  skydeck apply                                  apply the file that was uploaded last
+  skydeck apply platforms/skyfox.toml            apply this file, whatever else is uploaded meanwhile
+  skydeck apply                                  apply the file that was applied last again
   skydeck apply --plan ID                        apply what `skydeck plan` has shown, or refuse if anything moved since
   skydeck apply --refresh-ami                    replace all instances by such with the newest image
   skydeck apply platforms/skyfox.toml --no-follow")]
@@ -217,7 +217,7 @@ impl Architecture {
 /// `plan`.
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// The platform file; without it, the plan is of what was uploaded last
+    /// The platform file; without it, the plan is of what was applied last
     pub file: Option<PathBuf>,
     /// Which platform, where the account has several and no file is given
     #[arg(long, value_name = "PLATFORM", conflicts_with = "file")]
@@ -230,7 +230,7 @@ pub struct Plan {
 /// `apply`.
 #[derive(Debug, Args)]
 pub struct Apply {
-    /// The platform file; without it, what was uploaded last is applied
+    /// The platform file; without it, what was applied last is applied again
     pub file: Option<PathBuf>,
     /// Which platform, where the account has several and no file is given
     #[arg(long, value_name = "PLATFORM", conflicts_with = "file")]

@@ -5,15 +5,20 @@ use std::path::PathBuf;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::result::SdkError;
 use miette::IntoDiagnostic;
 use skydeck_aws::error::Explain;
 use skydeck_aws::function::ALIAS;
 use skydeck_aws::{Clients, Error};
 use skydeck_sandbox::Running;
 
-use crate::error::Usage;
+use crate::error::{NotInstalled, Usage};
+use crate::patience::patiently;
 use crate::project;
 use crate::terminal::Terminal;
+
+/// The code of a call that could not be signed.
+const NO_CREDENTIALS: &str = "NoCredentials";
 
 /// How the command names itself to AWS.
 const APP: &str = "skydeck-command";
@@ -72,11 +77,33 @@ impl Context {
         Ok(clients)
     }
 
+    /// Asks AWS until there is an answer, and tells of trouble that passes.
+    pub(crate) async fn patiently<T>(&self, ask: impl AsyncFn() -> skydeck_aws::Result<T>) -> skydeck_aws::Result<T> {
+        patiently(&|text| self.terminal.note(text), ask).await
+    }
+
+    /// The same error; of skydeck not being here, with the region that was asked and those where it is.
+    pub(crate) async fn elsewhere(&self, report: miette::Report) -> miette::Report {
+        let Some(NotInstalled(why)) = report.downcast_ref() else { return report };
+        let Ok((clients, account)) = self.connect().await else { return report };
+        let help = match account.installed_regions(&clients).await {
+            Ok(regions) if !regions.is_empty() => {
+                format!("it is installed in {}: set AWS_REGION, or the profile's region", regions.join(", "))
+            }
+            Ok(_) => "this account has no bucket of skydeck in any region. Install it: `skydeck bootstrap`".to_owned(),
+            // Who may not list the account's buckets is told what was asked.
+            Err(_) => "if it is installed in another region, set AWS_REGION; or install it here: `skydeck bootstrap`"
+                .to_owned(),
+        };
+        miette::miette!(help = help, "skydeck is not installed in {} of account {}: {why}", account.region, account.id)
+    }
+
     /// Clients, and the account that they reach.
     pub(crate) async fn connect(&self) -> miette::Result<(Clients, Account)> {
         let clients = self.clients().await?;
-        let account = Account::find(&clients).await.map_err(|error| match error.code() {
-            Some("NoAnswer" | "BadRequest") => miette::miette!(
+        let account = self.patiently(async || Account::find(&clients).await).await;
+        let account = account.map_err(|error| match error.code() {
+            Some("NoAnswer" | NO_CREDENTIALS | "BadRequest") => miette::miette!(
                 help = "credentials come from the environment, as for every AWS tool (AWS_PROFILE, AWS_ACCESS_KEY_ID)",
                 "{error}"
             ),
@@ -103,7 +130,17 @@ impl Account {
     /// # Errors
     /// Where STS does not know the credentials.
     pub async fn find(clients: &Clients) -> skydeck_aws::Result<Self> {
-        let caller = clients.sts.get_caller_identity().send().await.during("ask STS who calls:", "credentials")?;
+        let caller = clients.sts.get_caller_identity().send().await;
+        // Nothing was sent: waiting does not help.
+        if let Err(SdkError::DispatchFailure(failure)) = &caller
+            && failure.is_other()
+            && failure.as_other().is_none()
+        {
+            let (verb, resource) = ("ask STS who calls:".to_owned(), "credentials".to_owned());
+            let message = "none were found, or they cannot be used".to_owned();
+            return Err(Error::Aws { verb, resource, code: NO_CREDENTIALS.to_owned(), message });
+        }
+        let caller = caller.during("ask STS who calls:", "credentials")?;
         let arn = caller.arn().unwrap_or_default();
         let mut parts = arn.split(':');
         match (parts.nth(1), parts.nth(2)) {
@@ -118,6 +155,14 @@ impl Account {
     #[must_use]
     pub fn bucket(&self) -> String {
         format!("skydeck-{}-{}", self.id, self.region)
+    }
+
+    /// The regions in which this account has a bucket of skydeck.
+    async fn installed_regions(&self, clients: &Clients) -> skydeck_aws::Result<Vec<String>> {
+        let ours = format!("skydeck-{}-", self.id);
+        let listed = clients.s3.list_buckets().prefix(&ours).send().await.during("list buckets", &ours)?;
+        let names = listed.buckets().iter().filter_map(|bucket| bucket.name()?.strip_prefix(&ours));
+        Ok(names.map(str::to_owned).collect())
     }
 
     /// An ARN of this account and region.

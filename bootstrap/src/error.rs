@@ -15,6 +15,12 @@ pub struct Usage {
     pub help: String,
 }
 
+/// Skydeck is not where the command looked for it. See [`crate::context::Context::elsewhere`].
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("skydeck is not installed here: {0}")]
+#[diagnostic(help("install it first: `skydeck bootstrap`"))]
+pub(crate) struct NotInstalled(pub(crate) String);
+
 impl Usage {
     /// Says what is wrong and what to do instead.
     pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {

@@ -15,6 +15,7 @@ mod error;
 pub mod follow;
 pub mod install;
 pub mod package;
+mod patience;
 mod project;
 mod run;
 mod show;

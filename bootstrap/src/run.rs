@@ -1,5 +1,6 @@
 //! Runs of `provision` and `rollout`: started, followed, listed.
 
+use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use miette::{IntoDiagnostic, miette};
@@ -14,7 +15,7 @@ use skydeck_core::run::Mode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::context::{Account, Context};
-use crate::error::{Ending, Usage};
+use crate::error::{Ending, NotInstalled, Usage};
 use crate::follow::{self, Finished, Line, summary};
 use crate::show::{self, plan_of};
 
@@ -38,14 +39,24 @@ pub(crate) fn word(mode: Mode) -> &'static str {
     }
 }
 
+/// A platform file in skydeck's bucket: this version and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Uploaded {
+    /// Its key.
+    #[serde(rename = "file")]
+    pub(crate) key: String,
+    /// Its version.
+    pub(crate) version: String,
+}
+
 /// What a run is started with: the state machine's input.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Order<'a> {
     pub(crate) mode: Mode,
     pub(crate) platform: &'a str,
-    /// Key of a file to plan by that is not the platform's yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) file: Option<&'a str>,
+    /// The file that is meant; without it, the platform's own.
+    #[serde(flatten)]
+    pub(crate) file: Option<&'a Uploaded>,
     /// The plan to be applied as it was shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) plan: Option<&'a str>,
@@ -61,27 +72,49 @@ impl<'a> Order<'a> {
 }
 
 /// Starts a run; returns the execution's ARN.
-pub(crate) async fn start(clients: &Clients, account: &Account, order: &Order<'_>) -> Result<String> {
-    begin(clients, account.machine("provision"), (order.platform, word(order.mode)), order).await
+pub(crate) async fn start(
+    context: &Context,
+    clients: &Clients,
+    account: &Account,
+    order: &Order<'_>,
+) -> Result<String> {
+    begin(context, clients, account.machine("provision"), (order.platform, word(order.mode)), order).await
 }
 
 /// Starts a rollout; returns the execution's ARN.
-pub(crate) async fn start_rollout(clients: &Clients, account: &Account, order: &trigger::Order) -> Result<String> {
+pub(crate) async fn start_rollout(
+    context: &Context,
+    clients: &Clients,
+    account: &Account,
+    order: &trigger::Order,
+) -> Result<String> {
     let subject = format!("{}-{}", order.platform.as_deref().unwrap_or_default(), order.service);
     let verb = if order.cause == Cause::Rollback { "rollback" } else { "rollout" };
-    begin(clients, account.machine("rollout"), (subject.trim_start_matches('-'), verb), order).await
+    begin(context, clients, account.machine("rollout"), (subject.trim_start_matches('-'), verb), order).await
 }
 
 async fn begin(
+    context: &Context,
     clients: &Clients,
     machine: String,
     (subject, verb): (&str, &str),
     input: &(impl Serialize + Sync),
 ) -> Result<String> {
     let name = execution_name(subject, verb, jiff::Timestamp::now(), std::process::id());
-    let request = clients.sfn.start_execution().state_machine_arn(machine).name(&name);
-    let started = request.input(json!(input).to_string()).send().await.during("start execution", &name)?;
-    Ok(started.execution_arn)
+    let request = clients.sfn.start_execution().state_machine_arn(&machine).name(&name);
+    let request = request.input(json!(input).to_string());
+    let attempts = Cell::new(0);
+    let started = context.patiently(async || {
+        attempts.set(attempts.get() + 1);
+        Ok(request.clone().send().await.during("start execution", &name)?.execution_arn)
+    });
+    match started.await {
+        // The name is this command's own: an attempt whose answer was lost has started it, and it has ended since.
+        Err(error) if attempts.get() > 1 && error.code() == Some("ExecutionAlreadyExists") => {
+            Ok(format!("{}:{name}", machine.replace(":stateMachine:", ":execution:")))
+        }
+        started => started,
+    }
 }
 
 /// Starts a run and follows it, unless it is only to be started.
@@ -92,7 +125,7 @@ pub(crate) async fn start_and_follow(
     order: &Order<'_>,
     follow: bool,
 ) -> miette::Result<Ending> {
-    let execution = start(clients, account, order).await.map_err(installed)?;
+    let execution = start(context, clients, account, order).await.map_err(installed)?;
     if follow {
         return follow_to_end(context, clients, account, &execution).await;
     }
@@ -138,8 +171,9 @@ pub(crate) async fn watch(context: &Context, clients: &Clients, execution: &str)
             terminal.progress("at work");
         }
     };
+    let trouble = |text: &str| terminal.note(text);
     let finished = tokio::select! {
-        finished = follow::follow(clients, execution, &tell) => Some(finished),
+        finished = follow::follow(clients, execution, &tell, &trouble) => Some(finished),
         _ = interrupts.recv() => None,
     };
     terminal.settle();
@@ -159,7 +193,7 @@ pub(crate) async fn tell_end(
     finished: &Finished,
 ) -> miette::Result<()> {
     let style = context.terminal.style();
-    if let Some(plan) = plan_of(&Home::new(&clients.s3, &account.bucket()), finished).await? {
+    if let Some(plan) = plan_of(context, &Home::new(&clients.s3, &account.bucket()), finished).await? {
         for line in show::lines(&plan, &style) {
             context.terminal.say(line);
         }
@@ -169,8 +203,8 @@ pub(crate) async fn tell_end(
 }
 
 /// The platform that is meant where none is named: the only one.
-pub(crate) async fn only_platform(home: &Home) -> miette::Result<String> {
-    let mut platforms = home.platforms().await.map_err(installed)?;
+pub(crate) async fn only_platform(context: &Context, home: &Home) -> miette::Result<String> {
+    let mut platforms = context.patiently(async || home.platforms().await).await.map_err(installed)?;
     match (platforms.pop(), platforms.is_empty()) {
         (Some(platform), true) => Ok(platform),
         (None, _) => Err(Usage::new("no platform was applied yet", "`skydeck apply FILE` does it").into()),
@@ -184,9 +218,7 @@ pub(crate) async fn only_platform(home: &Home) -> miette::Result<String> {
 /// An error of AWS, with advice where it means that skydeck is not installed.
 pub(crate) fn installed(error: Error) -> miette::Report {
     match error.code() {
-        Some("NoSuchBucket" | "StateMachineDoesNotExist") => {
-            miette!(help = "install it first: `skydeck bootstrap`", "skydeck is not installed here: {error}")
-        }
+        Some("NoSuchBucket" | "StateMachineDoesNotExist") => NotInstalled(error.to_string()).into(),
         _ => miette!("{error}"),
     }
 }

@@ -7,12 +7,13 @@ use skydeck_aws::home::Home;
 use skydeck_core::plan::{Action, Attribute, Description};
 use skydeck_core::preview::Preview;
 
+use crate::context::Context;
 use crate::follow::Finished;
 
 /// The plan that a run has made, if that is what it was for and it came so far.
-pub(crate) async fn plan_of(home: &Home, finished: &Finished) -> miette::Result<Option<Preview>> {
+pub(crate) async fn plan_of(context: &Context, home: &Home, finished: &Finished) -> miette::Result<Option<Preview>> {
     match finished.conclusion.as_ref().and_then(|conclusion| conclusion.plan.as_ref()) {
-        Some(plan) => home.read_json(&plan.key).await.into_diagnostic(),
+        Some(plan) => context.patiently(async || home.read_json(&plan.key).await).await.into_diagnostic(),
         None => Ok(None),
     }
 }

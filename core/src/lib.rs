@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod facts;
+pub mod foreign;
 pub mod layer;
 pub mod logs;
 pub mod outputs;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::foreign::{Foreign, told};
 use crate::scope::Tags;
 
 /// Number of a step within its own plan.
@@ -384,6 +385,19 @@ pub enum Refusal {
         what: String,
         /// What to change.
         advice: String,
+    },
+    /// Others have put things into what the platform would delete.
+    #[error(
+        "nothing was changed, since {} of somebody else's would go with {platform} or keep it from going:{}\nRemove them, or move \
+         them elsewhere, and try again; skydeck deletes only what is its own",
+        found.len(),
+        told(found)
+    )]
+    Foreign {
+        /// `<platform>-<environment>`.
+        platform: String,
+        /// What is in the way.
+        found: Vec<Foreign>,
     },
     /// An earlier layer has not handed on what this one needs.
     #[error("{layer} has not said {what}; it must run before this layer")]

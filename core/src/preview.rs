@@ -198,6 +198,7 @@ mod tests {
             platform: "skyfox-devprod".into(),
             spec_version: "v1".into(),
             file: None,
+            before: None,
             approves: None,
             drift: false,
             refresh_ami: false,

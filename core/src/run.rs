@@ -89,9 +89,12 @@ pub struct Start {
     /// `<platform>-<environment>`; may be left out where the installation has one platform.
     #[serde(default)]
     pub platform: Option<String>,
-    /// Key of a file to plan by that is not the platform's yet; with mode `plan`.
+    /// Key of the file that is meant; without it, the platform's own. Applied, it becomes the platform's own.
     #[serde(default)]
     pub file: Option<String>,
+    /// Version of that file, so that an upload after the start changes nothing; without it, the latest.
+    #[serde(default)]
+    pub version: Option<String>,
     /// The plan that is to be applied as it was shown; with mode `apply`.
     #[serde(default)]
     pub plan: Option<String>,
@@ -137,6 +140,9 @@ pub struct Run {
     /// Key of the file, where it is one that was only planned with and is not the platform's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// Version that the platform's own file had then, where another is planned with; none where there was no such file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
     /// The plan that the run applies. As long as the mode is `plan`, it finds out whether that one still holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approves: Option<String>,
@@ -342,6 +348,16 @@ pub fn drift_key(platform: &str) -> String {
     format!("platforms/{platform}/drift.json")
 }
 
+/// The tag of an object that only tells what was: the rules of skydeck's bucket let these go after a while.
+pub const PASSING: (&str, &str) = ("skydeck:passing", "true");
+
+/// Whether an object of skydeck's bucket only tells what was: a run's reports, a plan. All else is needed for ever.
+#[must_use]
+pub fn is_passing(key: &str) -> bool {
+    let mut parts = key.split('/');
+    parts.next() == Some("platforms") && matches!(parts.nth(1), Some("runs" | "plans"))
+}
+
 /// Key of a platform's outputs in skydeck's bucket.
 #[must_use]
 pub fn outputs_key(platform: &str) -> String {
@@ -350,7 +366,7 @@ pub fn outputs_key(platform: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Layer, LayerReport, begin};
+    use super::*;
     use crate::plan::{Description, by_resource};
 
     #[test]
@@ -359,6 +375,24 @@ mod tests {
         let counts = |running| (begin(&services, running).0.len(), begin(&services, running).1.len());
         assert_eq!([0, 3, 5, 9].map(counts), [(5, 2), (2, 5), (0, 7), (0, 7)]);
         assert!(begin(&[], 0).0.is_empty());
+    }
+
+    #[test]
+    fn what_is_needed_for_ever_does_not_pass() {
+        use crate::preview::{file_key, plan_key};
+        let run = |what: &str| format!("platforms/p-e/runs/x/{what}");
+        for key in [run("network.json"), run("plan/network.json"), plan_key("p-e", "i"), file_key("p-e", "h")] {
+            assert!(is_passing(&key), "{key}");
+        }
+        let kept = [spec_key("p-e"), drift_key("p-e"), outputs_key("p-e"), crate::rollout::ledger::applied_key("p-e")];
+        for key in kept.iter().map(String::as_str).chain([
+            "platforms/p-e/lock.json",
+            "platforms/p-e/services/runs/record.json",
+            "platforms/runs/platform.toml",
+            "functions/network.zip",
+        ]) {
+            assert!(!is_passing(key), "{key}");
+        }
     }
 
     #[test]

@@ -16,6 +16,14 @@ pub const TAG_PLATFORM: &str = "skydeck:platform";
 pub const TAG_ENVIRONMENT: &str = "skydeck:environment";
 /// Tag that says which resource of the platform this is, such as `subnet/ap-south-1a`.
 pub const TAG_RESOURCE: &str = "skydeck:resource";
+/// Tag of a task definition: the digest that it pins.
+pub const TAG_DIGEST: &str = "skydeck:digest";
+/// Tag of a task definition: the tag by which the image was found.
+pub const TAG_TAG: &str = "skydeck:tag";
+/// Tag of a task definition: when the image was pushed.
+pub const TAG_PUSHED: &str = "skydeck:pushed-at";
+/// Tag of a task definition: the execution that registered it.
+pub const TAG_EXECUTION: &str = "skydeck:execution";
 /// Tag of what holds data: whether the platform file said that it may be deleted with it. It is read when the file no longer
 /// speaks of the resource.
 pub const TAG_DELETE: &str = "skydeck:delete-with-contents";

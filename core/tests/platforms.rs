@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use skydeck_core::spec::{Health, ImagePolicy, Part, Platform, Rule, Scheme, Service, Template, parse};
+use skydeck_core::spec::{ContainerCheck, Health, ImagePolicy, Part, Platform, Rule, Scheme, Service, Template, parse};
 
 const SKYFOX: &str = include_str!("../../platforms/skyfox.toml");
 const MINIMAL: &str = include_str!("../../platforms/minimal.toml");
@@ -31,8 +31,17 @@ fn health(path: &str) -> Health {
         timeout_seconds: 5,
         healthy_threshold: 2,
         unhealthy_threshold: 2,
-        start_seconds: 60,
     }
+}
+
+fn container_check(port: u16, path: &str) -> Option<ContainerCheck> {
+    Some(ContainerCheck {
+        command: vec!["CMD-SHELL".into(), format!("wget -qO- http://localhost:{port}{path} || exit 1")],
+        interval_seconds: 30,
+        timeout_seconds: 5,
+        retries: 3,
+        start_seconds: 60,
+    })
 }
 
 /// Payment and movie, which differ in little.
@@ -53,6 +62,7 @@ fn internal_service(name: &str, port: u16, priority: u16, health_path: &str) -> 
         rule: Some(Rule { path: format!("/{name}-service*"), priority }),
         deregistration_delay_seconds: 30,
         health: health(health_path),
+        container_check: container_check(port, health_path),
         probe_path: Some(format!("/{name}-service{health_path}")),
         environment: variables([
             ("PORT", text(&port.to_string())),
@@ -71,8 +81,8 @@ fn skyfox_has_the_surroundings_of_its_reference() {
     assert_eq!((skyfox.name.as_str(), skyfox.environment.as_str()), ("skyfox", "devprod"));
     assert_eq!(skyfox.region, "ap-south-1");
     assert_eq!((skyfox.network.cidr.to_string().as_str(), skyfox.network.zones), ("10.0.0.0/16", 3));
-    assert_eq!((skyfox.registry.keep_images, skyfox.registry.expire_untagged_days), (10, 7));
-    assert!(skyfox.cluster.container_insights);
+    assert_eq!((skyfox.registry.keep_images, skyfox.registry.expire_untagged_days), (4, 3));
+    assert!(!skyfox.cluster.container_insights);
     assert_eq!(skyfox.cluster.log_retention_days, 7);
     let instances = &skyfox.cluster.instances;
     assert_eq!(instances.instance_type, "t4g.small");
@@ -129,6 +139,7 @@ fn skyfox_has_the_services_of_its_reference() {
         rule: None,
         deregistration_delay_seconds: 30,
         health: health("/health"),
+        container_check: container_check(8080, "/health"),
         probe_path: Some("/health".into()),
         environment: variables([
             ("PORT", text("8080")),
@@ -174,6 +185,7 @@ fn the_minimal_platform_gets_its_other_settings_by_default() {
         rule: None,
         deregistration_delay_seconds: 30,
         health: health("/health"),
+        container_check: None,
         probe_path: None,
         environment: BTreeMap::new(),
         secrets: BTreeMap::new(),

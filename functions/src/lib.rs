@@ -51,7 +51,7 @@ where
 /// The error as the state machine knows it.
 fn edge(error: &Error) -> Diagnostic {
     let (error_type, error_message) = (error.error_type().to_owned(), error.to_string());
-    if matches!(error, Error::NotYet(_)) {
+    if error.passes() {
         tracing::info!(error_type, "{error_message}");
     } else {
         tracing::error!(error_type, "{error_message}");

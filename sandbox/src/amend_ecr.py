@@ -1,6 +1,7 @@
 """Lets ECR treat tags and images as AWS does, where the emulator takes a tag for the image."""
 
 import json
+import os
 import time
 
 from ministack.core.responses import error_response_json, json_response
@@ -11,6 +12,7 @@ def amend(ecr):
     delete_by_tag(ecr)
     tell_what_was_asked(ecr)
     refuse_unknown(ecr)
+    lend_blobs(ecr)
 
 
 def manifest_of(image):
@@ -44,7 +46,10 @@ def put_once(ecr):
             return error_response_json("ImageAlreadyExistsException", message, 400)
         if not data.get("imageManifestMediaType"):
             kind = manifest_of({"imageManifest": manifest}).get("mediaType")
-            data = {**data, **({"imageManifestMediaType": kind} if kind else {})}
+            if not kind:
+                message = "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
+                return error_response_json("InvalidParameterException", message, 400)
+            data = {**data, "imageManifestMediaType": kind}
         answer = put(data)
         return time_new(name, digest, known, answer)
 
@@ -150,7 +155,25 @@ def refuse_unknown(ecr):
             image = ecr._find_image(name, {"imageDigest": detail["imageDigest"]})
             kind = manifest_of(image).get("config", {}).get("mediaType")
             detail["artifactMediaType"] = kind
+            detail["subjectManifestDigest"] = manifest_of(image).get("subject", {}).get("digest")
             details.append({key: value for key, value in detail.items() if value is not None})
         return page(data, "imageDetails", details)
 
     ecr._describe_images = amended
+
+
+def lend_blobs(ecr):
+    """Gives an address from which a blob can be had, and refuses one that is not there; the emulator's address is AWS's own."""
+
+    def amended(data):
+        name, digest = data.get("repositoryName", ""), data.get("layerDigest", "")
+        if name not in ecr._repositories:
+            message = f"The repository with name '{name}' does not exist"
+            return error_response_json("RepositoryNotFoundException", message, 400)
+        if digest not in ecr._layer_blobs.get(name, {}):
+            message = f"Layer with digest '{digest}' is not accessible"
+            return error_response_json("LayerInaccessibleException", message, 400)
+        url = f"{os.environ['AWS_ENDPOINT_URL']}/v2/{name}/blobs/{digest}?X-Amz-Expires=3600"
+        return json_response({"downloadUrl": url, "layerDigest": digest})
+
+    ecr._get_download_url_for_layer = amended

@@ -90,8 +90,19 @@ impl Emulator {
 
 /// Moves the image that AWS recommends for container instances: the emulator looks it up in its file of facts.
 pub(crate) fn recommend_ami(dir: &Path, image: &str) -> Result<(), Error> {
-    let mut facts: Value = serde_json::from_str(FACTS).unwrap_or_default();
-    facts["parameters"][AMI_PARAMETER] = image.into();
+    amend_facts(dir, |facts| facts["parameters"][AMI_PARAMETER] = image.into())
+}
+
+/// Takes an instance type out of a zone's offer.
+pub(crate) fn take_from_offer(dir: &Path, zone: &str, instance_type: &str) -> Result<(), Error> {
+    amend_facts(dir, |facts| facts["lacking"][zone] = [instance_type].into_iter().collect())
+}
+
+fn amend_facts(dir: &Path, amend: impl FnOnce(&mut Value)) -> Result<(), Error> {
+    let path = dir.join("facts.json");
+    let text = std::fs::read_to_string(&path).map_err(Error::file(&path))?;
+    let mut facts: Value = serde_json::from_str(&text).unwrap_or_default();
+    amend(&mut facts);
     replace(dir, "facts.json", &facts.to_string())
 }
 

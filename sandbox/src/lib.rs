@@ -41,7 +41,7 @@ use tempfile::TempDir;
 pub use alb::{TargetCounts, TargetHistory};
 pub use ask::Reply;
 pub use clock::Clock;
-pub use consistency::Lag;
+pub use consistency::{Lag, names_something};
 pub use ecs::Work;
 pub use emulator::{FunctionFault, Moto};
 pub use error::Error;
@@ -334,6 +334,14 @@ impl Sandbox {
         emulator::recommend_ami(self.run.path(), image)
     }
 
+    /// Takes an instance type out of what a zone offers.
+    ///
+    /// # Errors
+    /// When it cannot be written down for the emulator.
+    pub fn take_from_offer(&self, zone: &str, instance_type: &str) -> Result<(), Error> {
+        emulator::take_from_offer(self.run.path(), zone, instance_type)
+    }
+
     /// The events so far, of AWS's services and of clients, in the order in which they happened.
     pub fn events(&self) -> Vec<Event> {
         self.events_since(0)
@@ -347,6 +355,16 @@ impl Sandbox {
     /// Lets chosen events get lost, come twice, late or out of order.
     pub fn disturb(&self, fault: EventFault) {
         self.shared.events.arm(fault);
+    }
+
+    /// From now on a service says that it finds no room for tasks which wait for a capacity provider, or does not: AWS does either.
+    pub fn tell_no_room(&self, tells: bool) {
+        self.shared.ecs.tell_no_room(tells);
+    }
+
+    /// From now on Auto Scaling cannot start instances, for this reason in AWS's words; or it can again.
+    pub fn fail_launches(&self, why: Option<&str>) {
+        self.shared.asg.fail_launches(why);
     }
 
     /// Takes all faults of events back; what a reordering still holds is delivered.

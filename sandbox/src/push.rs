@@ -18,10 +18,46 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const ATTESTATION: &str = "application/vnd.in-toto+json";
 
+/// What is pushed that is no image, but lies in a repository beside images: tools borrow an image's media types for some of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Artifact {
+    /// As cosign puts a signature under the tag `sha256-….sig`.
+    Signature,
+    /// As cosign puts an attestation under the tag `sha256-….att`.
+    Attestation,
+    /// A Helm chart.
+    Chart,
+    /// A bill of materials that refers to an image, by the Open Container Initiative's version 1.1.
+    Referrer,
+}
+
+impl Artifact {
+    /// All, by the names that `behaving` takes.
+    const NAMES: [(&str, Artifact); 4] = [
+        ("signature", Artifact::Signature),
+        ("attestation", Artifact::Attestation),
+        ("chart", Artifact::Chart),
+        ("referrer", Artifact::Referrer),
+    ];
+
+    /// Media types of its config and of its one layer.
+    fn media_types(self) -> (&'static str, &'static str) {
+        match self {
+            Artifact::Signature => (CONFIG, "application/vnd.dev.cosign.simplesigning.v1+json"),
+            Artifact::Attestation => (CONFIG, "application/vnd.dsse.envelope.v1+json"),
+            Artifact::Chart => {
+                ("application/vnd.cncf.helm.config.v1+json", "application/vnd.cncf.helm.chart.content.v1.tar+gzip")
+            }
+            Artifact::Referrer => ("application/vnd.oci.empty.v1+json", "application/spdx+json"),
+        }
+    }
+}
+
 /// An image to push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
-    /// Its platforms' architectures, such as `arm64`.
+    /// Its platforms: an architecture such as `arm64`, `arm/v7` with its variant, `windows/amd64` with another system than Linux.
     #[serde(default = "arm")]
     pub architectures: Vec<String>,
     /// Labels of its configuration: `skydeck.behaves`, `skydeck.serves`, any others.
@@ -33,6 +69,15 @@ pub struct Image {
     /// Whether an attestation goes with it, as with `docker buildx` by default; then there is an index.
     #[serde(default = "yes")]
     pub attested: bool,
+    /// Whether its index does not say for which platforms its entries are.
+    #[serde(default)]
+    pub unsaid: bool,
+    /// What it is instead of an image.
+    #[serde(default)]
+    pub artifact: Option<Artifact>,
+    /// Whether its manifest leaves its own media type out, as Podman and Buildah do; the registry is told it in a header.
+    #[serde(default)]
+    pub bare: bool,
 }
 
 fn arm() -> Vec<String> {
@@ -46,15 +91,28 @@ fn yes() -> bool {
 impl Image {
     /// An image for arm64 that behaves well, as `docker buildx build --push` makes it: an index of it and its attestation.
     pub fn new(content: &str) -> Self {
-        Self { architectures: arm(), labels: BTreeMap::new(), content: content.to_owned(), attested: true }
+        let (labels, content) = (BTreeMap::new(), content.to_owned());
+        Self { architectures: arm(), labels, content, attested: true, unsaid: false, bare: false, artifact: None }
     }
 
-    /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `wrong-path`, `hang`, `too-big`, or
-    /// `amd64`: built for that alone.
+    /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `fails-check-later`, `wrong-path`,
+    /// `hang`, `too-big`; `amd64`: built for that alone, and `plain-amd64`: without an index; `podman`: healthy, pushed as Podman
+    /// does; or no image at all: `signature`, `attestation`, `chart`, `referrer`.
     #[must_use]
     pub fn behaving(mut self, how: &str) -> Self {
-        if how == "amd64" {
-            return self.built_for(&["amd64"]);
+        match how {
+            "amd64" => return self.built_for(&["amd64"]),
+            "plain-amd64" => return self.built_for(&["amd64"]).plain(),
+            _ => {
+                self.artifact = Artifact::NAMES.into_iter().find(|(name, _)| *name == how).map(|(_, artifact)| artifact)
+            }
+        }
+        if self.artifact.is_some() {
+            return self;
+        }
+        if how == "podman" {
+            self.bare = true;
+            return self.plain();
         }
         self.labels.insert("skydeck.behaves".to_owned(), how.to_owned());
         self
@@ -68,10 +126,25 @@ impl Image {
         self
     }
 
+    /// The programs that it has, such as `sh wget` of an Alpine image: all that a command inside its container can run. `NAME=CODE`
+    /// is one of its own that ends with that code. An image that does not say it has its server alone, but for SkyFox's own.
+    #[must_use]
+    pub fn having(mut self, programs: &str) -> Self {
+        self.labels.insert("skydeck.has".to_owned(), programs.to_owned());
+        self
+    }
+
     /// For these architectures instead of arm64.
     #[must_use]
     pub fn built_for(mut self, architectures: &[&str]) -> Self {
         self.architectures = architectures.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    /// With an index that does not say for which platforms its entries are.
+    #[must_use]
+    pub fn unsaid(mut self) -> Self {
+        (self.attested, self.unsaid) = (false, true);
         self
     }
 
@@ -127,16 +200,23 @@ struct Registry<'a> {
 pub(crate) async fn push(shared: &Shared, place: &Place, request: &Request) -> Result<Pushed, Error> {
     let registry = Registry { shared, place, repository: &request.repository };
     let image = &request.image;
+    if let Some(artifact) = image.artifact {
+        let manifest = registry.artifact(image, artifact).await?;
+        registry.manifest(&manifest, &request.tag).await?;
+        return Ok(Pushed { digest: digest(manifest.text.as_bytes()), children: Vec::new() });
+    }
     let mut entries = Vec::new();
     let mut manifests = Vec::new();
     for architecture in &image.architectures {
         let manifest = registry.platform(image, architecture).await?;
         let mut entry = manifest.descriptor();
-        entry["platform"] = json!({ "architecture": architecture, "os": "linux" });
+        if !image.unsaid {
+            entry["platform"] = platform(architecture);
+        }
         entries.push(entry);
         manifests.push(manifest);
     }
-    if !image.attested && manifests.len() == 1 {
+    if !image.attested && !image.unsaid && manifests.len() == 1 {
         let manifest = &manifests[0];
         registry.manifest(manifest, &request.tag).await?;
         return Ok(Pushed { digest: digest(manifest.text.as_bytes()), children: Vec::new() });
@@ -166,20 +246,57 @@ pub(crate) async fn push(shared: &Shared, place: &Place, request: &Request) -> R
     Ok(Pushed { digest: digest(index.text.as_bytes()), children })
 }
 
+/// A platform as indexes and configurations have it.
+fn platform(name: &str) -> Value {
+    match name.split_once('/') {
+        Some((architecture, variant)) if variant.starts_with('v') => {
+            json!({ "architecture": architecture, "os": "linux", "variant": variant })
+        }
+        Some((os, architecture)) => json!({ "architecture": architecture, "os": os }),
+        None => json!({ "architecture": name, "os": "linux" }),
+    }
+}
+
 impl Registry<'_> {
     /// Pushes configuration and layer of one platform; its manifest.
     async fn platform(&self, image: &Image, architecture: &str) -> Result<Document, Error> {
         let layer = Document { kind: LAYER, text: format!("{architecture} {}", image.content) };
-        let config = json!({
-            "architecture": architecture,
-            "os": "linux",
+        let mut config = json!({
             "config": { "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Entrypoint": ["/app/server"], "User": "10001", "Labels": image.labels },
             "created": "2026-01-01T00:00:00Z",
             "history": [{ "created": "2026-01-01T00:00:00Z", "created_by": "COPY server /app/server # buildkit" }],
             "rootfs": { "type": "layers", "diff_ids": [digest(layer.text.as_bytes())] },
         });
+        for (key, value) in platform(architecture).as_object().into_iter().flatten() {
+            config[key] = value.clone();
+        }
         let config = Document { kind: CONFIG, text: config.to_string() };
-        self.manifest_of(&config, &layer).await
+        let mut manifest = self.manifest_of(&config, &layer).await?;
+        if image.bare {
+            manifest.text = manifest.text.replace(&format!("\"mediaType\":\"{MANIFEST}\","), "");
+        }
+        Ok(manifest)
+    }
+
+    /// Pushes config and layer of something that is no image; its manifest.
+    async fn artifact(&self, image: &Image, artifact: Artifact) -> Result<Document, Error> {
+        let (config, layer) = artifact.media_types();
+        let layer = Document { kind: layer, text: json!({ "about": image.content }).to_string() };
+        let text = if artifact == Artifact::Signature || artifact == Artifact::Attestation {
+            // Cosign's have an image's configuration in which nothing is said.
+            json!({ "architecture": "", "os": "", "config": {}, "rootfs": { "type": "layers", "diff_ids": [] } })
+        } else {
+            json!({})
+        };
+        let config = Document { kind: config, text: text.to_string() };
+        let mut manifest = self.manifest_of(&config, &layer).await?;
+        if artifact == Artifact::Referrer {
+            let mut read: Value = serde_json::from_str(&manifest.text).unwrap_or_default();
+            read["artifactType"] = layer.kind.into();
+            read["subject"] = json!({ "mediaType": INDEX, "digest": digest(image.content.as_bytes()), "size": 1 });
+            manifest.text = read.to_string();
+        }
+        Ok(manifest)
     }
 
     /// The provenance that `docker buildx` attaches to a manifest.

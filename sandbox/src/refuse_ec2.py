@@ -2,6 +2,13 @@
 
 import hashlib
 import ipaddress
+import json
+import os
+import time
+
+# Seconds of AWS. Lambda says "up to 20 minutes"; a load balancer's interfaces go within some minutes.
+FUNCTION_LINGERS = 20 * 60
+BALANCER_LINGERS = 3 * 60
 
 
 def guard(actions, name, error, check):
@@ -18,8 +25,65 @@ def guard(actions, name, error, check):
 class Interfaces:
     """Who has network interfaces: each as its subnet, its security groups, whether its address is public, and its owner."""
 
-    def __init__(self, ec2, alb, functions):
-        self.ec2, self.alb, self.functions = ec2, alb, functions
+    def __init__(self, ec2, alb, functions, iam):
+        self.ec2, self.alb, self.functions, self.iam = ec2, alb, functions, iam
+        # What was deleted and is still there: the interfaces, when they go, and the role by which they do.
+        self.lingering = []
+        self.follow()
+
+    def follow(self):
+        """Notes what deleted functions and load balancers leave, and takes their role's deletion for what it is on AWS."""
+        delete_function = self.functions._delete_function
+        delete_balancer = self.alb._ACTION_MAP["DeleteLoadBalancer"]
+        delete_role = self.iam._IAM_HANDLERS["DeleteRole"]
+
+        def function_gone(name, *rest):
+            config = dict((self.functions._functions.get(name) or {}).get("config") or {})
+            left = list(self.of_function(config))
+            answer = delete_function(name, *rest)
+            if name not in self.functions._functions:
+                self.linger(left, FUNCTION_LINGERS, config.get("Role", "").rpartition("/")[2])
+            return answer
+
+        def balancer_gone(params):
+            arn = self.alb._p(params, "LoadBalancerArn")
+            left = list(self.of_balancer(self.alb._lbs[arn])) if arn in self.alb._lbs else []
+            answer = delete_balancer(params)
+            if arn not in self.alb._lbs:
+                self.linger(left, BALANCER_LINGERS, None)
+            return answer
+
+        def role_gone(params):
+            # Lambda takes the interfaces away with the function's own role: what is still there then stays for good.
+            name = self.iam._p(params, "RoleName")
+            self.forget()
+            answer = delete_role(params)
+            if name not in self.iam._roles:
+                never = float("inf")
+                self.lingering = [(left, never if by == name else until, by) for left, until, by in self.lingering]
+            return answer
+
+        self.functions._delete_function = function_gone
+        self.alb._ACTION_MAP["DeleteLoadBalancer"] = balancer_gone
+        self.iam._IAM_HANDLERS["DeleteRole"] = role_gone
+
+    def linger(self, left, seconds, role):
+        scale = float(os.environ.get("SFN_WAIT_SCALE", "1"))
+        never = role is not None and role not in self.iam._roles
+        self.lingering.append((left, float("inf") if never else time.time() + seconds * scale, role))
+
+    def forget(self):
+        now = time.time()
+        self.lingering = [one for one in self.lingering if one[1] > now]
+
+    def of_function(self, config):
+        vpc = config.get("VpcConfig") or {}
+        for subnet in vpc.get("SubnetIds") or []:
+            yield subnet, vpc.get("SecurityGroupIds") or [], False, config["FunctionArn"]
+
+    def of_balancer(self, balancer):
+        for subnet in balancer["Subnets"]:
+            yield subnet, balancer["SecurityGroups"], balancer["Scheme"] == "internet-facing", balancer["LoadBalancerArn"]
 
     def all(self):
         for instance in self.ec2._instances.values():
@@ -28,12 +92,12 @@ class Interfaces:
                 public = self.ec2._subnets.get(subnet, {}).get("MapPublicIpOnLaunch", False)
                 yield subnet, [group["GroupId"] for group in instance["SecurityGroups"]], public, instance["InstanceId"]
         for balancer in self.alb._lbs.values():
-            for subnet in balancer["Subnets"]:
-                yield subnet, balancer["SecurityGroups"], balancer["Scheme"] == "internet-facing", balancer["LoadBalancerArn"]
+            yield from self.of_balancer(balancer)
         for function in self.functions._functions.values():
-            config = (function.get("config") or {}).get("VpcConfig") or {}
-            for subnet in config.get("SubnetIds") or []:
-                yield subnet, config.get("SecurityGroupIds") or [], False, function["config"]["FunctionArn"]
+            yield from self.of_function(function.get("config") or {})
+        self.forget()
+        for left, _, _ in self.lingering:
+            yield from left
         for interface in self.ec2._network_interfaces.values():
             yield interface["SubnetId"], [group["GroupId"] for group in interface["Groups"]], False, None
 
@@ -78,19 +142,47 @@ def show_interfaces(ec2, interfaces):
         return ec2._eni_fields_xml(eni)
 
     def amended(params):
-        vpcs = ec2._parse_filters(params).get("vpc-id")
+        filters = ec2._parse_filters(params)
+        vpcs, subnets, secured = (filters.get(name) for name in ("vpc-id", "subnet-id", "group-id"))
+
+        def wanted(subnet, groups):
+            vpc = ec2._subnets.get(subnet, {}).get("VpcId")
+            inside = (not vpcs or vpc in vpcs) and (not subnets or subnet in subnets)
+            return inside and (not secured or any(group in secured for group in groups))
+
         if ec2._parse_member_list(params, "NetworkInterfaceId"):
             return show(params)
-        own = [eni for eni in ec2._network_interfaces.values() if not vpcs or eni["VpcId"] in vpcs]
+        own = ec2._network_interfaces.values()
+        own = [eni for eni in own if wanted(eni["SubnetId"], [group["GroupId"] for group in eni["Groups"]])]
         items = [ec2._eni_fields_xml(eni) for eni in own]
         others = [one for one in interfaces.all() if one[3] is not None]
         for number, (subnet, groups, _, owner) in enumerate(others):
-            if not vpcs or ec2._subnets.get(subnet, {}).get("VpcId") in vpcs:
+            if wanted(subnet, groups):
                 items.append(fields(number, subnet, groups, owner))
         inner = f"<networkInterfaceSet>{''.join(items)}</networkInterfaceSet>"
         return ec2._xml(200, "DescribeNetworkInterfacesResponse", inner)
 
     ec2._ACTION_MAP["DescribeNetworkInterfaces"] = amended
+
+
+def offer_types(ec2, path):
+    """Tells in which zones an instance type is offered: in all, but where the file of facts says otherwise."""
+
+    def amended(params):
+        with open(path, encoding="utf-8") as file:
+            lacking = json.load(file).get("lacking", {})
+        types = ec2._parse_filters(params).get("instance-type") or []
+        items = [
+            f"<item><instanceType>{kind}</instanceType><locationType>availability-zone</locationType>"
+            f"<location>{zone}</location></item>"
+            for kind in types
+            for zone in (f"{ec2.get_region()}{letter}" for letter in "abc")
+            if kind not in lacking.get(zone, [])
+        ]
+        inner = f"<instanceTypeOfferingSet>{''.join(items)}</instanceTypeOfferingSet>"
+        return ec2._xml(200, "DescribeInstanceTypeOfferingsResponse", inner)
+
+    ec2._ACTION_MAP["DescribeInstanceTypeOfferings"] = amended
 
 
 def refuse(ec2, iam, interfaces):

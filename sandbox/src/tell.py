@@ -43,7 +43,8 @@ def image_event(action, repository, digest, tag, image):
         "repository-name": repository,
         "image-digest": digest,
         "action-type": action,
-        **({"image-tag": tag} if tag else {}),
+        # ECR has no word for "none": what belongs to an index has an empty tag.
+        "image-tag": tag or "",
     }
     if image:
         detail["manifest-media-type"] = image["imageManifestMediaType"]

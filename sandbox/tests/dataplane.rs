@@ -197,7 +197,7 @@ async fn secrets_and_container_health_checks_count() {
     let digest = stack.sandbox.push(spec.name, "v1", &Image::new("1")).await.unwrap().digest;
     let image = format!("{}@{digest}", uri(&spec));
     let check = |path: &str| {
-        let command = format!("curl -f http://localhost:4567{path} || exit 1");
+        let command = format!("wget -qO- http://localhost:4567{path} || exit 1");
         HealthCheck::builder().command("CMD-SHELL").command(command).interval(30).retries(2).build().unwrap()
     };
     let secret = || Secret::builder().name("API_KEY").value_from("/skyfox/key").build().unwrap();

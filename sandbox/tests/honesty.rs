@@ -209,9 +209,10 @@ async fn a_functions_interfaces_hold_its_network() {
     let subnet = || net.ec2.delete_subnet().subnet_id(&net.subnets[1]);
     refused!(subnet(), "DependencyViolation", "has dependencies");
     refused!(net.ec2.delete_security_group().group_id(&group), "DependencyViolation", "has a dependent object");
+    // Its interfaces stay after it.
     lambda.delete_function().function_name("f").send().await.unwrap();
-    subnet().send().await.unwrap();
-    net.ec2.delete_security_group().group_id(&group).send().await.unwrap();
+    refused!(subnet(), "DependencyViolation", "has dependencies");
+    refused!(net.ec2.delete_security_group().group_id(&group), "DependencyViolation", "has a dependent object");
 }
 
 #[tokio::test]
@@ -243,7 +244,8 @@ async fn a_load_balancer_spans_zones_and_holds_its_network() {
     refused!(net.ec2.delete_security_group().group_id(&group), "DependencyViolation", "has a dependent object");
     refused!(detach(), "DependencyViolation", "mapped public address(es)");
     elb.delete_load_balancer().load_balancer_arn(arn).send().await.unwrap();
-    detach().send().await.unwrap();
+    refused!(detach(), "DependencyViolation", "mapped public address(es)");
+    common::until("the load balancer's interfaces go", || async { detach().send().await.is_ok() }).await;
     refused!(create().subnets(first).subnets(second), "InvalidSubnet", "has no internet gateway");
     subnet().send().await.unwrap();
     net.ec2.delete_security_group().group_id(&group).send().await.unwrap();

@@ -54,7 +54,7 @@ async fn images_that_serve_badly_are_found_out() {
         let group = stack.target_group(&spec).await;
         let (_, dns) = stack.balancer(name, false, forward(&group)).await;
         stack.repository(&spec).await;
-        stack.release(&spec, "v1", &Image::new(name).behaving(how)).await;
+        stack.release(&spec, "v1", &Image::new(name).behaving(how).having("sh wget")).await;
         stack.serve(&spec, 1).await;
         common::until("being found out", || async {
             let health = stack.elb.describe_target_health().target_group_arn(&group).send().await.unwrap();
@@ -88,8 +88,9 @@ async fn images_that_pass_their_health_checks_and_do_not_last() {
         let group = stack.target_group(&spec).await;
         names.push(stack.balancer(name, false, forward(&group)).await.1);
         stack.repository(&spec).await;
-        let digest = stack.sandbox.push(name, "v1", &Image::new(name).behaving(how)).await.unwrap().digest;
-        let command = "curl -f http://localhost:4567/mshealth || exit 1";
+        let digest =
+            stack.sandbox.push(name, "v1", &Image::new(name).behaving(how).having("sh wget")).await.unwrap().digest;
+        let command = "wget -qO- http://localhost:4567/mshealth || exit 1";
         let check = HealthCheck::builder().command("CMD-SHELL").command(command).interval(30).build().unwrap();
         let image = format!("{}@{digest}", uri(&spec));
         stack.define_with(&spec, &image, |container| container.health_check(check)).await;

@@ -17,7 +17,6 @@ use skydeck_aws::layer::service::Service;
 use skydeck_aws::layer::storage::Storage;
 use skydeck_aws::layer::{Attempt, Work, converge};
 use skydeck_core::Scope;
-use skydeck_core::facts::Facts;
 use skydeck_core::run::{Layer, Mode};
 use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
 
@@ -83,7 +82,8 @@ impl Account {
             let attempt = Box::pin(converge::<W>(&self.clients, &self.scope, Mode::Apply)).await;
             match attempt.error {
                 None => {
-                    merge(&mut self.scope.facts, attempt.facts);
+                    let before = std::mem::take(&mut self.scope.facts);
+                    self.scope.facts = before.with(attempt.facts);
                     return Ok(());
                 }
                 Some(error) if error.error_type() == "NotYet" => waiting = error.to_string(),
@@ -161,18 +161,4 @@ impl Account {
             Layer::Service => self.plan::<Service>().await,
         }
     }
-}
-
-fn merge(all: &mut Facts, new: Facts) {
-    let old = std::mem::take(all);
-    *all = Facts {
-        network: new.network.or(old.network),
-        identity: new.identity.or(old.identity),
-        registry: new.registry.or(old.registry),
-        storage: new.storage.or(old.storage),
-        secrets: new.secrets.or(old.secrets),
-        balancer: new.balancer.or(old.balancer),
-        cluster: new.cluster.or(old.cluster),
-        service: new.service.or(old.service),
-    };
 }

@@ -2,15 +2,17 @@
 
 use std::process::Stdio;
 
+use aws_sdk_ec2::types::Filter;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use aws_sdk_sfn::types::ExecutionStatus;
-use serde_json::Value;
+use serde_json::{Value, json};
 use skydeck_sandbox::{Fault, FaultKind};
 use skydeck_tests::Rig;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 const BUCKET: &str = "skyfox-devprod-profile-images";
+const NAME: &str = "skyfox-devprod-instance";
 const APPLY: [&str; 3] = ["apply", "platforms/skyfox.toml", "--json"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,11 +22,22 @@ async fn a_taken_bucket_name_and_a_denied_action_are_told_and_the_same_command_c
     let place = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::ApSouth1).build();
     let theirs = rig.foreign.s3.create_bucket().bucket(BUCKET).create_bucket_configuration(place);
     theirs.send().await.expect("somebody else's bucket");
+    rig.aws.iam.create_role().role_name(NAME).assume_role_policy_document("{}").send().await.expect("a role");
+    rig.aws.ecs.create_cluster().cluster_name("skyfox-devprod").send().await.expect("a cluster");
+    let before = rig.sandbox.last_call();
     let failure = failed(&rig).await;
-    assert_eq!(failure["layer"], "storage", "{failure:#}");
+    assert_eq!(failure["layer"], "prepare", "{failure:#}");
     let cause = failure["cause"].as_str().unwrap_or_default();
     assert!(cause.contains(BUCKET) && cause.contains("suffix"), "names the bucket and the way out: {cause}");
+    assert!(
+        cause.contains(&format!("role {NAME}")) && cause.contains("cluster skyfox-devprod"),
+        "and the others: {cause}"
+    );
+    let writes = rig.writes_since(before);
+    assert!(writes.is_empty(), "before anything is made: {writes:#?}");
     rig.foreign.s3.delete_bucket().bucket(BUCKET).send().await.expect("it is still theirs");
+    rig.aws.iam.delete_role().role_name(NAME).send().await.expect("so is the role");
+    rig.aws.ecs.delete_cluster().cluster("skyfox-devprod").send().await.expect("and the cluster");
 
     rig.sandbox.inject(Fault::next("elasticloadbalancing", "CreateTargetGroup", FaultKind::Deny).from(1, 0));
     let failure = failed(&rig).await;
@@ -37,7 +50,29 @@ async fn a_taken_bucket_name_and_a_denied_action_are_told_and_the_same_command_c
     let before = rig.sandbox.last_call();
     rig.skydeck(APPLY).await.succeeded();
     assert!(rig.writes_since(before).is_empty(), "it has converged");
+    a_destroy_names_what_is_in_its_way_and_deletes_nothing(&rig).await;
     ctrl_c_stops_following_and_the_run_goes_on(&rig).await;
+}
+
+async fn a_destroy_names_what_is_in_its_way_and_deletes_nothing(rig: &Rig) {
+    let named = Filter::builder().name("tag:Name").values("skyfox-devprod-vpc").build();
+    let vpcs = rig.aws.ec2.describe_vpcs().filters(named).send().await.expect("VPCs");
+    let vpc = vpcs.vpcs()[0].vpc_id().expect("an id");
+    let subnet = rig.aws.ec2.create_subnet().vpc_id(vpc).cidr_block("10.0.200.0/24").send().await.expect("a subnet");
+    let subnet = subnet.subnet().and_then(|subnet| subnet.subnet_id()).expect("an id").to_owned();
+    let before = rig.sandbox.last_call();
+    let ended = rig.skydeck(["destroy", "skyfox-devprod", "--yes", "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let json = ended.json();
+    let (layer, cause) = json["cause"].as_str().and_then(|cause| cause.split_once(": ")).expect("a cause");
+    let failure = json!({ "layer": layer, "error": json["error"], "cause": cause });
+    // Where the run never began there is no conclusion.
+    assert!(layer == "prepare" || json["conclusion"]["failure"] == failure, "{json:#}");
+    assert_eq!((&failure["layer"], &failure["error"]), (&"prepare".into(), &"Refused".into()), "{failure:#}");
+    assert!(failure["cause"].as_str().unwrap_or_default().contains(&format!("subnet {subnet}")), "{failure:#}");
+    let writes = rig.writes_since(before);
+    assert!(writes.is_empty(), "{writes:#?}");
+    rig.aws.ec2.delete_subnet().subnet_id(subnet).send().await.expect("it is still theirs");
 }
 
 async fn ctrl_c_stops_following_and_the_run_goes_on(rig: &Rig) {
@@ -62,7 +97,11 @@ async fn ctrl_c_stops_following_and_the_run_goes_on(rig: &Rig) {
 async fn failed(rig: &Rig) -> Value {
     let ended = rig.skydeck(APPLY).await;
     assert_eq!(ended.code, Some(1), "{ended:#?}");
-    let failure = ended.json()["conclusion"]["failure"].clone();
+    let json = ended.json();
+    let (layer, cause) = json["cause"].as_str().and_then(|cause| cause.split_once(": ")).expect("a cause");
+    let failure = json!({ "layer": layer, "error": json["error"], "cause": cause });
+    // Where the run never began there is no conclusion.
+    assert!(layer == "prepare" || json["conclusion"]["failure"] == failure, "{json:#}");
     let machines = rig.aws.sfn.list_state_machines().send().await.expect("state machines");
     let machine = machines.state_machines().iter().find(|machine| machine.name() == "skydeck-provision");
     let machine = machine.expect("the state machine").state_machine_arn();

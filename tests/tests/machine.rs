@@ -51,15 +51,73 @@ fn layers_binaries_states_and_functions_agree() {
 }
 
 #[test]
+fn a_destroy_keeps_the_roles_until_the_network_is_gone_and_waits_an_hour_for_it() {
+    let machine = rendered(MACHINES_INSTALLED[0].1);
+    let states = states(&machine);
+    let (_, network) = states.iter().find(|(name, _)| name == "RemoveNetwork").expect("the network goes");
+    let patience = patience(network, "NotYet");
+    assert!(patience >= 3600.0, "{patience} seconds");
+    // Lambda removes the interfaces of the probe function with the function's own role.
+    let branches: Vec<String> = machine["States"]["RemoveFoundations"]["Branches"]
+        .as_array()
+        .expect("branches")
+        .iter()
+        .filter_map(|branch| Some(branch["StartAt"].as_str()?.to_owned()))
+        .collect();
+    assert!(branches.contains(&"RemoveNetwork".to_owned()) && !branches.contains(&"RemoveIdentity".to_owned()));
+    assert_eq!(machine["States"]["RemoveFoundationsGone"]["Default"], "RemoveIdentity");
+}
+
+#[test]
 fn between_two_looks_the_machines_wait_as_long_as_is_counted() {
     for name in ["provision", "rollout"] {
-        let machine = machine(name);
-        // Another one lies between two walks over the layers.
-        let looks = |state: &Value| state["Type"] == "Wait" && (state["Next"] == "Observe" || state["Next"] == "Look");
-        let waits: Vec<_> = states(&machine).into_iter().filter(|(_, state)| looks(state)).collect();
-        assert_eq!(waits.len(), 1, "{name}");
-        assert_eq!(waits[0].1["Seconds"], skydeck_core::verdict::WAIT_SECONDS, "{name}");
+        let seconds = format!(
+            "{{% $exists($verification.wait_seconds) ? $verification.wait_seconds : {} %}}",
+            skydeck_core::verdict::WAIT_SECONDS
+        );
+        assert_eq!(machine(name)["States"]["Wait"]["Seconds"], seconds, "{name}");
     }
+}
+
+/// The number in a condition such as `$looks < 240`.
+fn bound(condition: &str, of: &str) -> u64 {
+    let rest = condition.split_once(&format!("${of} < ")).unwrap_or_else(|| panic!("{of} in {condition}")).1;
+    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().expect("a number")
+}
+
+#[test]
+fn one_bad_look_is_looked_again_and_five_in_a_row_over_a_minute_are_too_many() {
+    for name in ["provision", "rollout"] {
+        let machine = machine(name);
+        let trouble = &machine["States"]["Trouble"];
+        let looks = bound(trouble["Choices"][0]["Condition"].as_str().unwrap_or_default(), "trouble");
+        let again = trouble["Choices"][0]["Next"].as_str().unwrap_or_default();
+        let seconds = machine["States"][again]["Seconds"].as_u64().unwrap_or_default();
+        assert!(looks >= 3 && (looks - 1) * seconds >= 60, "{name}: {looks} looks, {seconds} s apart");
+    }
+}
+
+#[test]
+fn an_apply_has_fewer_events_than_an_execution_may_have() {
+    // https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+    const MOST: u64 = 25_000;
+    // A task that is tried again: scheduled, started, failed. A look with all that it asks: three tasks of five events, two choices and
+    // a wait of two each.
+    const ATTEMPT: u64 = 3;
+    const LOOK: u64 = 3 * 5 + 3 * 2;
+    let machine = machine("provision");
+    let again = machine["States"]["Settled"]["Choices"][0]["Condition"].as_str().unwrap_or_default().to_owned();
+    let waits: Value = serde_json::from_str(include_str!("../../statemachine/retry.json")).expect("JSON");
+    let attempts = |patience: &str| waits["not-yet-attempts"][patience].as_u64().expect("a number");
+    let layers = Layer::ALL.len() as u64;
+    let walk = (layers - 1) * attempts("function") + attempts("instances");
+    let looks = u64::from(skydeck_core::verdict::MOST_LOOKS);
+    // The last walk begins just below the bounds, and takes all that a walk may take.
+    let most_attempts = bound(&again, "attempts") + walk;
+    let most_looks = bound(&again, "looks") + looks;
+    let fixed = (bound(&again, "pass") + 1) * (layers * 5 + 40);
+    let events = most_attempts * ATTEMPT + most_looks * LOOK + fixed;
+    assert!(events < MOST, "{events}: {most_attempts} attempts, {most_looks} looks");
 }
 
 #[test]

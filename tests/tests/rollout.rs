@@ -78,32 +78,55 @@ async fn a_changed_port_on_which_nothing_answers_is_taken_back_with_its_load_bal
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_without_room_is_the_platforms_fault() {
     let stage = Stage::standing().await;
-    fill(&stage).await;
+    fill(&stage, 4).await;
+    // AWS says that there is no room, or lets the task wait and says nothing.
+    for (tag, tells, words) in
+        [("v1", false, "wait for an instance with room (PROVISIONING)"), ("v2", true, "unable to place a task")]
+    {
+        stage.rig.sandbox.tell_no_room(tells);
+        let pushed = stage.push("movie", tag, &Image::new(tag)).await;
+        let ended = stage.ended(&pushed.digest).await;
+        assert_eq!(ended.error.as_deref(), Some("RolledBack"), "{ended:#?}");
+        let cause = ended.cause.clone().unwrap_or_default();
+        assert!(cause.contains(words) && cause.contains("the Auto Scaling group is at its maximum"), "{cause}");
+        assert_not_rejected(&stage, &pushed.digest);
+    }
+}
+
+fn assert_not_rejected(stage: &Stage, digest: &str) {
+    let told = stage.told();
+    let of = |event: &&Value| event["detail-type"] == "Rollout Rolled Back" && event["detail"]["digest"] == digest;
+    let end = told.iter().find(of).expect("an event");
+    assert_eq!(end["detail"]["rejected"], false, "it is not the image's: {end:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_cannot_be_started_are_the_platforms_fault_in_auto_scalings_words() {
+    let stage = Stage::standing().await;
+    fill(&stage, 2).await;
+    let words = "You have requested more vCPU capacity than your current vCPU limit of 4 allows for the instance bucket that \
+                 the specified instance type belongs to.";
+    stage.rig.sandbox.fail_launches(Some(words));
     let pushed = stage.push("movie", "v1", &Image::new("1")).await;
     let ended = stage.ended(&pushed.digest).await;
     assert_eq!(ended.error.as_deref(), Some("RolledBack"), "{ended:#?}");
     let cause = ended.cause.clone().unwrap_or_default();
-    assert!(
-        cause.contains("unable to place a task") && cause.contains("the Auto Scaling group is at its maximum"),
-        "{cause}"
-    );
-    let told = stage.told();
-    let end = told.iter().find(|event| event["detail-type"] == "Rollout Rolled Back").expect("an event");
-    assert_eq!(end["detail"]["rejected"], false, "it is not the image's: {end:#}");
+    assert!(cause.contains("Auto Scaling cannot start an instance: You have requested more vCPU capacity"), "{cause}");
+    assert_not_rejected(&stage, &pushed.digest);
 }
 
-/// Somebody else's service takes nearly all memory of as many instances as the group may have.
-async fn fill(stage: &Stage) {
+/// Somebody else's service takes nearly all memory of so many instances.
+async fn fill(stage: &Stage, count: i32) {
     let (cluster, ecs) = ("skyfox-devprod", &stage.rig.aws.ecs);
     let container = ContainerDefinition::builder().name("big").image("example.org/big").memory(1700).build();
     let request = ecs.register_task_definition().family("big").container_definitions(container);
     request.send().await.expect("a task definition");
     let item = CapacityProviderStrategyItem::builder().capacity_provider("skyfox-devprod-instances").weight(1).build();
-    let request = ecs.create_service().cluster(cluster).service_name("big").task_definition("big").desired_count(4);
+    let request = ecs.create_service().cluster(cluster).service_name("big").task_definition("big").desired_count(count);
     request.capacity_provider_strategy(item.expect("a name")).send().await.expect("a service");
     until(async || {
         let found = ecs.describe_services().cluster(cluster).services("big").send().await.expect("a service");
-        if found.services()[0].running_count() == 4 { Ok(()) } else { Err(format!("{found:#?}")) }
+        if found.services()[0].running_count() == count { Ok(()) } else { Err(format!("{found:#?}")) }
     })
     .await;
 }

@@ -36,6 +36,11 @@ pub trait Work {
     /// Reads the layer's world, in bulk.
     fn observe(clients: &Clients, scope: &Scope) -> impl Future<Output = Result<Self::World>>;
 
+    /// Reads what the teardown needs of the layer's world. A layer whose world is large leaves out the rest.
+    fn observe_leaving(clients: &Clients, scope: &Scope) -> impl Future<Output = Result<Self::World>> {
+        Self::observe(clients, scope)
+    }
+
     /// What has to change for the world to be what the platform file says.
     ///
     /// # Errors
@@ -106,7 +111,7 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
         Mode::Plan | Mode::Apply => W::plan(scope, world),
         Mode::Destroy => Ok(W::teardown(scope, world)),
     };
-    let mut world = observe::<W>(clients, scope).await?;
+    let mut world = observe::<W>(clients, scope, mode).await?;
     let fingerprint = W::fingerprint(scope, &world);
     let mut plan = want(&world)?;
     let descriptions = plan.describe();
@@ -114,11 +119,15 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
         let deferred = plan.deferred.iter().map(|deferred| deferred.description.clone());
         (descriptions.into_iter().chain(plan.later.iter().cloned()).chain(deferred).collect(), None)
     } else {
-        let outcome = execute(&plan, async |change, made| W::apply(clients, scope, change, made).await).await;
+        // What this run has seen or made may be unknown to the next write: AWS is eventually consistent.
+        let outcome = execute(&plan, async |change, made| {
+            not_yet(W::apply(clients, scope, change, made).await, Error::is_unknown)
+        })
+        .await;
         (outcome.done.iter().map(|id| descriptions[id.0].clone()).collect(), outcome.error)
     };
     if mode != Mode::Plan && error.is_none() && !(plan.is_empty() && plan.waits.is_empty()) {
-        world = observe::<W>(clients, scope).await?;
+        world = observe::<W>(clients, scope, mode).await?;
         let next = want(&world)?;
         error = unfinished(&next);
         plan.deferred = next.deferred;
@@ -132,8 +141,12 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
 
 /// One look at the world. What was listed and is gone when it is described is in the middle of going, or AWS's list is
 /// behind: the next attempt looks again.
-async fn observe<W: Work>(clients: &Clients, scope: &Scope) -> Result<W::World> {
-    not_yet(W::observe(clients, scope).await, Error::is_not_found)
+async fn observe<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Result<W::World> {
+    let world = match mode {
+        Mode::Plan | Mode::Apply => W::observe(clients, scope).await,
+        Mode::Destroy => W::observe_leaving(clients, scope).await,
+    };
+    not_yet(world, Error::is_not_found)
 }
 
 /// What is still open after a plan was carried out: AWS is at work, or does not show yet what it has done.

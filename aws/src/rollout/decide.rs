@@ -1,22 +1,22 @@
 //! `Decide`: what a trigger means, by the account as it is now. Writes nothing.
 
 use futures::try_join;
-use skydeck_core::layer::service::{Placement, wanted_settings};
+use skydeck_core::layer::service::{Placement, repository, wanted_settings};
+use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::decide::{
     Asked, Choice, Decision, Reason, Running, Situation, choose, decide as follow, passed_over,
 };
 use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::ledger::{Entry, Keys};
-use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::{Liveness, Record, Verified};
 use skydeck_core::rollout::release::desired;
 use skydeck_core::rollout::run::{Applied, Decided, Rollout, Start, Word};
-use skydeck_core::rollout::trigger::{Cause, Event, Order, Trigger};
+use skydeck_core::rollout::trigger::{Cause, Order, Push, Trigger};
 use skydeck_core::scope::Scope;
 use skydeck_core::spec::Service;
 use skydeck_core::verdict::{Check, Fault, Name, Outcome, Questions, Verification};
 
-use super::{applied, now, read, scope_of};
+use super::{applied, images, now, read, scope_of};
 use crate::error::{Error, Result};
 use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
 use crate::home::Marked;
@@ -28,9 +28,9 @@ use crate::run::Context;
 /// [`Error::Input`] where the trigger cannot be meant so, [`Error::NotYet`] where another rollout has to be waited for.
 pub async fn decide(context: &Context, start: Start) -> Result<Decided> {
     match Trigger::parse(&start.trigger).map_err(Error::Input)? {
-        Trigger::Event(event) => match event.idle() {
-            Some(why) => Ok(ignored(&Reason::IdleEvent { why })),
-            None => decide_event(context, &event, &start.execution).await,
+        Trigger::Event(event) => match event.push() {
+            Err(why) => Ok(ignored(&Reason::IdleEvent { why })),
+            Ok(push) => decide_push(context, &push, &start.execution).await,
         },
         Trigger::Order(order) => decide_order(context, &order, &start.execution).await,
     }
@@ -41,25 +41,22 @@ fn ignored(reason: &Reason) -> Decided {
     Decided { decision: Word::Ignored, reason, kind, rollout: None, verification: None }
 }
 
-async fn decide_event(context: &Context, event: &Event, execution: &str) -> Result<Decided> {
-    let detail = &event.detail;
-    for platform in read::platforms_of(context, &detail.repository_name).await? {
+async fn decide_push(context: &Context, push: &Push, execution: &str) -> Result<Decided> {
+    for platform in read::platforms_of(context, &push.repository).await? {
         let Some(applied) = applied(context, &platform).await? else { continue };
         let scope = scope_of(context, &applied, execution)?;
         let services = scope.platform.services.iter();
-        let mut services = services.filter(|(_, service)| scope.name(&service.repository) == detail.repository_name);
+        let mut services = services.filter(|(_, service)| scope.name(&service.repository) == push.repository);
         let Some((service, _)) = services.next() else { continue };
         let others: Vec<&String> = services.map(|(name, _)| name).collect();
         for other in &others {
             // A repository that services share: each has a rollout of its own.
-            super::start::order(context, &platform, other, Cause::Push, detail.image_digest.as_deref(), execution)
-                .await?;
+            super::start::order(context, &platform, other, Cause::Push, Some(&push.digest), execution).await?;
         }
-        let (image, tag) = (detail.image_digest.as_deref(), detail.image_tag.as_deref());
-        let asked = Asked { cause: Cause::Push, image, tag, since: None };
+        let asked = Asked { cause: Cause::Push, image: Some(&push.digest), tag: Some(&push.tag), since: None };
         return decide_service(context, &applied, &scope, service, &asked, execution).await;
     }
-    Ok(ignored(&Reason::NoService { repository: detail.repository_name.clone() }))
+    Ok(ignored(&Reason::NoService { repository: push.repository.clone() }))
 }
 
 async fn decide_order(context: &Context, order: &Order, execution: &str) -> Result<Decided> {
@@ -97,13 +94,16 @@ async fn find(
     execution: &str,
     named: Option<&str>,
 ) -> Result<Option<(Found, Option<About>)>> {
+    let repository = &repository(scope, keys.service).unwrap_or_default();
     let (clients, home, name) = (&context.clients, &context.home, keys.service);
     let key = keys.record();
-    let (serving, record) = try_join!(read::serving(clients, scope, name), home.read_marked::<Record>(&key))?;
+    let cluster = scope.prefix();
+    let (serving, mut record) = try_join!(read::serving(clients, &cluster, name), home.read_marked::<Record>(&key))?;
     let Some(mut serving) = serving else { return Ok(None) };
+    record.value = record.value.of(Some(&serving.life));
     let holder = async {
         match record.value.lease.as_ref().filter(|lease| lease.execution != execution) {
-            Some(lease) => liveness(clients, &lease.execution, SAFE_TO_DECIDE_SECONDS).await,
+            Some(lease) => liveness(clients, &lease.execution, SAFE_TO_DECIDE_SECONDS, record.written).await,
             None => Ok(Liveness::Gone),
         }
     };
@@ -116,17 +116,22 @@ async fn find(
     let running = async {
         // It was read beside the record, and may be older where it says otherwise.
         if record.value.stands() != Some(&serving.definition)
-            && let Some(again) = read::serving(clients, scope, name).await?
+            && let Some(again) = read::serving(clients, &cluster, name).await?
         {
             serving = again;
         }
         read::running(clients, scope, name, &serving).await
     };
     let wanted = wanted_settings(scope, name)?;
-    let (images, (running, verified), holder, about) =
-        try_join!(read::images(clients, scope, name), running, holder, about)?;
+    let (images, (running, verified), holder, mut about) =
+        try_join!(images::list(clients, repository), running, holder, about)?;
     let placed = Some(serving.placement).filter(|placed| wanted.1 != *placed);
-    let found = Found { images: images.unwrap_or_default(), record, running, verified, placed, holder };
+    let (mut images, mut unnamed) = (images.unwrap_or_default(), Content::default());
+    if let Some(service) = scope.platform.services.get(name) {
+        let content = about.as_mut().map_or(&mut unnamed, |about| &mut about.content);
+        images::sift(clients, repository, &service.image, &mut images, content).await?;
+    }
+    let found = Found { images, record, running, verified, placed, holder };
     Ok(Some((found, about)))
 }
 
@@ -134,14 +139,19 @@ async fn find(
 #[derive(Default)]
 struct About {
     entry: Entry,
-    manifest: Option<String>,
+    content: Content,
 }
 
 async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str) -> Result<About> {
-    let key = keys.entry(digest);
-    let entry = context.home.read_json::<Entry>(&key);
-    let (entry, manifest) = try_join!(entry, read::manifest(&context.clients, scope, keys.service, digest))?;
-    Ok(About { entry, manifest })
+    let (key, repository) = (keys.entry(digest), repository(scope, keys.service).unwrap_or_default());
+    let content = async {
+        let (clients, mut content) = (&context.clients, Content::default());
+        images::read(clients, &repository, &mut content, &[digest.to_owned()]).await?;
+        images::read_configs(clients, &repository, &mut content, digest).await;
+        Ok(content)
+    };
+    let (entry, content) = try_join!(context.home.read_json::<Entry>(&key), content)?;
+    Ok(About { entry, content })
 }
 
 pub(super) async fn decide_service(
@@ -172,15 +182,28 @@ pub(super) async fn decide_service(
         holder: found.holder,
         records_since: applied.since,
     };
-    let choice = choose(asked, &situation);
+    let other = known
+        .as_ref()
+        .zip(named)
+        .filter(|(known, digest)| known.content.has(digest) && !known.content.is_image(digest));
+    let choice = match other {
+        Some((_, digest)) => Err(Reason::NotAnImage { image: digest.to_owned() }),
+        None => choose(asked, &situation),
+    };
     let about = match (&choice, known) {
         (Ok(choice), Some(known)) if named == Some(&choice.digest) => known,
         (Ok(choice), _) => about(context, scope, keys, &choice.digest).await?,
         (Err(_), _) => About::default(),
     };
+    // What a person names by its tag was not looked at yet.
+    let is_other = |choice: &Choice| about.content.has(&choice.digest) && !about.content.is_image(&choice.digest);
+    let choice = match choice {
+        Ok(choice) if is_other(&choice) => Err(Reason::NotAnImage { image: choice.tag.unwrap_or(choice.digest) }),
+        choice => choice,
+    };
     let choice = match follow(asked, &situation, choice, about.entry.rejected.as_ref()) {
         // A person who asks for what is not there is told so by a failure.
-        Decision::Ignore(reason @ Reason::Gone { .. }) if asked.cause.is_person() => {
+        Decision::Ignore(reason @ (Reason::Gone { .. } | Reason::NotAnImage { .. })) if asked.cause.is_person() => {
             return Err(Error::Input(reason.to_string()));
         }
         Decision::Ignore(reason) => return Ok(ignored(&reason)),
@@ -202,18 +225,18 @@ pub(super) async fn decide_service(
         Decision::Release(choice) => choice,
     };
     let rollout = rollout(scope, (name, service), asked.cause, &situation, &choice, &found);
-    Ok(match unfit(about.manifest.as_deref(), &missing, &choice) {
+    Ok(match unfit(&about.content, &missing, &choice) {
         Some((fault, reason)) => refused(rollout, fault, reason),
         None => released(scope, rollout, &found),
     })
 }
 
 /// Why the image cannot work here, and whose fault that is: found before anything is touched.
-fn unfit(manifest: Option<&str>, missing: &[String], choice: &Choice) -> Option<(Fault, String)> {
-    let Some(manifest) = manifest else {
+fn unfit(content: &Content, missing: &[String], choice: &Choice) -> Option<(Fault, String)> {
+    if !content.has(&choice.digest) {
         return Some((Fault::Platform, format!("ECR does not give the manifest of {}", choice.digest)));
-    };
-    if let Some(reason) = Manifest::parse(manifest).and_then(|manifest| manifest.unfit()) {
+    }
+    if let Some(reason) = content.unfit(&choice.digest) {
         return Some((Fault::Image, reason));
     }
     (!missing.is_empty()).then(|| {

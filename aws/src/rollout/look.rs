@@ -9,7 +9,7 @@ use skydeck_core::rollout::record::Record;
 use skydeck_core::rollout::run::Look;
 use skydeck_core::rollout::verdict::{Released, Sight, look as judge};
 use skydeck_core::scope::Scope;
-use skydeck_core::verdict::{Questions, Status, Streak, Verification};
+use skydeck_core::verdict::{Patience, Questions, Round, Status, Streak, Verification};
 
 use super::{keys, read, room, scope};
 use crate::error::{Error, Explain, Result};
@@ -24,7 +24,8 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
     let Look { rollout, definition, digest, round, verification, before } = asked;
     let key = keys(&rollout).record();
     let (scope, found) = try_join!(scope(context, &rollout), context.home.read_json::<Record>(&key))?;
-    let mut sight = see(context, &scope, &rollout.service, &definition, (&digest, rollout.began)).await?;
+    let see = see(context, &scope, &rollout.service, &definition, (&digest, rollout.began));
+    let mut sight = see.await?;
     sight.holds = found.holds(&rollout.execution);
     let released = Released { service: &rollout.service, definition: &definition };
     let questions = Questions::of(&scope, [rollout.service.as_str()]);
@@ -33,10 +34,21 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
         // Answers that were bad before the release are no fault of what was released.
         None => Streak {
             lenient: before.is_some_and(|before| before.asks && before.status != Status::Serving),
+            checked: Some(is_checked(context, &definition).await?),
             ..Streak::default()
         },
     };
-    Ok(judge(&released, &sight, round, &streak, questions))
+    let service = scope.platform.services.get(&rollout.service);
+    let patience = service.map(|service| Patience::of(service, sight.desired)).unwrap_or_default();
+    Ok(judge(&released, &sight, Round { number: round, patience }, &streak, questions))
+}
+
+/// Whether a definition has a container check: of a task that is not healthy yet, ECS says the same as of one without.
+async fn is_checked(context: &Context, definition: &str) -> Result<bool> {
+    let request = context.clients.ecs.describe_task_definition().task_definition(definition);
+    let answer = request.send().await.during("describe task definition", definition)?;
+    let containers = answer.task_definition().map(|found| found.container_definitions()).unwrap_or_default();
+    Ok(containers.iter().any(|container| container.health_check().is_some()))
 }
 
 async fn see(
@@ -67,6 +79,7 @@ async fn see(
     };
     let event = service.events().first().filter(since).and_then(|event| event.message());
     let event = event.filter(|text| text.contains("unable to"));
+    let says = |health: ecs::HealthStatus| running.iter().filter(|task| task.health_status() == Some(&health)).count();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut sight = Sight {
         holds: false,
@@ -76,22 +89,27 @@ async fn see(
         others: count(wanted.iter().filter(|task| !is_ours(task)).count()),
         stranger: None,
         youngest: running.iter().filter_map(|task| task.started_at()?.to_millis().ok()).max(),
+        passing: count(says(ecs::HealthStatus::Healthy)),
+        failing: count(says(ecs::HealthStatus::Unhealthy)),
         ports: running.iter().flat_map(|task| ports(task)).collect(),
         targets,
         stops: stopped.iter().filter(is_ours).map(stop).filter(|stop| stop.at >= began).collect(),
         given_up: failed.map(|found| found.rollout_state_reason().unwrap_or("ECS gave the deployment up").to_owned()),
         event: event.map(ToOwned::to_owned),
+        waiting: count(wanted.iter().filter(is_ours).filter(|task| task.last_status() == Some("PROVISIONING")).count()),
+        failed_launch: None,
         full: false,
     };
-    if sight.running < sight.desired && sight.event.is_some() {
-        sight.full = room::is_full(clients, scope, name).await?;
+    if sight.running < sight.desired && (sight.waiting > 0 || sight.event.is_some()) {
+        let shortage = room::shortage(clients, scope, name).await?;
+        (sight.full, sight.failed_launch) = (shortage.full, shortage.failed_launch);
     }
     let reported: BTreeSet<&str> =
         running.iter().flat_map(|task| task.containers()).filter_map(|container| container.image_digest()).collect();
     if reported.iter().any(|reported| *reported != digest) && sight.definition == definition {
         // ECS may report the image that it took out of the index.
         let manifest = read::manifest(clients, scope, name, digest).await?;
-        let parts = manifest.as_deref().and_then(Manifest::parse);
+        let parts = manifest.as_deref().map(Manifest::parse);
         let parts = parts.as_ref().map(Manifest::parts).unwrap_or_default();
         let stranger = reported.iter().find(|reported| **reported != digest && !parts.contains(reported));
         sight.stranger = stranger.map(|digest| (*digest).to_owned());

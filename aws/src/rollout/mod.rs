@@ -2,6 +2,7 @@
 //! `skydeck-core`'s; here it is read and written.
 
 mod decide;
+pub(crate) mod images;
 mod look;
 pub mod people;
 pub(crate) mod read;

@@ -7,13 +7,14 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use futures::try_join;
 use serde::Serialize;
 use skydeck_core::layer::service::repository;
+use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::decide::{Asked, Choice, Reason, Running, Situation, choose};
 use skydeck_core::rollout::ledger::{Entry, Keys, Rejection};
 use skydeck_core::rollout::record::{Liveness, Phase, Record, Suspended};
 use skydeck_core::rollout::trigger::{Cause, Trigger};
 use skydeck_core::scope::Scope;
 
-use super::{applied, now, read, record, scope_of};
+use super::{applied, images, now, read, record, scope_of};
 use crate::error::{Error, Explain, Result};
 use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
 use crate::run::Context;
@@ -84,17 +85,20 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
     let Some(service) = scope.platform.services.get(keys.service) else {
         return Err(read::no_service(keys.platform, keys.service, scope.platform.services.keys().cloned()));
     };
-    let clients = &context.clients;
+    let (clients, key) = (&context.clients, keys.record());
+    let repository = repository(&scope, keys.service).unwrap_or_default();
     let (images, serving, record) = try_join!(
-        read::images(clients, &scope, keys.service),
-        read::serving(clients, &scope, keys.service),
-        self::record(context, keys),
+        images::list(clients, &repository),
+        read::serving(clients, keys.platform, keys.service),
+        context.home.read_json::<Record>(&key),
     )?;
+    let record = record.of(serving.as_ref().map(|serving| serving.life.as_str()));
     let running = match &serving {
         Some(serving) => read::running(clients, &scope, keys.service, serving).await?.0,
         None => Running::default(),
     };
-    let images = images.unwrap_or_default();
+    let mut images = images.unwrap_or_default();
+    images::sift(clients, &repository, &service.image, &mut images, &mut Content::default()).await?;
     let situation = Situation {
         execution: "",
         policy: &service.image,
@@ -113,12 +117,15 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
     Ok(Outlook { choice, rejected, leaves, suspended: record.suspended.clone() })
 }
 
-/// A service's record.
+/// A service's record, as far as it is about the service that is there now.
 ///
 /// # Errors
-/// Where S3 refuses.
+/// Where S3 or ECS refuses.
 pub async fn record(context: &Context, keys: Keys<'_>) -> Result<Record> {
-    context.home.read_json(&keys.record()).await
+    let key = keys.record();
+    let serving = read::serving(&context.clients, keys.platform, keys.service);
+    let (record, serving) = try_join!(context.home.read_json::<Record>(&key), serving)?;
+    Ok(record.of(serving.as_ref().map(|serving| serving.life.as_str())))
 }
 
 /// What is known of an image.
@@ -193,7 +200,7 @@ pub async fn going(
     let known: Vec<String> = going.iter().map(|going| going.execution.clone()).collect();
     let rest = records.iter().filter_map(|(service, record)| leased(service, record, None));
     for died in rest.filter(|rest| !known.contains(&rest.execution)) {
-        match liveness(&context.clients, &died.execution, SAFE_TO_DECIDE_SECONDS).await? {
+        match liveness(&context.clients, &died.execution, SAFE_TO_DECIDE_SECONDS, 0).await? {
             Liveness::Running => going.push(Going { started: Some(now()), ..died }),
             // It may have given its lease back since that was read.
             Liveness::EndedLately => {}
@@ -226,12 +233,12 @@ fn meant(scope: &Scope, input: &str) -> Option<(String, Cause, Option<String>)> 
                 order.image,
             ))
         }
-        // What is nobody's business has ended by the time that it is shown.
-        Trigger::Event(event) if event.idle().is_some() => None,
         Trigger::Event(event) => {
+            // What is nobody's business has ended by the time that it is shown.
+            let push = event.push().ok()?;
             let mut services = scope.platform.services.keys();
-            let is_its = |service: &&String| repository(scope, service).as_ref() == Some(&event.detail.repository_name);
-            services.find(is_its).map(|service| (service.clone(), Cause::Push, event.detail.image_digest.clone()))
+            let is_its = |service: &&String| repository(scope, service).as_ref() == Some(&push.repository);
+            services.find(is_its).map(|service| (service.clone(), Cause::Push, Some(push.digest.clone())))
         }
     }
 }

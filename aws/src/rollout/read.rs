@@ -1,9 +1,8 @@
 //! What is read before a decision.
 
-use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageIdentifier, TagStatus};
+use aws_sdk_ecr::types::ImageIdentifier;
 use skydeck_core::layer::service::{Placement, repository};
 use skydeck_core::rollout::decide::Running;
-use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::Verified;
 use skydeck_core::scope::Scope;
@@ -12,53 +11,45 @@ use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
 use crate::layer::service::{self, describe};
 
-/// Tagged images of a service's repository; `None` where there is no such repository.
-pub(crate) async fn images(clients: &Clients, scope: &Scope, service: &str) -> Result<Option<Vec<Pushed>>> {
-    let Some(repository) = repository(scope, service) else { return Ok(None) };
-    let tagged = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
-    let request = clients.ecr.describe_images().repository_name(&repository).filter(tagged).max_results(1000);
-    let mut pages = request.into_paginator().items().send();
-    let mut details = Vec::new();
-    while let Some(image) = pages.next().await {
-        let missing = ["RepositoryNotFoundException"];
-        match image.find(&missing, "list images of repository", &repository)? {
-            Some(image) => details.push(image),
-            None => return Ok(None),
-        }
-    }
-    let pushed = |image: &ImageDetail| Pushed {
-        digest: image.image_digest().unwrap_or_default().into(),
-        tags: image.image_tags().to_vec(),
-        at: image.image_pushed_at().and_then(|at| at.to_millis().ok()).unwrap_or_default(),
-    };
-    Ok(Some(details.iter().map(pushed).collect()))
-}
-
 /// The manifest of an image, as text.
 pub(crate) async fn manifest(clients: &Clients, scope: &Scope, service: &str, digest: &str) -> Result<Option<String>> {
+    Ok(image(clients, scope, service, digest).await?.map(|(manifest, _)| manifest))
+}
+
+/// The manifest of an image, as text, and the media type that it was pushed with.
+pub(crate) async fn image(
+    clients: &Clients,
+    scope: &Scope,
+    service: &str,
+    digest: &str,
+) -> Result<Option<(String, Option<String>)>> {
     let Some(repository) = repository(scope, service) else { return Ok(None) };
     let id = ImageIdentifier::builder().image_digest(digest).build();
     let request = clients.ecr.batch_get_image().repository_name(&repository).image_ids(id);
     let request = request.set_accepted_media_types(Some(Manifest::MEDIA_TYPES.map(Into::into).to_vec()));
     let answer = request.send().await.during("read image", &format!("{repository}@{digest}"))?;
-    Ok(answer.images().first().and_then(|image| image.image_manifest()).map(ToOwned::to_owned))
+    let image = answer.images.and_then(|images| images.into_iter().next());
+    Ok(image.and_then(|image| Some((image.image_manifest?, image.image_manifest_media_type))))
 }
 
 /// A service as ECS has it now.
 pub(crate) struct Serving {
+    /// The service by its ARN and when ECS made it: one that came after it under the same name is another.
+    pub(crate) life: String,
     pub(crate) definition: String,
     pub(crate) desired: u32,
     pub(crate) placement: Placement,
 }
 
-pub(crate) async fn serving(clients: &Clients, scope: &Scope, name: &str) -> Result<Option<Serving>> {
-    let cluster = &scope.prefix();
+pub(crate) async fn serving(clients: &Clients, cluster: &str, name: &str) -> Result<Option<Serving>> {
     let request = clients.ecs.describe_services().cluster(cluster).services(name);
     let answer = request.send().await.find(&["ClusterNotFoundException"], "describe service", name)?;
     let found = answer.and_then(|answer| answer.services?.into_iter().find(|found| found.status() == Some("ACTIVE")));
     Ok(found.map(|found| {
         let read = service::read(&found);
-        Serving { definition: read.definition, desired: read.desired, placement: read.placement }
+        let made = found.created_at().and_then(|at| at.to_millis().ok()).unwrap_or_default();
+        let life = format!("{} {made}", read.arn);
+        Serving { life, definition: read.definition, desired: read.desired, placement: read.placement }
     }))
 }
 

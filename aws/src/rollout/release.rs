@@ -5,10 +5,11 @@ use futures::try_join;
 use skydeck_core::layer::service::{Placement, family, wanted_settings};
 use skydeck_core::rollout::decide::Choice;
 use skydeck_core::rollout::record::{Phase, Record};
-use skydeck_core::rollout::release::{TAG_EXECUTION, definition};
+use skydeck_core::rollout::release::definition;
 use skydeck_core::rollout::run::{Released, Rollout};
 use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::scope::Scope;
+use skydeck_core::scope::TAG_EXECUTION;
 
 use super::{keys, record, scope, tell};
 use crate::error::{Error, Explain, Result};
@@ -39,7 +40,10 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
     request.send().await.during("release to service", &rollout.service)?;
     let verifying = |found: &Record| found.moved(&rollout.execution, Phase::Verifying, Some(&arn));
     let held = record::hold(&context.home, &keys(&rollout).record(), &rollout.execution, verifying).await?;
-    tell::started(context, &rollout, &arn).await?;
+    if let Err(error) = tell::started(context, &rollout, &arn).await {
+        // Nobody was told, and the image may serve all the same.
+        tracing::warn!("after the release: {error}");
+    }
     Ok(Released { definition: Some(arn), digest: Some(rollout.digest.clone()), superseded: held.is_none() })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_autoscaling::types::LifecycleState;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleState};
 use aws_sdk_ecs::types as ecs;
 use futures::future::try_join_all;
 use futures::try_join;
@@ -14,35 +14,45 @@ use crate::client::Clients;
 use crate::error::{Explain, Result};
 use crate::layer::service::alive;
 use crate::number;
+use crate::run::{failed_launch, group};
 
 /// How many container instances one call describes
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html>).
 const AT_ONCE: usize = 100;
 
-/// Whether a task of a service waits for room that will not come.
-pub(super) async fn is_full(clients: &Clients, scope: &Scope, service: &str) -> Result<bool> {
-    let Some(service) = scope.platform.services.get(service) else { return Ok(false) };
+/// What keeps a task from finding room.
+#[derive(Debug, Default)]
+pub(super) struct Shortage {
+    /// There is none, and none will come.
+    pub(super) full: bool,
+    /// Why the last instance was not started.
+    pub(super) failed_launch: Option<String>,
+}
+
+/// Why a task of a service waits for room.
+pub(super) async fn shortage(clients: &Clients, scope: &Scope, service: &str) -> Result<Shortage> {
+    let (Some(service), Some(group)) = (scope.platform.services.get(service), group(clients, scope).await?) else {
+        return Ok(Shortage::default());
+    };
     // What else goes on is read only where no more instances come.
-    let Some(group) = whole_group(clients, scope).await? else { return Ok(false) };
+    let Some(group) = whole(&group) else {
+        return Ok(Shortage { full: false, failed_launch: failed_launch(clients, &group).await? });
+    };
     let name = scope.prefix();
     let ((left, starting), services) = try_join!(left(&clients.ecs, &name), alive(&clients.ecs, scope))?;
     let services = services.iter().map(activity).collect();
-    Ok(Cluster { group, left, starting, services }.is_full(Room { cpu: service.cpu, memory: service.memory }))
+    let full = Cluster { group, left, starting, services }.is_full(Room { cpu: service.cpu, memory: service.memory });
+    Ok(Shortage { full, failed_launch: None })
 }
 
 /// The Auto Scaling group's instances, when it is at its maximum and all of them are in service; `None` else.
-async fn whole_group(clients: &Clients, scope: &Scope) -> Result<Option<BTreeSet<String>>> {
-    let Some(cluster) = &scope.facts.cluster else { return Ok(None) };
-    let name = &cluster.auto_scaling_group;
-    let request = clients.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
-    let answer = request.send().await.during("describe Auto Scaling group", name)?;
-    let Some(group) = answer.auto_scaling_groups().first() else { return Ok(None) };
+fn whole(group: &AutoScalingGroup) -> Option<BTreeSet<String>> {
     let instances = group.instances();
     let serves = |state: Option<&LifecycleState>| state == Some(&LifecycleState::InService);
     let whole = i32::try_from(instances.len()).is_ok_and(|count| count >= group.max_size().unwrap_or_default())
         && instances.iter().all(|instance| serves(instance.lifecycle_state()));
     let ids = instances.iter().filter_map(|instance| instance.instance_id().map(ToOwned::to_owned));
-    Ok(whole.then(|| ids.collect()))
+    whole.then(|| ids.collect())
 }
 
 /// What is left on each instance that takes tasks, by its id in EC2, and how many tasks are about to start on them.

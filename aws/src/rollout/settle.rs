@@ -2,6 +2,7 @@
 
 use aws_sdk_ecr::types::ImageIdentifier;
 use futures::future::try_join_all;
+use futures::try_join;
 use skydeck_core::layer::service::{family, repository};
 use skydeck_core::rollout::ledger::{Entry, Past, Rejection, Verdict};
 use skydeck_core::rollout::record::{Record, Verified};
@@ -15,95 +16,142 @@ use super::{keys, now, read, record, scope, tell};
 use crate::error::{Explain, Result, tolerate};
 use crate::run::Context;
 
-/// Ends a rollout. Every step may be repeated.
+/// Ends a rollout. The verdict comes first: record and ledger. What follows only tidies up and tells, and changes nothing of it:
+/// where that fails it is a note. Every step may be repeated.
 ///
 /// # Errors
-/// Where AWS refuses.
+/// Where the verdict itself cannot be written.
 pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
     let rollout = ended.rollout.clone();
-    let (home, key, me) = (&context.home, keys(&rollout).record(), &rollout.execution);
-    if ended.verdict == Verdict::Succeeded {
-        let scope = scope(context, &rollout).await?;
-        if !succeed(context, &scope, &rollout, ended.released.as_deref()).await? {
-            ended.verdict = Verdict::Superseded;
+    let home = &context.home;
+    let key = keys(&rollout).entry(&rollout.digest);
+    let known = home.read_json::<Entry>(&key).await?;
+    let (past, entry) = match known.rollouts.iter().find(|past| past.execution == rollout.execution) {
+        // An attempt before this one came so far, and its answer was lost: what it wrote stands.
+        Some(past) => (past.clone(), known.clone()),
+        None => {
+            ended.verdict = give_back(context, &ended).await?;
+            let past = past(&ended);
+            (past.clone(), write(context, &ended, &past).await?)
         }
-    } else if ended.verdict != Verdict::RolledBack || ended.returned.is_some() {
-        record::hold(home, &key, me, |found| found.freed(me)).await?;
-    }
-    // A service that could not be rolled back keeps the lease of an execution that has ended: the sweep finds it by that.
-    let reason = story(&ended);
-    let fault = ended.verification.as_ref().and_then(|seen| seen.fault);
-    let checks = ended.verification.map(|seen| seen.checks).unwrap_or_default();
-    let past = Past {
-        execution: me.clone(),
-        cause: rollout.cause,
-        tag: rollout.tag.clone(),
-        definition: ended.released,
-        began: rollout.began,
-        ended: now(),
-        verdict: ended.verdict,
-        reason: reason.clone(),
-        checks: checks.clone(),
     };
-    let unfit = ended.verdict == Verdict::Refused && fault == Some(Fault::Image);
-    let rejection = Rejection { at: past.ended, execution: me.clone(), reason: reason.clone() };
+    let mut notes = if past.verdict == Verdict::Succeeded { tidy(context, &rollout).await } else { Vec::new() };
     let seconds = u64::try_from((past.ended - past.began).max(0)).unwrap_or_default().div_ceil(1000);
-    let next = |entry: &Entry| {
-        let entry = if unfit { entry.rejecting(&rollout.digest, rejection.clone()) } else { entry.clone() };
-        Some(entry.with(&rollout.digest, past.clone()))
-    };
-    let entry = record::change(home, &keys(&rollout).entry(&rollout.digest), next).await?;
-    let ended = Ended {
+    let mut told = Ended {
         platform: rollout.platform.clone(),
         service: rollout.service.clone(),
-        verdict: ended.verdict,
+        verdict: past.verdict,
         cause: rollout.cause,
         digest: rollout.digest.clone(),
         tag: rollout.tag.clone(),
         seconds,
-        reason,
-        rejected: entry.is_some_and(|entry| entry.rejected.is_some()),
-        fault,
-        checks,
+        reason: past.reason.clone(),
+        rejected: entry.rejected.is_some(),
+        fault: ended.verification.as_ref().and_then(|seen| seen.fault),
+        checks: past.checks.clone(),
+        notes: notes.clone(),
     };
-    tell::ended(context, &rollout, &ended).await?;
-    Ok(ended)
+    note(&mut notes, tell::ended(context, &rollout, &told).await);
+    if !notes.is_empty() {
+        told.notes.clone_from(&notes);
+        let with = |entry: &Entry| Some(entry.with(&rollout.digest, Past { notes: notes.clone(), ..past.clone() }));
+        if let Err(error) = record::change(home, &key, with).await {
+            tracing::warn!("the notes of {} could not be kept: {error}", rollout.execution);
+        }
+    }
+    Ok(told)
 }
 
-/// Keeps the image, remembers the revision, and removes what nobody needs any more. Returns whether the service was still this
-/// rollout's.
-async fn succeed(context: &Context, scope: &Scope, rollout: &Rollout, released: Option<&str>) -> Result<bool> {
-    keep(context, scope, rollout).await?;
-    let definition = released.unwrap_or_default().to_owned();
-    let verified = Verified { definition, digest: rollout.digest.clone() };
-    let (key, me) = (keys(rollout).record(), &rollout.execution);
-    let next = |found: &Record| found.succeeded(me, verified.clone());
-    let record = match record::hold(&context.home, &key, me, next).await? {
-        Some(record) => record,
-        // An attempt before this one has come so far, and its answer was lost.
-        None => {
-            let found = context.home.read_json::<Record>(&key).await?;
-            if found.verified.first() != Some(&verified) || found.lease.is_some() {
-                return Ok(false);
-            }
-            found
+/// What went wrong after the verdict, as a note.
+fn note(notes: &mut Vec<String>, done: Result<()>) {
+    if let Err(error) = done {
+        tracing::warn!("after the verdict: {error}");
+        notes.push(error.to_string());
+    }
+}
+
+/// Gives the lease back, and remembers what was verified. Returns the verdict: a success counts only while the service is still
+/// this rollout's.
+async fn give_back(context: &Context, ended: &Settlement) -> Result<Verdict> {
+    let (home, key, me) = (&context.home, keys(&ended.rollout).record(), &ended.rollout.execution);
+    if ended.verdict != Verdict::Succeeded {
+        // A service that could not be rolled back keeps the lease of an execution that has ended: the sweep finds it by that.
+        if ended.verdict != Verdict::RolledBack || ended.returned.is_some() {
+            record::hold(home, &key, me, |found| found.freed(me)).await?;
+        }
+        return Ok(ended.verdict);
+    }
+    let definition = ended.released.clone().unwrap_or_default();
+    let verified = Verified { definition, digest: ended.rollout.digest.clone() };
+    let done = record::hold(home, &key, me, |found| found.succeeded(me, verified.clone())).await?;
+    if done.is_some() {
+        return Ok(Verdict::Succeeded);
+    }
+    // An attempt before this one may have remembered it, and somebody else works on the service since.
+    let found = home.read_json::<Record>(&key).await?;
+    Ok(if found.verified.contains(&verified) { Verdict::Succeeded } else { Verdict::Superseded })
+}
+
+/// What the ledger remembers of the rollout.
+fn past(ended: &Settlement) -> Past {
+    let rollout = &ended.rollout;
+    Past {
+        execution: rollout.execution.clone(),
+        cause: rollout.cause,
+        tag: rollout.tag.clone(),
+        definition: ended.released.clone(),
+        began: rollout.began,
+        ended: now(),
+        verdict: ended.verdict,
+        reason: story(ended),
+        checks: ended.verification.as_ref().map(|seen| seen.checks.clone()).unwrap_or_default(),
+        notes: Vec::new(),
+    }
+}
+
+/// Writes the verdict into the image's entry, and rejects an image that cannot work.
+async fn write(context: &Context, ended: &Settlement, past: &Past) -> Result<Entry> {
+    let digest = &ended.rollout.digest;
+    let fault = ended.verification.as_ref().and_then(|seen| seen.fault);
+    let unfit = ended.verdict == Verdict::Refused && fault == Some(Fault::Image);
+    let rejection = Rejection { at: past.ended, execution: past.execution.clone(), reason: past.reason.clone() };
+    let next = |entry: &Entry| {
+        let entry = if unfit { entry.rejecting(digest, rejection.clone()) } else { entry.clone() };
+        Some(entry.with(digest, past.clone()))
+    };
+    let entry = record::change(&context.home, &keys(&ended.rollout).entry(digest), next).await?;
+    Ok(entry.unwrap_or_default())
+}
+
+/// Keeps the image from the repository's lifecycle rules, and removes what nobody needs any more. Returns what did not work.
+async fn tidy(context: &Context, rollout: &Rollout) -> Vec<String> {
+    let mut notes = Vec::new();
+    let key = keys(rollout).record();
+    let (scope, record) = match try_join!(scope(context, rollout), context.home.read_json(&key)) {
+        Ok(read) => read,
+        Err(error) => {
+            note(&mut notes, Err(error));
+            return notes;
         }
     };
-    forget(context, scope, rollout, &record).await?;
-    deregister(context, scope, rollout, &record).await?;
-    Ok(true)
+    note(&mut notes, keep(context, &scope, rollout).await);
+    note(&mut notes, forget(context, &scope, rollout, &record).await);
+    note(&mut notes, deregister(context, &scope, rollout, &record).await);
+    notes
 }
 
 /// Puts the tag on the image that keeps it from the repository's lifecycle rules.
 async fn keep(context: &Context, scope: &Scope, rollout: &Rollout) -> Result<()> {
-    let (Some(repository), Some(manifest)) = (
+    let (Some(repository), Some((manifest, media_type))) = (
         repository(scope, &rollout.service),
-        read::manifest(&context.clients, scope, &rollout.service, &rollout.digest).await?,
+        read::image(&context.clients, scope, &rollout.service, &rollout.digest).await?,
     ) else {
         return Ok(());
     };
     let request = context.clients.ecr.put_image().repository_name(&repository).image_digest(&rollout.digest);
-    let request = request.image_manifest(manifest).image_tag(keep_tag(&rollout.digest));
+    // A manifest by Podman or Buildah does not say its own media type, and ECR takes it for no manifest then.
+    let request = request.image_manifest(manifest).set_image_manifest_media_type(media_type);
+    let request = request.image_tag(keep_tag(&rollout.digest));
     // It bears the tag already.
     let known = ["ImageAlreadyExistsException", "ImageTagAlreadyExistsException"];
     tolerate(request.send().await.during("keep image of", &repository), &known).map(drop)

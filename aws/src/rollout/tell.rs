@@ -19,6 +19,7 @@ pub(super) async fn ended(context: &Context, rollout: &Rollout, ended: &Ended) -
         Verdict::Succeeded => "Rollout Succeeded",
         Verdict::RolledBack => "Rollout Rolled Back",
         Verdict::Superseded => "Rollout Superseded",
+        Verdict::Unverified => "Rollout Unverified",
         Verdict::Refused => "Rollout Refused",
     };
     let mut detail = common(rollout);

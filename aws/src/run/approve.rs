@@ -1,8 +1,9 @@
 //! `Approve`: whether a plan that is to be applied still holds.
 
-use skydeck_core::run::{Approval, Mode, Prepared, Run, spec_key};
+use skydeck_core::run::{Approval, Mode, Prepared, Run};
 
 use super::Context;
+use super::prepare::adopted;
 use crate::error::{Error, Result};
 
 /// Compares what the layers have seen now with what they saw when the plan was made. Nothing of the platform has been
@@ -18,16 +19,9 @@ pub async fn approve(context: &Context, Approval { run }: Approval) -> Result<Pr
         let moved = moved.iter().map(|layer| format!("the {layer} layer")).collect();
         return Err(Error::Moved { plan: id, moved });
     }
-    let spec_version = match &run.file {
-        Some(key) => adopt(context, &run, key).await?,
-        None => run.spec_version.clone(),
-    };
-    Ok(Prepared { run: Run { mode: Mode::Apply, file: None, spec_version, ..run } })
-}
-
-/// Makes a file that was planned with the platform's. Returns its version.
-async fn adopt(context: &Context, run: &Run, key: &str) -> Result<String> {
-    let object = context.home.read(key, Some(&run.spec_version)).await?;
+    let run = Run { mode: Mode::Apply, ..run };
+    let Some(key) = run.file.clone() else { return Ok(Prepared { run }) };
+    let object = context.home.read(&key, Some(&run.spec_version)).await?;
     let object = object.ok_or_else(|| Error::Broken(format!("s3://{}/{key} is gone", context.home.bucket)))?;
-    context.home.write_text(&spec_key(&run.platform), object.text).await
+    Ok(Prepared { run: adopted(context, run, object.text).await? })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use skydeck_core::outputs::Outputs;
 use skydeck_core::preview::{PlanSummary, Preview, plan_key};
-use skydeck_core::run::{Conclusion, Ending, Layer, LayerReport, Mode, Outcome, Run, outputs_key, spec_key};
+use skydeck_core::run::{Conclusion, Ending, Layer, LayerReport, Mode, Outcome, Run, outputs_key};
 
 use super::{Context, drift};
 use crate::error::Result;
@@ -51,7 +51,7 @@ pub async fn conclude(context: &Context, ending: Ending) -> Result<Conclusion> {
 async fn keep_plan(context: &Context, run: &Run) -> Result<PlanSummary> {
     let before = match &run.file {
         None => Some(run.spec_version.clone()),
-        Some(_) => context.home.read(&spec_key(&run.platform), None).await?.map(|own| own.version),
+        Some(_) => run.before.clone(),
     };
     let plan = Preview::of(run, before, context.parts(run).await?);
     let key = plan_key(&run.platform, &plan.id);

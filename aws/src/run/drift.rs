@@ -34,6 +34,10 @@ pub(super) async fn tell(context: &Context, plan: &Preview) -> Result<()> {
     if lock::is_held(&context.clients, &context.home, &plan.platform).await? {
         return Ok(());
     }
-    event::put(context, "Drift", &plan.outline()).await?;
+    if let Err(error) = event::put(context, "Drift", &plan.outline()).await {
+        // The plan is good all the same. It is not remembered as told, so that the next one tells it.
+        tracing::warn!("the drift of {} could not be told: {error}", plan.platform);
+        return Ok(());
+    }
     context.home.write_json(&key, &now).await
 }

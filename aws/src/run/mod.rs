@@ -4,13 +4,16 @@ mod approve;
 mod conclude;
 mod dispatch;
 mod drift;
+mod group;
 mod layer;
 mod observe;
+mod preflight;
 mod prepare;
 
 pub use approve::approve;
 pub use conclude::conclude;
 pub use dispatch::dispatch;
+pub(crate) use group::{failed_launch, group};
 pub use layer::layer;
 pub use observe::observe;
 pub(crate) use observe::{stop, targets, tasks};

@@ -10,9 +10,10 @@ use skydeck_core::layer::service::AWAITING_TAG;
 use skydeck_core::rollout::stop::{Kind, Stop, Told};
 use skydeck_core::run::Look;
 use skydeck_core::scope::Scope;
-use skydeck_core::verdict::{Check, Name, Outcome, Questions, Seen, Target, Verification, look};
+use skydeck_core::verdict::{Check, Name, Outcome, Patience, Questions, Round, Seen, Target, Verification, look};
 
 use super::Context;
+use super::group::{failed_launch, group};
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
 use crate::number;
@@ -45,7 +46,11 @@ pub async fn observe(context: &Context, asked: Look) -> Result<Verification> {
     }));
     let running = checks.iter().filter(|check| check.check == Name::Tasks && check.outcome != Outcome::Skipped);
     let (outside, inside) = Questions::of(scope, running.map(|check| check.service.as_str()));
-    Ok(Verification::of(asked.round, checks, outside, inside))
+    let patience = scope.platform.services.values().map(|service| Patience::of(service, service.desired));
+    let patience = patience.reduce(Patience::max).unwrap_or_default();
+    // A rollout that the run has started may fail, and go back.
+    let patience = if asked.rollouts.is_empty() { patience } else { patience.both_ways() };
+    Ok(Verification::of(Round { number: asked.round, patience }, checks, outside, inside))
 }
 
 /// Of the rollouts that the run has started, those that have not ended well.
@@ -90,8 +95,10 @@ async fn see(clients: &Clients, scope: &Scope, name: &str, service: &ecs::Servic
     let (tasks, targets) =
         try_join!(tasks(clients, scope, name, ecs::DesiredStatus::Running), targets(clients, scope, name),)?;
     let ours = tasks.iter().filter(|task| task.task_definition_arn() == Some(definition));
-    let running = ours.filter(|task| task.last_status() == Some("RUNNING")).count();
-    let running = u32::try_from(running).unwrap_or(u32::MAX);
+    let running: Vec<_> = ours.filter(|task| task.last_status() == Some("RUNNING")).collect();
+    let passing = running.iter().filter(|task| task.health_status() == Some(&ecs::HealthStatus::Healthy)).count();
+    let [running, passing] = [running.len(), passing].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+    let is_checked = scope.platform.services.get(name).is_some_and(|service| service.container_check.is_some());
     let primary = service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"));
     let failed = primary.filter(|found| found.rollout_state() == Some(&ecs::DeploymentRolloutState::Failed));
     let given_up = failed.map(|found| found.rollout_state_reason().unwrap_or("ECS gave the deployment up").to_owned());
@@ -102,8 +109,25 @@ async fn see(clients: &Clients, scope: &Scope, name: &str, service: &ecs::Servic
         None
     };
     let event = service.events().first().and_then(|event| event.message());
-    let event = event.filter(|text| text.contains("unable to")).map(ToOwned::to_owned);
-    Ok(Seen { awaits_image: false, desired, running, given_up, stopped, event, targets })
+    let said = event.filter(|text| text.contains("unable to")).map(ToOwned::to_owned);
+    let event = if running < desired { no_instance(clients, scope).await?.or(said) } else { said };
+    Ok(Seen {
+        awaits_image: false,
+        desired,
+        running,
+        given_up,
+        stopped,
+        event,
+        passing: is_checked.then_some(passing),
+        targets,
+    })
+}
+
+/// Why Auto Scaling starts no instance, where that is what a task waits for.
+async fn no_instance(clients: &Clients, scope: &Scope) -> Result<Option<String>> {
+    let Some(group) = group(clients, scope).await? else { return Ok(None) };
+    let why = failed_launch(clients, &group).await?;
+    Ok(why.map(|why| format!("Auto Scaling cannot start an instance: {why}")))
 }
 
 /// Tasks of a service that are meant to run, or have stopped within the last hour.

@@ -41,7 +41,10 @@ It behaves:
   wrong-path    passes its health checks, and answers 404 to everybody else
   hang          takes connections, and never answers
   amd64         is built for linux/amd64 only
-  too-big       needs more memory than it may have")]
+  plain-amd64   is that too, and has no index that says so
+  too-big       needs more memory than it may have
+  podman        answers, and its manifest leaves its own media type out
+Or it is no image at all: signature, attestation, chart, referrer")]
     Push(Push),
     /// Show the events of AWS's services and of skydeck, or disturb those to come
     #[command(
@@ -193,7 +196,22 @@ pub struct Calls {
 
 /// Another word would pass for `healthy`, and the person would wonder.
 fn behaviour(text: &str) -> Result<String, String> {
-    const KNOWN: [&str; 8] = ["healthy", "crash", "crash-later", "error", "wrong-path", "hang", "amd64", "too-big"];
+    const KNOWN: [&str; 14] = [
+        "healthy",
+        "crash",
+        "crash-later",
+        "error",
+        "wrong-path",
+        "hang",
+        "amd64",
+        "plain-amd64",
+        "too-big",
+        "podman",
+        "signature",
+        "attestation",
+        "chart",
+        "referrer",
+    ];
     let timed = text.strip_prefix("slow:").or(text.strip_prefix("large:"));
     let is_slow = timed.is_some_and(|text| seconds(text).is_ok());
     if is_slow || KNOWN.contains(&text) {

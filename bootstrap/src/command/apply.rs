@@ -25,19 +25,15 @@ pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<En
         let order = Order { plan: Some(plan), ..Order::new(Mode::Apply, &platform) };
         return start_and_follow(context, &clients, &account, &order, !options.no_follow).await;
     }
-    let platform = match &file {
-        Some(file) => {
-            if file.upload(&clients, &account).await? {
-                context.terminal.say(format!("Uploaded the file of {}.", file.name()));
-            }
-            file.name()
-        }
+    let (platform, uploaded) = match &file {
+        Some(file) => (file.name(), Some(file.upload(&clients, &account).await?)),
         None => match &options.platform {
-            Some(platform) => platform.clone(),
-            None => only_platform(&Home::new(&clients.s3, &account.bucket())).await?,
+            Some(platform) => (platform.clone(), None),
+            None => (only_platform(context, &Home::new(&clients.s3, &account.bucket())).await?, None),
         },
     };
-    let order = Order { refresh_ami: options.refresh_ami, ..Order::new(Mode::Apply, &platform) };
+    let order =
+        Order { file: uploaded.as_ref(), refresh_ami: options.refresh_ami, ..Order::new(Mode::Apply, &platform) };
     start_and_follow(context, &clients, &account, &order, !options.no_follow).await
 }
 

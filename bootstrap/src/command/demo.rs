@@ -100,7 +100,6 @@ impl DemoRun<'_> {
             .await?;
         self.report.install = items;
         self.step("gave the secrets values", async |demo| demo.secrets(&clients).await).await?;
-        self.file.upload(&clients, &account).await?;
         let applied = self.provision(&clients, &account, Mode::Apply).await?;
         self.report.apply.clone_from(&applied);
         let Some(applied) = applied.filter(Finished::is_good) else { return Ok(Ending::Failed) };
@@ -175,8 +174,13 @@ impl DemoRun<'_> {
 
     async fn provision(&self, clients: &Clients, account: &Account, mode: Mode) -> miette::Result<Option<Finished>> {
         self.context.terminal.say("");
-        let started =
-            run::start(clients, account, &run::Order::new(mode, &self.file.name())).await.into_diagnostic()?;
+        let uploaded = match mode {
+            Mode::Destroy => None,
+            Mode::Plan | Mode::Apply => Some(self.file.upload(clients, account).await?),
+        };
+        let platform = self.file.name();
+        let order = run::Order { file: uploaded.as_ref(), ..run::Order::new(mode, &platform) };
+        let started = run::start(self.context, clients, account, &order).await.into_diagnostic()?;
         let finished = run::watch(self.context, clients, &started).await?;
         if let Some(finished) = &finished {
             run::tell_end(self.context, clients, account, finished).await?;

@@ -105,7 +105,7 @@ impl Rollouts<'_> {
             let request = sfn.describe_execution().execution_arn(item.execution_arn());
             let input = request.send().await.during("read rollout", item.name())?.input.unwrap_or_default();
             let trigger = serde_json::from_str(&input).ok().and_then(|input| Trigger::parse(&input).ok());
-            if matches!(trigger, Some(Trigger::Event(event)) if event.detail.image_digest.as_deref() == Some(digest)) {
+            if matches!(trigger, Some(Trigger::Event(event)) if event.push().is_ok_and(|push| push.digest == digest)) {
                 return Ok(Some(item.execution_arn().to_owned()));
             }
         }

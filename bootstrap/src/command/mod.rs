@@ -34,7 +34,10 @@ pub async fn run(cli: Cli) -> ExitCode {
     let program = std::env::current_exe().unwrap_or_else(|_| "skydeck".into());
     let context = Context { terminal: Terminal::new(cli.json), sandbox: cli.sandbox, program };
     let ended = match cli.command {
-        Command::Demo(options) => demo::run(context, &options).await,
+        // It installs skydeck itself, in a sandbox of its own.
+        Command::Demo(options) => {
+            return demo::run(context, &options).await.map_or_else(|report| tell(&report), Into::into);
+        }
         Command::Bootstrap(options) => bootstrap::run(&context, &options).await,
         Command::Plan(options) => return plan::exit(plan::run(&context, &options).await),
         Command::Apply(options) => apply::run(&context, &options).await,
@@ -53,7 +56,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     };
     match ended {
         Ok(ending) => ending.into(),
-        Err(report) => tell(&report),
+        Err(report) => tell(&context.elsewhere(report).await),
     }
 }
 

@@ -22,22 +22,22 @@ pub(super) async fn run(context: &Context, options: &Plan) -> miette::Result<End
     }
     let (clients, account) = context.connect().await?;
     let home = Home::new(&clients.s3, &account.bucket());
-    let (platform, proposed) = match &file {
-        Some(file) => (file.name(), file.propose(&clients, &home).await?),
+    let (platform, uploaded) = match &file {
+        Some(file) => (file.name(), Some(file.upload(&clients, &account).await?)),
         None => match &options.platform {
             Some(platform) => (platform.clone(), None),
-            None => (only_platform(&home).await?, None),
+            None => (only_platform(context, &home).await?, None),
         },
     };
     let order =
-        Order { file: proposed.as_deref(), refresh_ami: options.refresh_ami, ..Order::new(Mode::Plan, &platform) };
-    let execution = run::start(&clients, &account, &order).await.map_err(installed)?;
+        Order { file: uploaded.as_ref(), refresh_ami: options.refresh_ami, ..Order::new(Mode::Plan, &platform) };
+    let execution = run::start(context, &clients, &account, &order).await.map_err(installed)?;
     let Some(finished) = run::watch(context, &clients, &execution).await? else {
         run::leave(context, &execution, "\nThe plan is still being made. See it with")?;
         return Ok(Ending::Interrupted);
     };
     run::tell_end(context, &clients, &account, &finished).await?;
-    let Some(plan) = plan_of(&home, &finished).await? else {
+    let Some(plan) = plan_of(context, &home, &finished).await? else {
         context.terminal.document(&finished)?;
         return Ok(Ending::Failed);
     };

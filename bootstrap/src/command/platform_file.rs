@@ -1,4 +1,4 @@
-//! The platform file on this machine: read, checked, uploaded where it has changed.
+//! The platform file on this machine: read, checked, uploaded.
 
 use std::path::Path;
 
@@ -7,12 +7,11 @@ use skydeck_aws::Clients;
 use skydeck_aws::home::Home;
 use skydeck_core::plan::fingerprint;
 use skydeck_core::preview::file_key;
-use skydeck_core::run::spec_key;
 use skydeck_core::spec::{self, Platform};
 
 use crate::context::{Account, Context};
 use crate::error::Usage;
-use crate::run::installed;
+use crate::run::{Uploaded, installed};
 
 /// A platform file that is right.
 pub(super) struct PlatformFile {
@@ -42,16 +41,18 @@ impl PlatformFile {
         format!("{}-{}", self.platform.name, self.platform.environment)
     }
 
-    /// Puts the file where a plan can be made by it, unless the platform's own is the same. Returns its key.
-    pub(super) async fn propose(&self, clients: &Clients, home: &Home) -> miette::Result<Option<String>> {
+    /// Puts the file into skydeck's bucket, unless it is there: beside the platform's own, which only a run changes that holds
+    /// the platform's lock. Returns what a run is started with.
+    pub(super) async fn upload(&self, clients: &Clients, account: &Account) -> miette::Result<Uploaded> {
         self.check_region(clients)?;
-        let found = home.read(&spec_key(&self.name()), None).await.map_err(installed)?;
-        if found.is_some_and(|found| found.text == self.text) {
-            return Ok(None);
-        }
+        let home = Home::new(&clients.s3, &account.bucket());
         let key = file_key(&self.name(), &fingerprint(&self.text)[..12]);
-        home.write_text(&key, self.text.clone()).await.map_err(installed)?;
-        Ok(Some(key))
+        let found = home.read(&key, None).await.map_err(installed)?;
+        let version = match found.filter(|found| found.text == self.text) {
+            Some(found) => found.version,
+            None => home.write_text(&key, self.text.clone()).await.map_err(installed)?,
+        };
+        Ok(Uploaded { key, version })
     }
 
     fn check_region(&self, clients: &Clients) -> miette::Result<()> {
@@ -64,17 +65,5 @@ impl PlatformFile {
             ));
         }
         Ok(())
-    }
-
-    /// Uploads the file unless the same is there. Returns whether it was uploaded.
-    pub(super) async fn upload(&self, clients: &Clients, account: &Account) -> miette::Result<bool> {
-        self.check_region(clients)?;
-        let (home, key) = (Home::new(&clients.s3, &account.bucket()), spec_key(&self.name()));
-        let found = home.read(&key, None).await.map_err(installed)?;
-        if found.is_some_and(|found| found.text == self.text) {
-            return Ok(false);
-        }
-        home.write_text(&key, self.text.clone()).await.map_err(installed)?;
-        Ok(true)
     }
 }

@@ -36,7 +36,7 @@ async fn order(
     announce(cause, &outlook).iter().for_each(|line| context.terminal.say(line));
     let platform = Some(site.platform.clone());
     let order = Order { platform, service: service.to_owned(), image, cause, since: None };
-    let execution = start_rollout(&site.clients, &site.account, &order).await.map_err(installed)?;
+    let execution = start_rollout(context, &site.clients, &site.account, &order).await.map_err(installed)?;
     if !follow {
         leave(context, &execution, "Started. Follow it with")?;
         return Ok(Ending::Done);

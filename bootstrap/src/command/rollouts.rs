@@ -127,7 +127,7 @@ fn lines(board: &Board, now: f64, command: &str, style: &Style) -> Vec<String> {
     for row in &board.rollouts {
         let style = match row.verdict {
             Verdict::Succeeded => style.clone().green(),
-            Verdict::Superseded => style.clone().yellow(),
+            Verdict::Superseded | Verdict::Unverified => style.clone().yellow(),
             Verdict::RolledBack | Verdict::Refused => style.clone().red(),
         };
         let word = style.apply_to(format!("{:<11}", row.verdict.words()));
@@ -193,6 +193,7 @@ mod tests {
             verdict,
             reason: reason.into(),
             checks: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

@@ -150,7 +150,7 @@ async fn push(context: &Context, options: &Push) -> miette::Result<()> {
     let home = Home::new(&clients.s3, &account.bucket());
     let platform = match &options.platform {
         Some(platform) => platform.clone(),
-        None => only_platform(&home).await?,
+        None => only_platform(context, &home).await?,
     };
     let outputs: Value = home.read_json(&outputs_key(&platform)).await.map_err(installed)?;
     let uri = outputs["repositories"][&options.service].as_str().ok_or_else(|| {

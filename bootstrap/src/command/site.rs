@@ -26,7 +26,7 @@ impl Site {
         let home = Home::new(&clients.s3, &account.bucket());
         let platform = match platform {
             Some(platform) => platform.to_owned(),
-            None => only_platform(&home).await?,
+            None => only_platform(context, &home).await?,
         };
         let (backend, machine) = (Backend { clients: clients.clone(), home }, account.machine("rollout"));
         Ok(Site { clients, account, backend, platform, machine })

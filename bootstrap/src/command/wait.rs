@@ -42,10 +42,13 @@ pub(super) async fn run(context: &Context, options: &Wait) -> miette::Result<End
         _ = tokio::signal::ctrl_c() => Ok(Ending::Interrupted),
     };
     context.terminal.settle();
-    ended.or_else(|report| {
-        tell(&report);
-        Ok(Ending::Unknown)
-    })
+    match ended {
+        Ok(ending) => Ok(ending),
+        Err(report) => {
+            tell(&context.elsewhere(report).await);
+            Ok(Ending::Unknown)
+        }
+    }
 }
 
 async fn wait(context: &Context, options: &Wait) -> miette::Result<Ending> {
@@ -55,13 +58,15 @@ async fn wait(context: &Context, options: &Wait) -> miette::Result<Ending> {
     let keys = site.keys(&options.service);
     let asked = Asked { cause: Cause::Push, image: Some(&digest), tag: None, since: None };
     let name = image::name(&digest, None);
-    people::services(&site.backend, &site.machine, &site.platform, Some(keys.service)).await.map_err(told)?;
+    let known = async || people::services(&site.backend, &site.machine, &site.platform, Some(keys.service)).await;
+    context.patiently(known).await.map_err(told)?;
     let (mut before, mut said): (Option<Vec<String>>, _) = (None, String::new());
     // How long nothing has been known of a rollout.
     let mut open = Instant::now();
     loop {
-        let record = people::record(&site.backend, keys).await.map_err(installed)?;
-        let entry = people::entry(&site.backend, keys, &digest).await.map_err(installed)?;
+        let record = context.patiently(async || people::record(&site.backend, keys).await).await.map_err(installed)?;
+        let entry = async || people::entry(&site.backend, keys, &digest).await;
+        let entry = context.patiently(entry).await.map_err(installed)?;
         let of = |past: &Past| past.execution.clone();
         let before = before.get_or_insert_with(|| entry.rollouts.iter().map(of).collect());
         let known = Known { digest: &digest, record: &record, entry: &entry, before };
@@ -77,7 +82,8 @@ async fn wait(context: &Context, options: &Wait) -> miette::Result<Ending> {
             }
             Progress::Open => {
                 if open.elapsed() >= LATE {
-                    let outlook = people::outlook(&site.backend, &site.machine, keys, &asked).await.map_err(told)?;
+                    let outlook = async || people::outlook(&site.backend, &site.machine, keys, &asked).await;
+                    let outlook = context.patiently(outlook).await.map_err(told)?;
                     ended = ended_before(&known, &outlook.choice);
                 }
                 let held = if record.suspended.is_some() { ": the service is suspended" } else { "" };
@@ -127,13 +133,14 @@ fn word(verdict: Verdict) -> &'static str {
         Verdict::RolledBack => "rolled_back",
         Verdict::Superseded => "superseded",
         Verdict::Refused => "refused",
+        Verdict::Unverified => "unverified",
     }
 }
 
 fn ending(verdict: Verdict) -> Ending {
     match verdict {
         Verdict::Succeeded => Ending::Done,
-        Verdict::RolledBack | Verdict::Refused => Ending::Failed,
+        Verdict::RolledBack | Verdict::Refused | Verdict::Unverified => Ending::Failed,
         Verdict::Superseded => Ending::Superseded,
     }
 }
@@ -166,6 +173,7 @@ mod tests {
             (ending(Verdict::Succeeded), 0),
             (ending(Verdict::RolledBack), 1),
             (ending(Verdict::Refused), 1),
+            (ending(Verdict::Unverified), 1),
             (ending(Verdict::Superseded), 2),
             (Ending::TimedOut, 3),
             (Ending::Unknown, 4),

@@ -20,6 +20,8 @@ use skydeck_core::rollout::decide::Kind;
 use skydeck_core::rollout::run::Result as Ended;
 use skydeck_core::run::{Conclusion, Mode};
 
+use crate::patience::patiently;
+
 /// Between two looks while something happens, and the longest when nothing does: Step Functions answers 20 a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -62,14 +64,20 @@ impl Finished {
     }
 }
 
-/// Follows an execution to its end, telling each line as it comes. Nothing is lost when this is dropped: the run goes on.
+/// Follows an execution to its end, telling each line as it comes, and trouble with AWS. Nothing is lost when this is
+/// dropped: the run goes on.
 ///
 /// # Errors
-/// Where Step Functions refuses.
-pub async fn follow(clients: &Clients, execution: &str, tell: &(dyn Fn(&Line) + Sync)) -> Result<Finished> {
+/// Where Step Functions refuses, or cannot be reached for minutes.
+pub async fn follow(
+    clients: &Clients,
+    execution: &str,
+    tell: &(dyn Fn(&Line) + Sync),
+    trouble: &(dyn Fn(&str) + Sync),
+) -> Result<Finished> {
     let (mut story, mut seen, mut pause) = (Story::default(), 0, FIRST_PAUSE);
     loop {
-        let events = history(clients, execution).await?;
+        let events = patiently(trouble, async || history(clients, execution).await).await?;
         let news: Vec<&Event> = events.iter().filter(|event| event.id > seen).collect();
         pause = if news.is_empty() { LONGEST_PAUSE.min(pause.mul_f64(1.5)) } else { FIRST_PAUSE };
         for event in news {
@@ -77,7 +85,11 @@ pub async fn follow(clients: &Clients, execution: &str, tell: &(dyn Fn(&Line) + 
             story.read(event).iter().for_each(tell);
         }
         if story.is_over() {
-            return finished(clients, execution, story).await;
+            let request = clients.sfn.describe_execution().execution_arn(execution);
+            let ask = async || request.clone().send().await.during("read execution", execution);
+            let found = patiently(trouble, ask).await?;
+            let status = found.status().as_str().to_owned();
+            return Ok(story.into_finished(execution, &status, (found.error, found.cause)));
         }
         tokio::time::sleep(pause).await;
     }
@@ -91,11 +103,4 @@ async fn history(clients: &Clients, execution: &str) -> Result<Vec<Event>> {
         events.extend(page.during("read history of", execution)?.events().iter().map(Event::from));
     }
     Ok(events)
-}
-
-async fn finished(clients: &Clients, execution: &str, story: Story) -> Result<Finished> {
-    let request = clients.sfn.describe_execution().execution_arn(execution);
-    let found = request.send().await.during("read execution", execution)?;
-    let status = found.status().as_str().to_owned();
-    Ok(story.into_finished(execution, &status, (found.error, found.cause)))
 }

@@ -98,7 +98,7 @@ impl Tale {
                 evidence: evidence(&found.checks),
                 seconds: super::story::seconds(looked, at),
             }),
-            Status::Failed | Status::Superseded => None,
+            Status::Failed | Status::Superseded | Status::NoTasks => None,
         }
     }
 
@@ -147,7 +147,7 @@ pub(super) fn summary(finished: &Finished, style: &Style) -> Option<String> {
             let note = if ended.reason.is_empty() { String::new() } else { format!(". Note: {}", ended.reason) };
             (good, format!("{runs}{note}"))
         }
-        Verdict::Superseded => (style.clone().yellow().bold(), ended.reason.clone()),
+        Verdict::Superseded | Verdict::Unverified => (style.clone().yellow().bold(), ended.reason.clone()),
         Verdict::RolledBack | Verdict::Refused if ended.rejected => {
             (bad, format!("{}. The image is rejected: nothing but `skydeck rollout` deploys it again", ended.reason))
         }

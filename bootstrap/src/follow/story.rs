@@ -115,7 +115,7 @@ impl Story {
                 self.awaited.clone_from(&found.summary);
                 lines.push(Line::Waiting { layer: Some("serving".into()), what: found.summary.clone() });
             }
-            Status::Waiting | Status::Failed | Status::Superseded => {}
+            Status::Waiting | Status::Failed | Status::Superseded | Status::NoTasks => {}
             // They have yet to be asked.
             Status::Serving if found.asks && !found.checks.iter().any(|check| check.check == Name::Answers) => {}
             Status::Serving => {

@@ -1,15 +1,25 @@
 //! Skydeck's own bucket: versioned, encrypted, private, and reached by TLS only.
 
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, PublicAccessBlockConfiguration,
-    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
-    Tag, Tagging, VersioningConfiguration,
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
+    CreateBucketConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+    NoncurrentVersionExpiration, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
 use skydeck_aws::error::{Explain, tolerate};
 use skydeck_aws::{Clients, Error, Result};
+use skydeck_core::run::PASSING;
 
 use super::{Change, TAG, TAG_VALUE, policy, taken};
 use crate::context::Account;
+
+/// How long a run's reports, plans and old versions stay: as long as Step Functions tells of an execution.
+const KEPT_DAYS: i32 = 90;
+/// What was begun to be uploaded and never ended.
+const UPLOAD_DAYS: i32 = 1;
+/// Names of the lifecycle rules; those of other names are a team's own.
+const PASSING_RULE: &str = "skydeck-passing";
+const OLD_RULE: &str = "skydeck-old-versions";
 
 /// Makes the bucket what it should be.
 pub(super) async fn ensure(clients: &Clients, account: &Account) -> Result<Change> {
@@ -23,6 +33,7 @@ pub(super) async fn ensure(clients: &Clients, account: &Account) -> Result<Chang
         | block_public_access(clients, &bucket).await?
         | version(clients, &bucket).await?
         | encrypt(clients, &bucket).await?
+        | let_go(clients, &bucket).await?
         | refuse_plain_text(clients, account, &bucket).await?;
     Ok(if created { Change::Created } else { Change::updated_if(changed) })
 }
@@ -132,6 +143,44 @@ async fn refuse_plain_text(clients: &Clients, account: &Account, bucket: &str) -
     let request = clients.s3.put_bucket_policy().bucket(bucket).policy(wanted.to_string());
     request.send().await.during("write policy of bucket", bucket)?;
     Ok(true)
+}
+
+/// Lets go what only tells what was, so that the bucket does not grow for ever.
+async fn let_go(clients: &Clients, bucket: &str) -> Result<bool> {
+    let wanted = rules()?;
+    let request = clients.s3.get_bucket_lifecycle_configuration().bucket(bucket);
+    let found =
+        request.send().await.find(&["NoSuchLifecycleConfiguration"], "read lifecycle rules of bucket", bucket)?;
+    let found = found.and_then(|found| found.rules).unwrap_or_default();
+    if wanted.iter().all(|rule| found.contains(rule)) {
+        return Ok(false);
+    }
+    let is_ours = |rule: &LifecycleRule| matches!(rule.id(), Some(PASSING_RULE | OLD_RULE));
+    let rules = found.into_iter().filter(|rule| !is_ours(rule)).chain(wanted).collect();
+    let lifecycle = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(built)?;
+    let request = clients.s3.put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(lifecycle);
+    request.send().await.during("write lifecycle rules of bucket", bucket)?;
+    Ok(true)
+}
+
+fn rules() -> Result<Vec<LifecycleRule>> {
+    let (key, value) = PASSING;
+    let tag = Tag::builder().key(key).value(value).build().map_err(built)?;
+    let passing = LifecycleRule::builder()
+        .id(PASSING_RULE)
+        .status(ExpirationStatus::Enabled)
+        .filter(LifecycleRuleFilter::builder().tag(tag).build())
+        .expiration(LifecycleExpiration::builder().days(KEPT_DAYS).build());
+    let old = LifecycleRule::builder()
+        .id(OLD_RULE)
+        .status(ExpirationStatus::Enabled)
+        .filter(LifecycleRuleFilter::builder().prefix("").build())
+        .expiration(LifecycleExpiration::builder().expired_object_delete_marker(true).build())
+        .noncurrent_version_expiration(NoncurrentVersionExpiration::builder().noncurrent_days(KEPT_DAYS).build())
+        .abort_incomplete_multipart_upload(
+            AbortIncompleteMultipartUpload::builder().days_after_initiation(UPLOAD_DAYS).build(),
+        );
+    Ok(vec![passing.build().map_err(built)?, old.build().map_err(built)?])
 }
 
 /// A request that lacks what it needs: a fault of this module.

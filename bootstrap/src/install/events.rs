@@ -36,12 +36,19 @@ pub(super) const RULES: [Rule; 3] = [
     Rule {
         name: "skydeck-push",
         machine: "rollout",
-        description: "Every push to ECR starts skydeck-rollout, which decides what it means",
+        description: "Every tagged push to ECR starts skydeck-rollout, which decides what it means",
         matches: || {
             Match::Pattern(json!({
                 "source": ["aws.ecr"],
-                "detail-type": ["ECR Image Action"],
-                "detail": { "action-type": ["PUSH"] },
+                "detail-type": ["ECR Image Action", "ECR Replication Action", "ECR Pull Through Cache Action"],
+                "detail": {
+                    // An image that is pulled through tells no action, and how it went in another field.
+                    "action-type": ["PUSH", "REPLICATE", { "exists": false }],
+                    "result": ["SUCCESS", { "exists": false }],
+                    "sync-status": ["SUCCESS", { "exists": false }],
+                    // One push is one execution: the parts of an index have no tag or an empty one, and skydeck tags what it keeps.
+                    "image-tag": [{ "anything-but": { "wildcard": ["", "skydeck-*"] } }],
+                },
             }))
         },
     },
@@ -131,7 +138,7 @@ pub(super) async fn ensure_rule(clients: &Clients, account: &Account, rule: &Rul
         let request = request.set_schedule_expression(schedule.map(Into::into));
         // AWS takes tags with a rule that is new, and no others.
         let request = if found.is_none() { request.tags(tag) } else { request };
-        request.send().await.during("write rule", rule.name)?;
+        propagated(async || request.clone().send().await.during("write rule", rule.name)).await?;
         change = if found.is_none() { Change::Created } else { Change::Updated };
     }
     let target = target(account, rule)?;

@@ -24,6 +24,9 @@ const RETENTION_DAYS: i32 = 30;
 const SHA256: &str = "code-sha256";
 const ARCHITECTURE: &str = "architecture";
 
+/// The version that runs and two to go back to.
+const VERSIONS_KEPT: usize = 3;
+
 /// Lambda makes a function active within seconds.
 const SETTLING: Duration = Duration::from_secs(60);
 const SETTLING_STEP: Duration = Duration::from_millis(500);
@@ -235,7 +238,28 @@ impl Wanted<'_> {
             // The retry of a creation whose answer was lost.
             tolerate(created, &["ResourceConflictException"])?;
         }
+        self.prune(version).await?;
         Ok(Change::Updated)
+    }
+
+    /// Deletes all but the newest versions: each keeps its code, of which an account has 75 GB.
+    async fn prune(&self, live: &str) -> Result<()> {
+        let request = self.clients.lambda.list_versions_by_function().function_name(&self.full);
+        let mut pages = request.into_paginator().send();
+        let mut numbers: Vec<u64> = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.during("list versions of function", &self.full)?;
+            // `$LATEST` is none that was published.
+            numbers.extend(page.versions().iter().filter_map(|version| version.version()?.parse::<u64>().ok()));
+        }
+        numbers.sort_unstable_by(|one, other| other.cmp(one));
+        for version in numbers.iter().skip(VERSIONS_KEPT).map(u64::to_string).filter(|version| version != live) {
+            let request = self.clients.lambda.delete_function().function_name(&self.full).qualifier(&version);
+            let deleted = request.send().await.during("delete old version of function", &self.full);
+            // Another installation was faster, or somebody's own alias points at it.
+            tolerate(deleted, &["ResourceNotFoundException", "ResourceConflictException"])?;
+        }
+        Ok(())
     }
 
     /// What the alias points at.

@@ -206,13 +206,9 @@ async fn propagated<T>(call: impl AsyncFn() -> Result<T>) -> Result<T> {
     }
 }
 
-/// Lambda: "The role defined for the function cannot be assumed by Lambda". Step Functions: "Neither the global service
-/// principal states.amazonaws.com, nor the regional one is authorized to assume the provided role". Neither has a code of
-/// its own.
+/// Whether what is in the way is only that a new role is not known everywhere yet.
 fn is_propagating(error: &Error) -> bool {
-    matches!(error, Error::Aws { code, message, .. }
-        if matches!(code.as_str(), "InvalidParameterValueException" | "AccessDeniedException")
-            && message.contains("assume"))
+    error.passes() || error.is_unknown()
 }
 
 #[cfg(test)]
@@ -230,6 +226,13 @@ mod tests {
         let text = "The role defined for the function cannot be assumed by Lambda";
         assert!(is_propagating(&error("InvalidParameterValueException", text)));
         assert!(!is_propagating(&error("InvalidParameterValueException", "Unzipped size must be smaller")));
-        assert!(!is_propagating(&error("ResourceConflictException", text)));
+        let principal = "Provided role 'arn' cannot be assumed by principal 'events.amazonaws.com'.";
+        assert!(is_propagating(&error("ValidationException", principal)));
+        assert!(is_propagating(&error(
+            "InvalidParameterValueException",
+            "Lambda was unable to configure access to your environment variables because the KMS key is invalid for CreateGrant"
+        )));
+        assert!(is_propagating(&error("NoSuchEntity", "The role with name skydeck-network cannot be found.")));
+        assert!(!is_propagating(&error("ValidationException", "Parameter ScheduleExpression is not valid.")));
     }
 }

@@ -7,7 +7,8 @@ use crate::context::Account;
 
 /// What every function does with the platform's records in skydeck's own bucket: read the file, write reports, hold
 /// the lock.
-const RECORD_ACTIONS: [&str; 4] = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"];
+const RECORD_ACTIONS: [&str; 5] =
+    ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging"];
 
 /// Lets a service of AWS take the role.
 pub(super) fn trust(service: &str) -> Value {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use skydeck_aws::error::Explain;
 use skydeck_aws::{Clients, Result};
 
-use super::{Change, TAG, TAG_VALUE, policy, taken};
+use super::{Change, TAG, TAG_VALUE, policy, propagated, taken};
 
 /// The inline policy's name.
 const POLICY: &str = "skydeck";
@@ -25,14 +25,15 @@ pub(super) async fn ensure(clients: &Clients, name: &str, service: &str, wanted:
             let same = policy::is_same(role.assume_role_policy_document().unwrap_or_default(), &trust);
             if !same {
                 let request = iam.update_assume_role_policy().role_name(name).policy_document(trust.to_string());
-                request.send().await.during("change trust of role", name)?;
+                propagated(async || request.clone().send().await.during("change trust of role", name)).await?;
             }
             Change::updated_if(!same)
         }
     };
     if change == Change::Created || !has_policy(clients, name, wanted).await? {
         let request = iam.put_role_policy().role_name(name).policy_name(POLICY).policy_document(wanted.to_string());
-        request.send().await.during("write policy of role", name)?;
+        // The next call may not know a role yet that was made by the one before.
+        propagated(async || request.clone().send().await.during("write policy of role", name)).await?;
         change = change.max(Change::Updated);
     }
     Ok(change)

@@ -40,6 +40,23 @@ pub struct Facts {
     pub service: Option<ServiceFacts>,
 }
 
+impl Facts {
+    /// These facts, and in place of some of them newer ones.
+    #[must_use]
+    pub fn with(self, newer: Facts) -> Facts {
+        Facts {
+            network: newer.network.or(self.network),
+            identity: newer.identity.or(self.identity),
+            registry: newer.registry.or(self.registry),
+            storage: newer.storage.or(self.storage),
+            secrets: newer.secrets.or(self.secrets),
+            balancer: newer.balancer.or(self.balancer),
+            cluster: newer.cluster.or(self.cluster),
+            service: newer.service.or(self.service),
+        }
+    }
+}
+
 /// Takes a fact out of an earlier layer's, or says which layer has not run.
 ///
 /// # Errors

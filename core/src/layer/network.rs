@@ -27,6 +27,9 @@ pub const ANYWHERE: &str = "0.0.0.0/0";
 pub struct World {
     /// Names of the region's availability zones, sorted; local and wavelength zones are not among them.
     pub zones: Vec<String>,
+    /// Of those, the ones in which AWS does not offer the platform's instance type.
+    #[serde(default)]
+    pub lacking: BTreeSet<String>,
     /// VPCs of ours, the platform's first: there is more than one where a creation was not seen and made once more. The
     /// others hold no network interface, so that nobody misses them.
     pub vpcs: Vec<Found<Vpc>>,

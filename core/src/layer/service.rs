@@ -183,7 +183,7 @@ pub struct Container {
     pub secrets: BTreeMap<String, String>,
     /// Log driver and its options.
     pub log: (String, BTreeMap<String, String>),
-    /// Its health check.
+    /// Its own health check, beside the load balancer's.
     pub health: Option<ContainerHealth>,
 }
 

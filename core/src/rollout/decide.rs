@@ -94,6 +94,7 @@ pub enum Reason {
     OutsidePolicy { tag: String, policy: String },
     NotWanted { digest: String, wanted: Choice },
     Gone { image: String },
+    NotAnImage { image: String },
     NoImage,
     AlreadyRunning { digest: String },
     Rejected { digest: String, reason: String },
@@ -116,6 +117,7 @@ pub enum Kind {
     OutsidePolicy,
     NotWanted,
     Gone,
+    NotAnImage,
     NoImage,
     AlreadyRunning,
     Rejected,
@@ -138,6 +140,7 @@ impl Reason {
             Reason::OutsidePolicy { .. } => Kind::OutsidePolicy,
             Reason::NotWanted { .. } => Kind::NotWanted,
             Reason::Gone { .. } => Kind::Gone,
+            Reason::NotAnImage { .. } => Kind::NotAnImage,
             Reason::NoImage => Kind::NoImage,
             Reason::AlreadyRunning { .. } => Kind::AlreadyRunning,
             Reason::Rejected { .. } => Kind::Rejected,
@@ -163,6 +166,9 @@ impl fmt::Display for Reason {
                 write!(f, "{digest} is not the image that the policy wants now: that is {} ({tag})", wanted.digest)
             }
             Reason::Gone { image } => write!(f, "{image} is not in the repository"),
+            Reason::NotAnImage { image } => {
+                write!(f, "{image} is not a container image, but something like a signature, an attestation or a chart")
+            }
             Reason::NoImage => write!(f, "the repository has no image that the policy admits"),
             Reason::AlreadyRunning { digest } => write!(f, "{digest} runs already"),
             Reason::Rejected { digest, reason } => write!(f, "{digest} was rejected before: {reason}"),
@@ -303,8 +309,9 @@ pub fn decide(
 
 /// Whether the service runs this image for good: it has tasks of it, or a person scaled down what was verified.
 fn runs(choice: &Choice, now: &Situation<'_>) -> bool {
-    let verified = now.record.verified.first().is_some_and(|verified| verified.digest == choice.digest);
-    now.running.digest.as_ref() == Some(&choice.digest) && (now.running.desired > 0 || verified)
+    // A first image that failed has no tasks either, and may come up another time; who scaled a service to zero wants none.
+    let is_known = !now.record.verified.is_empty();
+    now.running.digest.as_ref() == Some(&choice.digest) && (now.running.desired > 0 || is_known)
 }
 
 /// Whether a rollout died and left the service with what nobody has verified.

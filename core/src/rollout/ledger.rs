@@ -56,6 +56,9 @@ pub struct Past {
     /// What was checked, and what was seen.
     #[serde(default)]
     pub checks: Vec<Check>,
+    /// What did not work after the verdict, and changes nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// How a rollout ended.
@@ -70,6 +73,8 @@ pub enum Verdict {
     Superseded,
     /// It could not work, and the service was not touched.
     Refused,
+    /// The service has the image, and no tasks: nothing ran, and nothing was verified.
+    Unverified,
 }
 
 impl Verdict {
@@ -81,6 +86,7 @@ impl Verdict {
             Verdict::RolledBack => "rolled back",
             Verdict::Superseded => "superseded",
             Verdict::Refused => "refused",
+            Verdict::Unverified => "unverified",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! [`policy`] and its [`record`]; [`release`] says what is registered; [`verdict`] judges what is seen of it; the
 //! [`ledger`] remembers how it ended.
 
+pub mod content;
 pub mod decide;
 pub mod image;
 pub mod ledger;

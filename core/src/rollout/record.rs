@@ -21,6 +21,9 @@ pub struct Record {
     /// How often the lease was taken. S3's ETag is of the content: without this number a record could become again what a
     /// newcomer has read, and its decision would pass for fresh.
     pub turns: u64,
+    /// The service that this is about, as [`Record::of`] names it; none where it was written before skydeck remembered that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// Who works on the service.
     pub lease: Option<Lease>,
     /// Set while a person holds events and sweep off.
@@ -137,6 +140,18 @@ pub fn claim(record: &Record, execution: &str, digest: &str, cause: Cause, holde
 }
 
 impl Record {
+    /// What the record says of this service, named by its ARN and when ECS made it. Of one before it, which has gone, neither
+    /// lease nor revisions count, nor what a person chose; `None` stands for a service that is not there. That a person holds
+    /// pushes off is about the name, and stays.
+    #[must_use]
+    pub fn of(self, service: Option<&str>) -> Record {
+        if service.is_some() && (self.service.is_none() || self.service.as_deref() == service) {
+            return Record { service: service.map(ToOwned::to_owned), ..self };
+        }
+        let Record { turns, suspended, .. } = self;
+        Record { turns, suspended, service: service.map(ToOwned::to_owned), ..Record::default() }
+    }
+
     /// The record with the lease in an execution's hands, about to release. `running` is what the service runs now,
     /// where it [serves](super::decide::Running::serves): nobody returns to what has no tasks and was never verified.
     #[must_use]

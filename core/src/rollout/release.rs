@@ -6,17 +6,8 @@ use super::decide::{Choice, Running};
 use super::record::{Record, Verified};
 use crate::layer::service::{Definition, task_definition};
 use crate::plan::Refusal;
-use crate::scope::Scope;
+use crate::scope::{Scope, TAG_DIGEST, TAG_EXECUTION, TAG_PUSHED, TAG_TAG};
 use crate::spec::Service;
-
-/// Tag of a task definition: the digest that it pins.
-pub const TAG_DIGEST: &str = "skydeck:digest";
-/// Tag of a task definition: the tag by which the image was found.
-pub const TAG_TAG: &str = "skydeck:tag";
-/// Tag of a task definition: when the image was pushed.
-pub const TAG_PUSHED: &str = "skydeck:pushed-at";
-/// Tag of a task definition: the execution that registered it.
-pub const TAG_EXECUTION: &str = "skydeck:execution";
 
 /// Prefix of the tag that keeps an image from the repository's lifecycle rules.
 const KEEP: &str = "skydeck-keep-";

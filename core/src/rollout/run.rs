@@ -206,6 +206,9 @@ pub struct Result {
     pub fault: Option<Fault>,
     /// What was checked, and what was seen.
     pub checks: Vec<Check>,
+    /// What did not work after the verdict, and changes nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Trouble {

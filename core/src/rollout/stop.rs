@@ -26,8 +26,11 @@ pub enum Kind {
     NeverRuns,
     /// The image's: its process ended, or took more memory than it has.
     Exit,
-    /// The image's: it failed health checks after its grace period.
+    /// The image's: it failed the load balancer's health checks after its grace period.
     Health,
+    /// The check inside the container failed after that: by the image, or because the check cannot be run in it. ECS does not say
+    /// which, as nobody hears what the command prints.
+    Check,
     /// The platform's: a secret, a role, the network.
     Platform,
 }
@@ -65,6 +68,9 @@ impl Told<'_> {
         }
         if says("ResourceInitializationError") || says("CannotPullContainer") || says("CannotCreateContainer") {
             return Kind::Platform;
+        }
+        if self.reason.contains("container health check") {
+            return Kind::Check;
         }
         if self.reason.contains("health check") {
             return Kind::Health;

@@ -15,6 +15,12 @@ pub fn story(ended: &Settlement) -> String {
         Verdict::Succeeded => warning(ended.verification.as_ref()),
         Verdict::Superseded => format!("a newer rollout of service {} took over", ended.rollout.service),
         Verdict::Refused => format!("{} was not released: {why}", subject(&ended.rollout)),
+        Verdict::Unverified => {
+            format!(
+                "{} was given to it, and nothing was verified: the service is scaled to zero",
+                subject(&ended.rollout)
+            )
+        }
         Verdict::RolledBack => {
             format!("{} does not serve: {why}; {}{}", subject(&ended.rollout), back(ended), lost(ended))
         }
@@ -40,15 +46,22 @@ fn why(ended: &Settlement) -> String {
 fn back(ended: &Settlement) -> String {
     let target = ended.returned.as_ref().map(|returned| returned.definition.as_deref());
     let serves = |seen: &Verification| seen.status == Status::Serving;
+    let is_empty = |seen: &Verification| seen.status == Status::NoTasks;
     match (target, &ended.returning) {
         (None, _) => "the service could not be rolled back, and is left as it is".into(),
         (Some(None), _) => "there was nothing to return to, so that the service has no tasks now".into(),
+        (Some(Some(arn)), Some(seen)) if is_empty(seen) => {
+            format!("it was rolled back to {}, which has no tasks: the service is scaled to zero", short(arn))
+        }
         (Some(Some(arn)), Some(seen)) if !serves(seen) => {
             let summary =
                 seen.summary.strip_prefix(&format!("service {}: ", ended.rollout.service)).unwrap_or(&seen.summary);
             format!("it was rolled back to {}, which does not serve either: {summary}", short(arn))
         }
-        (Some(Some(arn)), _) => format!("it was rolled back to {}, which serves", short(arn)),
+        (Some(Some(arn)), Some(_)) => format!("it was rolled back to {}, which serves", short(arn)),
+        (Some(Some(arn)), None) => {
+            format!("it was rolled back to {}, and nobody could see whether that serves", short(arn))
+        }
     }
 }
 

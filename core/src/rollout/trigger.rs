@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::image::is_own;
-use super::manifest::Manifest;
+use super::manifest::Listed;
 
 /// Why a rollout runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,22 +57,21 @@ impl fmt::Display for Cause {
 /// Input of an execution of `rollout`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
-    /// An event of ECR.
-    Event(Event),
+    /// An event of AWS's.
+    Event(Box<Event>),
     /// What a person, the sweep or `provision` asks for.
     Order(Order),
 }
 
 impl Trigger {
-    /// Reads an execution's input.
+    /// Reads an execution's input. Whatever has a `detail-type` is an event: EventBridge cannot be told that it is wrong, so that
+    /// what it lacks makes it nobody's business, and no error.
     ///
     /// # Errors
-    /// What is wrong with it, and what would be right.
+    /// What is wrong with an order, and what would be right.
     pub fn parse(input: &Value) -> Result<Trigger, String> {
         if input.get("detail-type").is_some() {
-            let event =
-                Event::deserialize(input).map_err(|error| format!("the input is not an event of ECR: {error}"))?;
-            return Ok(Trigger::Event(event));
+            return Ok(Trigger::Event(Box::new(Event::read(input))));
         }
         let order = Order::deserialize(input).map_err(|error| {
             let right = r#"{"service": "NAME", "image": "TAG OR DIGEST"}, where the image may be left out"#;
@@ -81,43 +81,23 @@ impl Trigger {
     }
 }
 
-/// An ECR event in EventBridge's envelope
-/// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html>). What skydeck does not look at is left
-/// out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// What kind of event this is: `ECR Image Action`.
-    #[serde(rename = "detail-type")]
-    pub detail_type: String,
-    /// When it happened, as RFC 3339 has it.
-    #[serde(default)]
-    pub time: String,
-    /// What happened.
-    pub detail: Detail,
-}
+/// An event of ECR in EventBridge's envelope
+/// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html>), or why it is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event(Result<EventBridgeEvent, String>);
 
-/// What happened to an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Detail {
-    /// `PUSH` or `DELETE`.
-    pub action_type: String,
-    /// `SUCCESS` or `FAILURE`.
-    pub result: String,
+/// An image that came into a repository under a tag, by an event: it was pushed, replicated from another registry, or pulled
+/// through from one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push {
     /// The repository's name.
-    pub repository_name: String,
-    /// The digest of the manifest that was pushed.
-    #[serde(default)]
-    pub image_digest: Option<String>,
-    /// Its tag; none for a part of an index.
-    #[serde(default)]
-    pub image_tag: Option<String>,
-    /// Media type of the manifest.
-    #[serde(default)]
-    pub manifest_media_type: Option<String>,
-    /// Media type of the artifact, where it is not a container image.
-    #[serde(default)]
-    pub artifact_media_type: Option<String>,
+    pub repository: String,
+    /// The digest of the manifest.
+    pub digest: String,
+    /// Its tag.
+    pub tag: String,
+    /// When it happened, in milliseconds since 1970; none where the event does not say.
+    pub at: Option<i64>,
 }
 
 /// What a person, the sweep or `provision` asks for.
@@ -149,38 +129,54 @@ fn is_person(cause: &Cause) -> bool {
     *cause == Cause::Person
 }
 
-/// The artifact of an ordinary image; other artifacts are signatures, bills of materials and the like.
-const IMAGE_ARTIFACTS: [&str; 2] =
-    ["application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"];
+/// ECR's events after which an image is there that was not before, and where each of them says how it went.
+const ARRIVALS: [(&str, &str, Option<&str>); 3] = [
+    ("ECR Image Action", "result", Some("PUSH")),
+    ("ECR Replication Action", "result", Some("REPLICATE")),
+    ("ECR Pull Through Cache Action", "sync-status", None),
+];
 
 impl Event {
-    /// Why the event is nobody's business, by itself; `None` where it may be some service's.
-    #[must_use]
-    pub fn idle(&self) -> Option<String> {
-        let detail = &self.detail;
-        let image = || detail.image_digest.as_deref().unwrap_or("an image").to_owned();
-        if self.detail_type != "ECR Image Action" || detail.action_type != "PUSH" {
-            return Some(format!("{} {} is not a push", self.detail_type, detail.action_type));
+    fn read(input: &Value) -> Event {
+        let read = EventBridgeEvent::<Value>::deserialize(input);
+        Event(read.map_err(|error| format!("the event is not as EventBridge sends it: {error}")))
+    }
+
+    /// The push that the event tells of.
+    ///
+    /// # Errors
+    /// Why it is nobody's business, by itself.
+    pub fn push(&self) -> Result<Push, String> {
+        let event = self.0.as_ref().map_err(Clone::clone)?;
+        // ECR writes an empty text where there is nothing to say.
+        let said = |key: &str| event.detail[key].as_str().filter(|text| !text.is_empty());
+        let kind = &event.detail_type;
+        let Some((_, outcome, action)) = ARRIVALS.iter().find(|(arrival, ..)| arrival == kind) else {
+            return Err(format!("{kind} is not a push"));
+        };
+        let unsaid = |key: &str| format!("the event of type {kind} has no {key}");
+        if let Some(action) = action {
+            let found = said("action-type").ok_or_else(|| unsaid("action-type"))?;
+            if found != *action {
+                return Err(format!("{kind} {found} is not a push"));
+            }
         }
-        if detail.result != "SUCCESS" {
-            return Some(format!("the push of {} to {} failed", image(), detail.repository_name));
+        let repository = said("repository-name").ok_or_else(|| unsaid("repository-name"))?;
+        let digest = said("image-digest").ok_or_else(|| unsaid("image-digest: it names no digest"))?;
+        if said(outcome).ok_or_else(|| unsaid(outcome))? != "SUCCESS" {
+            return Err(format!("the push of {digest} to {repository} failed"));
         }
-        if detail.image_digest.is_none() {
-            return Some("the event names no digest".into());
-        }
-        let Some(tag) = &detail.image_tag else {
-            return Some(format!("{} has no tag: it is a part of an index, or was pushed by its digest", image()));
+        let Some(tag) = said("image-tag") else {
+            return Err(format!("{digest} has no tag: it is a part of an index, or was pushed by its digest"));
         };
         if is_own(tag) {
-            return Some(format!("{tag} is skydeck's own tag"));
+            return Err(format!("{tag} is skydeck's own tag"));
         }
-        if let Some(kind) = detail.manifest_media_type.as_deref().filter(|kind| !Manifest::MEDIA_TYPES.contains(kind)) {
-            return Some(format!("{kind} is not a container image"));
+        let (manifest, artifact) = (said("manifest-media-type"), said("artifact-media-type"));
+        if let Some(kind) = (Listed { manifest, artifact, subject: None }).other() {
+            return Err(format!("{kind} is not a container image"));
         }
-        let artifact = detail.artifact_media_type.as_deref().filter(|kind| !kind.is_empty());
-        if let Some(kind) = artifact.filter(|kind| !IMAGE_ARTIFACTS.contains(kind)) {
-            return Some(format!("{kind} is not a container image"));
-        }
-        None
+        let at = event.time.map(|time| time.timestamp_millis());
+        Ok(Push { repository: repository.into(), digest: digest.into(), tag: tag.into(), at })
     }
 }

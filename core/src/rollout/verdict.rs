@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stop::{Kind, Stop};
 use crate::layer::service::short;
-use crate::verdict::{
-    Check, Fault, Name, Outcome, Questions, ROUNDS, Status, Streak, Target, Verification, WAIT_SECONDS,
-};
+use crate::verdict::{Check, Fault, Name, Outcome, Questions, Round, Status, Streak, Target, Verification};
 
 /// Good looks in a row that make a success.
 const GOOD_LOOKS: u32 = 3;
@@ -19,10 +17,17 @@ const PER_STOP: u32 = 12;
 /// minute: connections time out after 30 or 60 seconds by default, and a start that takes too much memory is over. ECS's own
 /// circuit breaker looks at a task no longer than until it is healthy.
 const STEADY_SECONDS: u32 = 75;
-/// What ECS says of a service where no instance has room for a task.
+/// What ECS says of a service where no instance has room for a task. It need not say so of tasks that wait for a capacity provider.
 const NO_ROOM: &str = "unable to place a task";
+/// Looks in a row in which the last instance that Auto Scaling tried to start did not: it tries again, in other zones too.
+const FAILED_LAUNCH_LOOKS: u32 = 24;
 /// Looks in a row that have to find no room: what a look reads at one moment, AWS does not tell of one moment.
 const FULL_LOOKS: u32 = 3;
+/// What is told where Auto Scaling starts no instance.
+const NO_INSTANCE: &str = "Auto Scaling cannot start an instance";
+/// What is told where the check cannot pass.
+const CANNOT_PASS: &str = "no task ever passed its container's check, and the load balancer finds them healthy: see whether the image \
+                           has the programs of `container-check.command`, and whether that asks the right address";
 /// Looks in which AWS may still tell of the service as it was before the release.
 const STALE_LOOKS: u32 = 3;
 
@@ -43,6 +48,10 @@ pub struct Sight {
     pub stranger: Option<String>,
     /// When the youngest of them began to run, in milliseconds since 1970.
     pub youngest: Option<i64>,
+    /// Of the tasks that run, how many pass their container's check, and how many fail it. Where there is none, neither.
+    pub passing: u32,
+    /// See above.
+    pub failing: u32,
     /// Host ports of the tasks that run: how their targets are known.
     pub ports: Vec<u16>,
     /// The targets of the service's target group.
@@ -53,6 +62,10 @@ pub struct Sight {
     pub given_up: Option<String>,
     /// What ECS said last of it, such as that it finds no room.
     pub event: Option<String>,
+    /// Tasks of the released definition that wait for an instance with room: `PROVISIONING`.
+    pub waiting: u32,
+    /// Why the last instance was not started, in Auto Scaling's words, where the group has fewer than it wants.
+    pub failed_launch: Option<String>,
     /// Whether a task waits for room that will not come: the Auto Scaling group is at its maximum, and the cluster
     /// [is full](super::room::Cluster::is_full).
     pub full: bool,
@@ -72,13 +85,25 @@ pub struct Released<'a> {
 pub fn look(
     released: &Released<'_>,
     sight: &Sight,
-    round: u32,
+    round: impl Into<Round>,
     before: &Streak,
     (outside, inside): (Questions, Questions),
 ) -> Verification {
+    let round = round.into();
     let mut checks = Vec::new();
     let mut fault = None;
-    let now = Streak { steady: steady(sight, before), full: full(sight, before), ..before.clone() };
+    let now = Streak {
+        steady: steady(sight, round, before),
+        full: if waits(sight) && sight.full { before.full.saturating_add(1) } else { 0 },
+        failed_launches: if waits(sight) && sight.failed_launch.is_some() {
+            before.failed_launches.saturating_add(1)
+        } else {
+            0
+        },
+        passed: before.passed || sight.passing > 0,
+        served: before.served || healthy(sight) > 0,
+        ..before.clone()
+    };
     for (name, (outcome, evidence, whose)) in table(released, sight, round, &now) {
         fault = fault.or(whose.filter(|_| outcome == Outcome::Failed));
         checks.push(Check { service: released.service.into(), check: name, outcome, evidence });
@@ -97,13 +122,19 @@ pub fn look(
     if seen.status != Status::Serving {
         (seen.streak.good, seen.streak.unanswered) = (0, 0);
     }
-    if is_superseded(released, sight, round) {
+    if is_superseded(released, sight, round.number) {
         seen.status = Status::Superseded;
         seen.summary = format!("service {} runs what another rollout released", released.service);
         return seen;
     }
+    if sight.desired == 0 && sight.definition == released.definition {
+        seen.status = Status::NoTasks;
+        seen.summary = format!("service {} is scaled to zero", released.service);
+        return seen;
+    }
     // A deadline without evidence against the image is the platform's.
-    let late = if stops > 0 || is_sick(sight) { Fault::Image } else { Fault::Platform };
+    let blamed = (stops > 0 || is_sick(sight)) && !cannot_pass(&seen.streak);
+    let late = if blamed { Fault::Image } else { Fault::Platform };
     seen.fault = (seen.status == Status::Failed).then(|| fault.unwrap_or(late));
     seen
 }
@@ -116,7 +147,7 @@ fn is_superseded(released: &Released<'_>, sight: &Sight, round: u32) -> bool {
 type Finding = (Outcome, String, Option<Fault>);
 
 /// The named checks, in the order in which they are told.
-fn table(released: &Released<'_>, sight: &Sight, round: u32, now: &Streak) -> Vec<(Name, Finding)> {
+fn table(released: &Released<'_>, sight: &Sight, round: Round, now: &Streak) -> Vec<(Name, Finding)> {
     if sight.definition != released.definition {
         let evidence = format!("the service runs {}", short(&sight.definition));
         return vec![(Name::Definition, (Outcome::NotYet, evidence, None))];
@@ -128,10 +159,13 @@ fn table(released: &Released<'_>, sight: &Sight, round: u32, now: &Streak) -> Ve
     }
     let mut found = vec![
         (Name::Definition, definition),
-        (Name::Tasks, tasks(sight, round, now.full)),
+        (Name::Tasks, tasks(sight, round, now)),
         (Name::Digest, digest(sight)),
         (Name::Targets, targets(sight)),
     ];
+    if now.checked == Some(true) {
+        found.push((Name::Health, health(sight)));
+    }
     // For how long they run is told once they are all there.
     if found[1].1.0 == Outcome::Ok {
         found.push((Name::Steady, young(now.steady)));
@@ -141,15 +175,21 @@ fn table(released: &Released<'_>, sight: &Sight, round: u32, now: &Streak) -> Ve
 
 /// For how long the youngest task is known to run: the seconds that were waited while it was that. When it began only says
 /// whether it is the same one; no clock is compared with another.
-fn steady(sight: &Sight, before: &Streak) -> u32 {
+fn steady(sight: &Sight, round: Round, before: &Streak) -> u32 {
     let same = sight.youngest.is_some() && sight.youngest == before.youngest;
-    if same { before.steady.saturating_add(WAIT_SECONDS) } else { 0 }
+    if same { before.steady.saturating_add(round.waited_seconds()) } else { 0 }
 }
 
-/// In how many looks in a row a task waited for room that will not come.
-fn full(sight: &Sight, before: &Streak) -> u32 {
-    let waits = sight.running < sight.desired && sight.event.as_deref().is_some_and(|said| said.contains(NO_ROOM));
-    if waits && sight.full { before.full.saturating_add(1) } else { 0 }
+/// Whether a task waits for room.
+fn waits(sight: &Sight) -> bool {
+    let says = sight.event.as_deref().is_some_and(|said| said.contains(NO_ROOM));
+    sight.running < sight.desired && (sight.waiting > 0 || says)
+}
+
+/// What a task waits for, as ECS says or shows it.
+fn no_room(sight: &Sight) -> Option<String> {
+    let said = sight.event.as_deref().map(|said| said.trim_end_matches('.').to_owned());
+    said.or_else(|| waits(sight).then(|| format!("{} wait for an instance with room (PROVISIONING)", sight.waiting)))
 }
 
 fn young(steady: u32) -> Finding {
@@ -160,25 +200,27 @@ fn young(steady: u32) -> Finding {
     (Outcome::Ok, format!("every task runs for {steady} seconds"), None)
 }
 
-fn tasks(sight: &Sight, round: u32, full: u32) -> Finding {
+fn tasks(sight: &Sight, round: Round, now: &Streak) -> Finding {
     let mut counts = format!("{} of {} tasks running", sight.running, sight.desired);
     if sight.others > 0 {
         counts += &format!(", {} of an older definition", sight.others);
     }
-    if let Some((why, fault)) = given_up(sight, full) {
+    if let Some((why, fault)) = given_up(sight, now) {
         return (Outcome::Failed, format!("{counts} ({why})"), Some(fault));
     }
     if sight.running == sight.desired && sight.others == 0 {
         return (Outcome::Ok, counts, None);
     }
     let stopped = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| stop.why.as_str());
-    let why = stopped.or(sight.event.as_deref()).map(|why| format!(" ({})", why.trim_end_matches('.')));
+    let launch = sight.failed_launch.as_ref().filter(|_| waits(sight)).map(|why| format!("{NO_INSTANCE}: {why}"));
+    let why = stopped.map(ToOwned::to_owned).or(launch).or_else(|| no_room(sight));
+    let why = why.map(|why| format!(" ({})", why.trim_end_matches('.')));
     let evidence = counts + &why.unwrap_or_default();
-    (if round + 1 < ROUNDS { Outcome::NotYet } else { Outcome::Failed }, evidence, None)
+    (if round.is_last() { Outcome::Failed } else { Outcome::NotYet }, evidence, None)
 }
 
 /// Why the tasks will not come up, and whose fault it is; `None` while they still may.
-fn given_up(sight: &Sight, full: u32) -> Option<(String, Fault)> {
+fn given_up(sight: &Sight, now: &Streak) -> Option<(String, Fault)> {
     let last = |kind: fn(Kind) -> bool| sight.stops.iter().filter(|stop| kind(stop.kind)).max_by_key(|stop| stop.at);
     if let Some(stop) = last(|kind| kind == Kind::NeverRuns) {
         return Some((stop.why.clone(), Fault::Image));
@@ -189,10 +231,13 @@ fn given_up(sight: &Sight, full: u32) -> Option<(String, Fault)> {
             return Some((stop.why.clone(), Fault::Platform));
         }
     }
-    let own = last(|kind| matches!(kind, Kind::Exit | Kind::Health));
+    if let Some(stop) = last(|kind| kind == Kind::Check).filter(|_| cannot_pass(now)) {
+        return Some((format!("{}; {CANNOT_PASS}", stop.why.trim_end_matches('.')), Fault::Platform));
+    }
+    let own = last(|kind| matches!(kind, Kind::Exit | Kind::Health | Kind::Check));
     if let Some(stop) = own {
         let count = faults(sight).count();
-        let never_healthy = stop.kind == Kind::Health && healthy(sight) == 0;
+        let never_healthy = matches!(stop.kind, Kind::Health | Kind::Check) && healthy(sight) == 0;
         if count >= threshold(sight.desired) || never_healthy {
             let times = if count > 1 { format!("; {count} of its tasks have stopped so far") } else { String::new() };
             return Some((format!("{}{times}", stop.why), Fault::Image));
@@ -203,9 +248,17 @@ fn given_up(sight: &Sight, full: u32) -> Option<(String, Fault)> {
         let why = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| format!("{}; ", stop.why));
         return Some((why.unwrap_or_default() + reason.trim_end_matches('.'), fault));
     }
-    let said = sight.event.as_deref().filter(|_| full >= FULL_LOOKS)?;
-    let why = format!("{}; the Auto Scaling group is at its maximum", said.trim_end_matches('.'));
-    Some((why, Fault::Platform))
+    if let Some(why) = sight.failed_launch.as_ref().filter(|_| now.failed_launches >= FAILED_LAUNCH_LOOKS) {
+        return Some((format!("{NO_INSTANCE}: {}", why.trim_end_matches('.')), Fault::Platform));
+    }
+    let why = no_room(sight).filter(|_| now.full >= FULL_LOOKS)?;
+    Some((format!("{why}; the Auto Scaling group is at its maximum"), Fault::Platform))
+}
+
+/// Whether the check inside the container seems to be at fault, rather than the image: no task ever passed it, and the load balancer
+/// found one healthy.
+fn cannot_pass(now: &Streak) -> bool {
+    now.checked == Some(true) && now.served && !now.passed
 }
 
 /// How many tasks fail before a deployment is given up: half of what is wanted, from 3 to 200, as ECS's circuit breaker has it
@@ -216,7 +269,19 @@ fn threshold(desired: u32) -> usize {
 
 /// Tasks that have stopped by the image's fault.
 fn faults(sight: &Sight) -> impl Iterator<Item = &Stop> {
-    sight.stops.iter().filter(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::NeverRuns))
+    sight.stops.iter().filter(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::Check | Kind::NeverRuns))
+}
+
+fn health(sight: &Sight) -> Finding {
+    let Sight { passing, failing, running, desired, .. } = sight;
+    let mut counts = format!("{passing} of {} tasks pass their container's check", desired.max(running));
+    if passing == running && running >= desired {
+        return (Outcome::Ok, counts, None);
+    }
+    if *failing > 0 {
+        counts += &format!(" ({failing} fail it)");
+    }
+    (Outcome::NotYet, counts, None)
 }
 
 fn digest(sight: &Sight) -> Finding {

@@ -82,6 +82,7 @@ mod tests {
             verdict,
             reason: format!("reason of {execution}"),
             checks: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

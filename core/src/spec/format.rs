@@ -36,14 +36,21 @@ pub(super) fn any(_: &str) -> Verdict {
     Ok(())
 }
 
+/// A text that a container gets, as a variable or in a command. What Linux hands to a program ends at a NUL.
+pub(super) fn value(text: &str) -> Verdict {
+    match text.find('\0') {
+        Some(at) => wrong(Code::InvalidFormat, at..at + 1, "has a NUL, which no container can get", "leave it out"),
+        None => Ok(()),
+    }
+}
+
 /// The first character that is not allowed.
 pub(super) fn first_not(text: &str, allowed: impl Fn(char) -> bool) -> Option<(char, Range<usize>)> {
     let (at, found) = text.char_indices().find(|(_, c)| !allowed(*c))?;
     Some((found, at..at + found.len_utf8()))
 }
 
-/// Whether a character stands in a URL's path, and means nothing to a shell: a health check's path goes into a
-/// command that runs in the container.
+/// Whether a character stands in a URL's path, and means nothing to a shell, in which people ask it.
 fn in_url_path(c: char) -> bool {
     c.is_ascii_alphanumeric() || "/-._~%?=+:@,".contains(c)
 }

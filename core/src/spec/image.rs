@@ -17,10 +17,8 @@ const POLICIES: [&str; 6] = ["tag", "semver", "numeric", "glob", "regex", "newes
 pub(super) fn image(section: &mut Section<'_>, said: bool) -> ImagePolicy {
     let tag = section.text("tag", tag).map(|at| ImagePolicy::Tag(at.value));
     let semver = section.text("semver", range).and_then(|at| VersionReq::parse(&at.value).ok());
-    let numeric = section.text("numeric", numeric).and_then(|at| {
-        let (prefix, suffix) = at.value.split_once('*')?;
-        Some(ImagePolicy::Numeric { prefix: prefix.into(), suffix: suffix.into() })
-    });
+    let numeric = section.text("numeric", numeric);
+    let numeric = numeric.map(|at| ImagePolicy::Numeric(at.value.split('*').map(Into::into).collect()));
     let glob = section.text("glob", glob).map(|at| ImagePolicy::Glob(at.value));
     let regex = section.text("regex", regex).and_then(|at| Pattern::new(&at.value).ok());
     if !section.flag_or("newest", true) {
@@ -101,16 +99,25 @@ fn range(text: &str) -> Verdict {
     wrong(Code::InvalidFormat, 0..0, what, "write it as Cargo has it, such as `>=1.2, <2` or `1.2`, without a `v`")
 }
 
-/// A tag with one number in it.
+/// A tag with numbers in it. Where one ends and the next begins must be plain.
 fn numeric(text: &str) -> Verdict {
     tag_with(text, &['*'])?;
-    match text.matches('*').count() {
-        1 => Ok(()),
-        count => {
-            let what = format!("has {count} `*`, and needs one");
-            wrong(Code::InvalidFormat, 0..0, what, "let one `*` stand for the number, as in `build-*`")
-        }
+    let texts: Vec<&str> = text.split('*').collect();
+    let [_, between @ .., _] = &texts[..] else {
+        return wrong(
+            Code::InvalidFormat,
+            0..0,
+            "has 0 `*`, and needs one",
+            "let one `*` stand for the number, as in `build-*`",
+        );
+    };
+    let is_plain = |text: &&str| !text.is_empty() && !text.contains(|c: char| c.is_ascii_digit());
+    if let Some(unclear) = between.iter().find(|text| !is_plain(text)) {
+        let what = format!("has `*{unclear}*`, in which nobody could tell where the first number ends");
+        let help = "write something between them that has no digits, as in `*.*.*`";
+        return wrong(Code::InvalidFormat, 0..0, what, help);
     }
+    Ok(())
 }
 
 /// A tag with wildcards.

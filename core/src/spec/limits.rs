@@ -80,16 +80,22 @@ pub(super) const KEEP_REVISIONS: Limit = limit(2, 100);
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html>).
 pub(super) const PRIORITY: Limit = limit(1, 50_000);
 
-/// Seconds between two health checks, of a target group
-/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html>) and of a container
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html>) alike.
+/// Seconds between two health checks of a target group
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html>).
 pub(super) const HEALTH_INTERVAL_SECONDS: Limit = limit(5, 300);
-/// Seconds for an answer: 2 to 120 for a target group, 2 to 60 for a container (as above); the number serves both.
-pub(super) const HEALTH_TIMEOUT_SECONDS: Limit = limit(2, 60);
+/// Seconds for an answer (as above).
+pub(super) const HEALTH_TIMEOUT_SECONDS: Limit = limit(2, 120);
 /// Successes or failures in a row, of a target group (as above).
 pub(super) const HEALTH_THRESHOLD: Limit = limit(2, 10);
-/// Start period of a container (as above).
-pub(super) const HEALTH_START_SECONDS: Limit = limit(0, 300);
+/// Seconds between two runs of a container's own check
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html>).
+pub(super) const CHECK_INTERVAL_SECONDS: Limit = limit(5, 300);
+/// Seconds in which its command has to end (as above).
+pub(super) const CHECK_TIMEOUT_SECONDS: Limit = limit(2, 60);
+/// Failures in a row that make a container unhealthy (as above).
+pub(super) const CHECK_RETRIES: Limit = limit(1, 10);
+/// Seconds after its start in which failures do not count (as above).
+pub(super) const CHECK_START_SECONDS: Limit = limit(0, 300);
 /// HTTP status codes that an ALB's matcher takes
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Matcher.html>).
 pub(super) const HEALTH_CODES: Limit = limit(200, 499);
@@ -138,9 +144,10 @@ pub(super) const VARIABLE_VALUE: usize = 65_536;
 
 /// Tags of a resource (<https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>).
 pub(super) const TAGS: usize = 50;
-/// Tags that skydeck sets on every resource: three of its own, `Name`, `Project`, `Environment` and `Service`; and the
-/// one that ECS sets on the Auto Scaling group of a capacity provider, `AmazonECSManaged`.
-pub(super) const OWN_TAGS: [&str; 8] = [
+/// Tags that skydeck sets, which a team cannot: on every resource three of its own, `Name`, `Project`, `Environment` and `Service`; on
+/// a released task definition four more; and the one that ECS sets on the Auto Scaling group of a capacity provider,
+/// `AmazonECSManaged`.
+pub(super) const OWN_TAGS: [&str; 12] = [
     crate::scope::TAG_PLATFORM,
     crate::scope::TAG_ENVIRONMENT,
     crate::scope::TAG_RESOURCE,
@@ -148,8 +155,14 @@ pub(super) const OWN_TAGS: [&str; 8] = [
     "Project",
     "Environment",
     "Service",
+    crate::scope::TAG_DIGEST,
+    crate::scope::TAG_TAG,
+    crate::scope::TAG_PUSHED,
+    crate::scope::TAG_EXECUTION,
     "AmazonECSManaged",
 ];
+/// Tags of a team's: a released task definition has all of skydeck's but the group's.
+pub(super) const TEAM_TAGS: usize = TAGS - (OWN_TAGS.len() - 1);
 /// Characters of a tag's key (as above).
 pub(super) const TAG_KEY: usize = 128;
 /// Characters of a tag's value (as above).

@@ -4,6 +4,7 @@
 //! fit together (`names`, `compare`); then references (`template`, `variables`). A pass tells what is wrong and
 //! goes on, so that all problems of a file are told at once.
 
+mod check;
 mod compare;
 mod format;
 mod image;

@@ -155,8 +155,10 @@ pub struct Service {
     pub rule: Option<Rule>,
     /// Seconds that a deregistering target may finish its requests in.
     pub deregistration_delay_seconds: u32,
-    /// Health check of the target group and of the container.
+    /// Health check of the target group.
     pub health: Health,
+    /// Health check inside the container; `None` where the load balancer's is enough.
+    pub container_check: Option<ContainerCheck>,
     /// The path that is asked through the load balancer after a rollout.
     pub probe_path: Option<String>,
     /// Environment variables.
@@ -175,13 +177,8 @@ pub enum ImagePolicy {
     Tag(String),
     /// The highest version in this range, by tags such as `1.2.3` or `v1.2.3`.
     Semver(VersionReq),
-    /// The one with the highest number in its tag.
-    Numeric {
-        /// What stands before the number.
-        prefix: String,
-        /// What stands behind it.
-        suffix: String,
-    },
+    /// The one with the highest numbers in its tag, compared one after another: the texts before, between and behind them.
+    Numeric(Vec<String>),
     /// The latest pushed of which a tag matches; `*` stands for any characters, `?` for one.
     Glob(String),
     /// The latest pushed in a tag of which this is found.
@@ -197,7 +194,7 @@ impl fmt::Display for ImagePolicy {
         match self {
             ImagePolicy::Tag(tag) => write!(f, "tag = \"{tag}\""),
             ImagePolicy::Semver(range) => write!(f, "semver = \"{range}\""),
-            ImagePolicy::Numeric { prefix, suffix } => write!(f, "numeric = \"{prefix}*{suffix}\""),
+            ImagePolicy::Numeric(texts) => write!(f, "numeric = \"{}\"", texts.join("*")),
             ImagePolicy::Glob(glob) => write!(f, "glob = \"{glob}\""),
             ImagePolicy::Regex(pattern) => write!(f, "regex = \"{pattern}\""),
             ImagePolicy::Newest => write!(f, "newest"),
@@ -229,7 +226,20 @@ pub struct Health {
     pub healthy_threshold: u32,
     /// Failures in a row that make a target unhealthy.
     pub unhealthy_threshold: u32,
-    /// Seconds in which the container's own health check may fail after its start.
+}
+
+/// A health check that runs inside the container, with ECS's names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerCheck {
+    /// `CMD` and a program with its arguments, or `CMD-SHELL` and a text for the container's shell.
+    pub command: Vec<String>,
+    /// Seconds between two runs.
+    pub interval_seconds: u32,
+    /// Seconds in which it has to end.
+    pub timeout_seconds: u32,
+    /// Failures in a row that make the container unhealthy.
+    pub retries: u32,
+    /// Seconds after the container's start in which failures do not count.
     pub start_seconds: u32,
 }
 

@@ -25,7 +25,7 @@ pub(super) fn head(section: &mut Section<'_>) -> Head {
         region: section.required_text("region", "`region`, such as \"ap-south-1\"", format::region),
         tags: section.pairs("tags", format::tag_key, format::tag_value),
     };
-    let most = limits::TAGS - limits::OWN_TAGS.len();
+    let most = limits::TEAM_TAGS;
     if let Some((extra, _)) = head.tags.get(most) {
         section.file().tell(
             Problem::new(Code::WrongCount, format!("`platform.tags` has {} tags", head.tags.len()))
@@ -118,7 +118,7 @@ pub(super) fn registry(section: &mut Section<'_>) -> Registry {
 
 pub(super) fn cluster(section: &mut Section<'_>) -> Cluster {
     Cluster {
-        container_insights: section.flag_or("container-insights", true),
+        container_insights: section.flag_or("container-insights", false),
         log_retention_days: retention(section),
         instances: section.table("instances", instances),
     }

@@ -207,6 +207,17 @@ impl<'f> Section<'f> {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
+    /// Tells that a key which stood here once has another place now.
+    pub(super) fn moved(&mut self, key: &'static str, help: &str) {
+        let Some((name, _)) = self.table.and_then(|table| table.get_key_value(key)) else { return };
+        self.known.push(key);
+        self.file.tell(
+            Problem::new(Code::UnknownKey, format!("`{}` has no key `{key}` any more", self.path))
+                .at(name.span(), "not here")
+                .help(help),
+        );
+    }
+
     /// Whether the file says a key, and it is a table.
     pub(super) fn has_table(&self, key: &str) -> bool {
         self.table.and_then(|table| table.get(key)).is_some_and(|value| value.get_ref().is_table())

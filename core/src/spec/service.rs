@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::check::check;
 use super::format;
 use super::image::image;
 use super::limits;
@@ -85,7 +86,7 @@ fn service(name: At<String>, section: &mut Section<'_>, only_balancer: Option<&s
     let load_balancer = balancer(section, only_balancer);
     let has_path = section.has("path") || section.has("priority");
     let (path, priority) = rule(section);
-    let environment = section.pairs("environment", format::variable, format::any);
+    let environment = section.pairs("environment", format::variable, format::value);
     let secrets = section.pairs("secrets", format::variable, format::any);
     twice(section, &environment, &secrets);
     let drafts = |pairs: Vec<(At<String>, Option<At<String>>)>| {
@@ -94,7 +95,7 @@ fn service(name: At<String>, section: &mut Section<'_>, only_balancer: Option<&s
     let (environment, secrets) = (drafts(environment), drafts(secrets));
     let buckets = section.texts("buckets", format::any);
     ServiceDraft {
-        service: settings(section),
+        service: settings(section, port.as_ref().map(|port| port.value)),
         name,
         port,
         repository,
@@ -152,7 +153,7 @@ fn twice<T>(section: &Section<'_>, environment: &[(At<String>, T)], secrets: &[(
 }
 
 /// What needs no comparing with other services.
-fn settings(section: &mut Section<'_>) -> Service {
+fn settings(section: &mut Section<'_>, port: Option<u32>) -> Service {
     section.text("strategy", format::strategy);
     let says_image = section.has_table("image");
     let desired = section.number_or("desired", limits::DESIRED, 1);
@@ -161,6 +162,8 @@ fn settings(section: &mut Section<'_>) -> Service {
     if let (Some(desired), Some(maximum), Some(minimum)) = (&desired, &maximum, &minimum) {
         can_move(section, desired, maximum, minimum);
     }
+    let health = section.table("health", health);
+    let container_check = check(section, port, &health);
     Service {
         repository: String::new(),
         delete_with_images: section.flag_or("delete-with-images", false),
@@ -180,7 +183,8 @@ fn settings(section: &mut Section<'_>) -> Service {
             limits::DEREGISTRATION_DELAY_SECONDS,
             30,
         )),
-        health: section.table("health", health),
+        health,
+        container_check,
         probe_path: section.has("probe").then(|| section.table("probe", probe)).flatten(),
         environment: BTreeMap::new(),
         secrets: BTreeMap::new(),
@@ -244,6 +248,11 @@ fn health(section: &mut Section<'_>) -> Health {
         }
         section.file().tell(problem.help("an answer must be due before the next check: shorten the timeout"));
     }
+    section.moved(
+        "start-seconds",
+        "leave it out, or write it under `container-check`, the check inside the container: `container-check = { command = \
+         [\"CMD-SHELL\", \"wget -qO- http://localhost:8080/health || exit 1\"], start-seconds = 60 }`",
+    );
     Health {
         path: or_blank(section.text_or("path", "/", format::url_path)),
         matcher: or_blank(section.text_or("matcher", "200", format::matcher)),
@@ -251,7 +260,6 @@ fn health(section: &mut Section<'_>) -> Health {
         timeout_seconds: or_blank(timeout),
         healthy_threshold: or_blank(section.number_or("healthy-threshold", limits::HEALTH_THRESHOLD, 2)),
         unhealthy_threshold: or_blank(section.number_or("unhealthy-threshold", limits::HEALTH_THRESHOLD, 2)),
-        start_seconds: or_blank(section.number_or("start-seconds", limits::HEALTH_START_SECONDS, 60)),
     }
 }
 

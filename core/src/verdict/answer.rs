@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Fault, Name, Outcome, Status, Streak, Verification};
+use super::{Check, Fault, Name, Outcome, Round, Status, Streak, Verification};
 use crate::facts::LoadBalancerFacts;
 use crate::scope::Scope;
 use crate::spec::{Scheme, Service};
@@ -103,7 +103,8 @@ fn question(name: &str, service: &Service, balancer: &LoadBalancerFacts) -> Ques
 /// Adds to the checks what came back from both sides.
 #[must_use]
 pub fn judge(seen: Verification, outside: &Answers, inside: &Answers) -> Verification {
-    let Verification { round, mut checks, outside: asked_outside, inside: asked_inside, mut streak, .. } = seen;
+    let Verification { round, patience, mut checks, outside: asked_outside, inside: asked_inside, mut streak, .. } =
+        seen;
     for (asked, answers) in [(&asked_outside, outside), (&asked_inside, inside)] {
         for (number, question) in asked.questions.iter().enumerate() {
             checks.push(answered(question, answers.answers.get(number).map(Vec::as_slice).unwrap_or_default()));
@@ -111,7 +112,7 @@ pub fn judge(seen: Verification, outside: &Answers, inside: &Answers) -> Verific
     }
     checks.sort_by(|one, other| (&one.service, one.check).cmp(&(&other.service, other.check)));
     let fault = streak.count(&mut checks);
-    let mut judged = Verification::of(round, checks, asked_outside, asked_inside);
+    let mut judged = Verification::of(Round { number: round, patience }, checks, asked_outside, asked_inside);
     judged.fault = fault;
     if judged.status == Status::Serving && streak.good < streak.needed {
         judged.status = Status::Waiting;

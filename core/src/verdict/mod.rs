@@ -5,18 +5,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 mod answer;
+mod patience;
 mod service;
 #[cfg(test)]
 mod tests;
 
 pub use answer::{Answer, Answers, Expected, Question, Questions, judge};
+pub use patience::{MOST_LOOKS, Patience, Round, WAIT_SECONDS};
 pub use service::{Seen, Target, look};
-
-/// How long the state machines wait between two looks.
-pub const WAIT_SECONDS: u32 = 5;
-/// How many looks a run takes before it gives up: with the waits between them some twenty minutes, in which there are instances
-/// that have yet to come, and grace periods.
-pub const ROUNDS: u32 = 240;
 
 /// What a check came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +44,8 @@ pub enum Name {
     Digest,
     /// Every target of theirs is healthy.
     Targets,
+    /// Each of them passes its container's own check, where it has one.
+    Health,
     /// Each of them has run for some time.
     Steady,
     /// It answers through its load balancer.
@@ -63,6 +61,7 @@ impl fmt::Display for Name {
             Name::Tasks => "tasks",
             Name::Digest => "digest",
             Name::Targets => "targets",
+            Name::Health => "health",
             Name::Steady => "steady",
             Name::Answers => "answers",
         })
@@ -94,6 +93,8 @@ pub enum Status {
     Failed,
     /// A newer rollout has taken over; what this one released is no longer its own.
     Superseded,
+    /// What was released is to have no tasks, so that nothing can be verified.
+    NoTasks,
 }
 
 /// Whose fault a failure is.
@@ -124,6 +125,14 @@ pub struct Streak {
     pub steady: u32,
     /// Looks in a row in which there was no room for a task and none to come.
     pub full: u32,
+    /// Looks in a row in which a task waited and the last instance could not be started.
+    pub failed_launches: u32,
+    /// Whether the released definition has a container check; `None` until that was read.
+    pub checked: Option<bool>,
+    /// Whether a task has ever passed its container's check.
+    pub passed: bool,
+    /// Whether a target of a task was ever healthy.
+    pub served: bool,
 }
 
 /// What `Observe` and `Ask` hand on.
@@ -133,6 +142,12 @@ pub struct Verification {
     pub status: Status,
     /// Which look this is, from 0.
     pub round: u32,
+    /// How long is waited altogether.
+    #[serde(default)]
+    pub patience: Patience,
+    /// How long to wait until the next look.
+    #[serde(default = "wait_seconds")]
+    pub wait_seconds: u32,
     /// What was checked.
     pub checks: Vec<Check>,
     /// What is waited for, or why the run gives up; empty where all is good.
@@ -166,18 +181,19 @@ pub struct Asked {
 impl Verification {
     /// The checks of one look, and what follows from them.
     #[must_use]
-    pub fn of(round: u32, checks: Vec<Check>, outside: Questions, inside: Questions) -> Self {
+    pub fn of(round: impl Into<Round>, checks: Vec<Check>, outside: Questions, inside: Questions) -> Self {
+        let round = round.into();
         let worst = checks.iter().map(|check| check.outcome).max().unwrap_or(Outcome::Ok);
         let status = match worst {
             Outcome::Ok | Outcome::Skipped => Status::Serving,
-            Outcome::NotYet if round + 1 < ROUNDS => Status::Waiting,
+            Outcome::NotYet if !round.is_last() => Status::Waiting,
             Outcome::NotYet | Outcome::Failed => Status::Failed,
         };
         let summary = match worst {
             Outcome::Ok | Outcome::Skipped => String::new(),
             Outcome::NotYet if status == Status::Waiting => summary(&checks, Outcome::NotYet, |_| String::new()),
             Outcome::NotYet => {
-                let given_up = format!("after {ROUNDS} looks still ");
+                let given_up = format!("after {} looks still ", round.number + 1);
                 summary(&checks, Outcome::NotYet, |check| format!("{}: {given_up}", check.check))
             }
             Outcome::Failed => summary(&checks, Outcome::Failed, |check| format!("{}: ", check.check)),
@@ -185,7 +201,22 @@ impl Verification {
         let asks_inside = !inside.questions.is_empty();
         let asks = asks_inside || !outside.questions.is_empty();
         let (fault, streak) = (None, Streak::default());
-        Verification { status, round, checks, summary, outside, inside, asks_inside, asks, fault, streak }
+        let (patience, wait_seconds) = (round.patience, round.patience.wait_seconds(round.number));
+        let round = round.number;
+        Verification {
+            status,
+            round,
+            patience,
+            wait_seconds,
+            checks,
+            summary,
+            outside,
+            inside,
+            asks_inside,
+            asks,
+            fault,
+            streak,
+        }
     }
 
     /// The services that serve, by name.
@@ -200,6 +231,11 @@ impl Verification {
     pub fn skipped(&self) -> Vec<&Check> {
         self.checks.iter().filter(|check| check.outcome == Outcome::Skipped).collect()
     }
+}
+
+/// What a verification of a former version waits.
+fn wait_seconds() -> u32 {
+    WAIT_SECONDS
 }
 
 /// The checks of one outcome, service by service.

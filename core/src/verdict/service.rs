@@ -17,8 +17,10 @@ pub struct Seen {
     pub given_up: Option<String>,
     /// Why its last task stopped, where one did.
     pub stopped: Option<String>,
-    /// What ECS said last of it, such as that it finds no room.
+    /// What ECS said last of it, such as that it finds no room; or why Auto Scaling starts no instance for it.
     pub event: Option<String>,
+    /// Tasks that pass their container's check; `None` where the file asks for none.
+    pub passing: Option<u32>,
     /// The targets of its target group.
     pub targets: Vec<Target>,
 }
@@ -47,7 +49,14 @@ pub fn look(service: &str, seen: Option<&Seen>) -> Vec<Check> {
     if seen.desired == 0 {
         return vec![check(Name::Tasks, Outcome::Skipped, "scaled to zero".into())];
     }
-    vec![tasks(seen, &check), targets(seen, &check)]
+    let health = seen.passing.map(|passing| health(passing, seen.desired, &check));
+    [tasks(seen, &check), targets(seen, &check)].into_iter().chain(health).collect()
+}
+
+/// Whether as many tasks as wanted pass their container's check.
+fn health(passing: u32, desired: u32, check: &dyn Fn(Name, Outcome, String) -> Check) -> Check {
+    let outcome = if passing >= desired { Outcome::Ok } else { Outcome::NotYet };
+    check(Name::Health, outcome, format!("{passing} of {desired} tasks pass their container's check"))
 }
 
 fn tasks(seen: &Seen, check: &dyn Fn(Name, Outcome, String) -> Check) -> Check {

@@ -1,5 +1,10 @@
 use super::*;
 
+/// How many looks most verifications take.
+fn rounds() -> u32 {
+    Patience::default().rounds()
+}
+
 fn seen() -> Seen {
     let target = |port: u16| Target { id: format!("i-1:{port}"), state: "healthy".into(), why: None };
     Seen { desired: 2, running: 2, targets: vec![target(32768), target(32769)], ..Seen::default() }
@@ -38,6 +43,14 @@ fn targets_that_drain_do_not_count_and_sick_ones_say_why() {
 }
 
 #[test]
+fn tasks_that_do_not_pass_their_containers_check_are_waited_for() {
+    let found = verified(0, &Seen { passing: Some(1), ..seen() });
+    assert_eq!(found.status, Status::Waiting);
+    assert_eq!(found.summary, "service movie: 1 of 2 tasks pass their container's check");
+    assert_eq!(verified(0, &Seen { passing: Some(2), ..seen() }).status, Status::Serving);
+}
+
+#[test]
 fn a_deployment_that_ecs_gave_up_fails_at_once_with_the_reason() {
     let mut seen = seen();
     (seen.running, seen.targets) = (0, Vec::new());
@@ -56,8 +69,8 @@ fn a_deployment_that_ecs_gave_up_fails_at_once_with_the_reason() {
 fn the_deadline_is_counted_in_rounds() {
     let mut seen = seen();
     seen.running = 1;
-    assert_eq!(verified(ROUNDS - 2, &seen).status, Status::Waiting);
-    let last = verified(ROUNDS - 1, &seen);
+    assert_eq!(verified(rounds() - 2, &seen).status, Status::Waiting);
+    let last = verified(rounds() - 1, &seen);
     assert_eq!(last.status, Status::Failed);
     assert_eq!(last.summary, "service movie: tasks: after 240 looks still 1 of 2 tasks running");
 }

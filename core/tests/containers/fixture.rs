@@ -9,8 +9,8 @@ use skydeck_core::facts::{
 use skydeck_core::plan::{Describe, Plan};
 use skydeck_core::scope::Tags;
 use skydeck_core::spec::{
-    Bucket, Cluster, Health, ImagePolicy, Instances, LoadBalancer, Network, Part, Platform, Registry, Rule, Scheme,
-    Secret, Service, Template,
+    Bucket, Cluster, ContainerCheck, Health, ImagePolicy, Instances, LoadBalancer, Network, Part, Platform, Registry,
+    Rule, Scheme, Secret, Service, Template,
 };
 
 pub(crate) fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
@@ -41,8 +41,14 @@ pub(crate) fn service(port: u16, health: &str, load_balancer: &str) -> Service {
             timeout_seconds: 5,
             healthy_threshold: 2,
             unhealthy_threshold: 2,
-            start_seconds: 60,
         },
+        container_check: Some(ContainerCheck {
+            command: vec!["CMD-SHELL".into(), format!("wget -qO- http://localhost:{port}{health} || exit 1")],
+            interval_seconds: 30,
+            timeout_seconds: 5,
+            retries: 3,
+            start_seconds: 60,
+        }),
         image: ImagePolicy::Newest,
         delete_with_images: false,
         keep_revisions: 5,

@@ -43,7 +43,7 @@ pub(crate) fn definition(name: &str, port: u16, health: &str) -> Definition {
                     ]),
                 ),
                 health: Some(ContainerHealth {
-                    command: vec!["CMD-SHELL".into(), format!("curl -f http://localhost:{port}{health} || exit 1")],
+                    command: vec!["CMD-SHELL".into(), format!("wget -qO- http://localhost:{port}{health} || exit 1")],
                     interval_seconds: 30,
                     timeout_seconds: 5,
                     retries: 3,

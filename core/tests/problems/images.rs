@@ -25,7 +25,8 @@ golden! {
     a_range_that_is_none_is_told: image("{ semver = \"v1.2\" }");
     an_empty_range_is_told: image("{ semver = \"\" }");
     a_number_without_a_place_is_told: image("{ numeric = \"build\" }");
-    a_number_with_two_places_is_told: image("{ numeric = \"*.*\" }");
+    two_numbers_with_nothing_between_are_told: image("{ numeric = \"build-**\" }");
+    two_numbers_with_a_digit_between_are_told: image("{ numeric = \"*.1.*\" }");
     a_number_with_a_question_mark_is_told: image("{ numeric = \"build-?\" }");
     a_glob_with_braces_is_told: image("{ glob = \"{a,b}-*\" }");
     a_glob_of_skydecks_tags_is_told: image("{ glob = \"skydeck-*\" }");
@@ -35,7 +36,7 @@ golden! {
 
 #[test]
 fn each_policy_is_read() {
-    let numeric = |prefix: &str, suffix: &str| ImagePolicy::Numeric { prefix: prefix.into(), suffix: suffix.into() };
+    let numeric = |prefix: &str, suffix: &str| ImagePolicy::Numeric(vec![prefix.into(), suffix.into()]);
     let policies = [
         ("{ tag = \"latest\" }", ImagePolicy::Tag("latest".into())),
         ("{ tag = \"_1.0-x\" }", ImagePolicy::Tag("_1.0-x".into())),
@@ -43,6 +44,7 @@ fn each_policy_is_read() {
         ("{ numeric = \"build-*\" }", numeric("build-", "")),
         ("{ numeric = \"*\" }", numeric("", "")),
         ("{ numeric = \"v*-arm64\" }", numeric("v", "-arm64")),
+        ("{ numeric = \"*.*.*\" }", ImagePolicy::Numeric(["", ".", ".", ""].map(Into::into).to_vec())),
         ("{ glob = \"release-*-?\" }", ImagePolicy::Glob("release-*-?".into())),
         ("{ regex = '^v\\d+(?i)RC$' }", ImagePolicy::Regex(Pattern::new(r"^v\d+(?i)RC$").unwrap())),
         ("{ newest = true }", ImagePolicy::Newest),

@@ -61,8 +61,24 @@ golden! {
     a_range_of_codes_that_runs_backwards_is_told: health("matcher = \"299-200\"");
     a_probe_without_a_path_is_told: service("probe = {}");
     health_numbers_out_of_range_are_told: health(
-        "interval-seconds = 301, timeout-seconds = 61, healthy-threshold = 1, unhealthy-threshold = 11, start-seconds = 301"
+        "interval-seconds = 301, timeout-seconds = 121, healthy-threshold = 1, unhealthy-threshold = 11"
     );
+    the_start_of_a_container_is_no_business_of_the_load_balancer: health("start-seconds = 60");
+    a_container_check_without_a_command_is_told: service("container-check = { retries = 3 }");
+    a_command_that_does_not_say_how_it_is_run_is_told: service("container-check = { command = [\"wget\", \"-qO-\"] }");
+    a_command_with_nothing_to_run_is_told: service("container-check = { command = [\"CMD-SHELL\"] }");
+    a_shell_with_more_than_one_text_is_told:
+        service("container-check = { command = [\"CMD-SHELL\", \"wget\", \"-qO-\"] }");
+    a_program_with_a_blank_in_its_name_is_told: service("container-check = { command = [\"CMD\", \"wget -qO- x\"] }");
+    container_check_numbers_out_of_range_are_told: service(
+        "container-check = { command = [\"CMD\", \"/check\"], interval-seconds = 4, timeout-seconds = 61, retries = 11, \
+         start-seconds = 301 }"
+    );
+    a_check_that_fails_on_what_the_matcher_takes_is_told: health("path = \"/health\", matcher = \"401\"").with(
+        "port = 8080",
+        "port = 8080\ncontainer-check = { command = [\"CMD-SHELL\", \"curl -f http://localhost:8080/health || exit 1\"] }",
+    );
+    a_variable_with_a_nul_is_told: service("environment = { A = \"x\\u0000y\" }");
     service_numbers_out_of_range_are_told: service(
         "cpu = 1\ndesired = 0\nmaximum-percent = 99\nminimum-healthy-percent = 101\ngrace-seconds = -1\n\
          deregistration-delay-seconds = 3601"
@@ -110,6 +126,21 @@ fn matchers_of_every_form_are_fine() {
     for matcher in ["200", "200,202", "200-299", "200-204,301,400-499"] {
         parse("platform.toml", &health(&format!("matcher = \"{matcher}\"")).0)
             .unwrap_or_else(|problems| panic!("{problems}"));
+    }
+}
+
+#[test]
+fn a_check_that_takes_what_the_matcher_takes_is_fine() {
+    for (matcher, command) in [
+        ("200-399", "wget -qO- http://localhost:8080/health || exit 1"),
+        ("401", "curl -s http://localhost:8080/health || exit 1"),
+        ("401", "curl -f http://localhost:8080/healthy || exit 1"),
+        ("401", "curl -f http://localhost:9090/health || exit 1"),
+        ("401", "/app/check"),
+    ] {
+        let keys = format!("port = 8080\ncontainer-check = {{ command = [\"CMD-SHELL\", \"{command}\"] }}");
+        let file = health(&format!("path = \"/health\", matcher = \"{matcher}\"")).with("port = 8080", &keys);
+        parse("platform.toml", &file.0).unwrap_or_else(|problems| panic!("{matcher} {command}: {problems}"));
     }
 }
 

@@ -48,7 +48,7 @@ golden! {
     a_host_that_is_an_address_is_told: https(CERTIFICATE, "10.0.0.1");
     a_host_of_two_load_balancers_is_told: https(CERTIFICATE, "api.example.com").and("[load-balancers.b]\nscheme = \"internal\"\nhost = \"api.example.com\"").with("port = 8080", "port = 8080\nload-balancer = \"public\"");
     an_origin_with_a_path_is_told: minimal().and("[buckets.images]\ncors-origins = [\"https://a.example/app\"]");
-    more_tags_than_a_resource_takes_are_told: minimal().and(&tags(43));
+    more_tags_than_a_resource_takes_are_told: minimal().and(&tags(40));
     a_tag_of_skydeck_or_aws_is_told: minimal().and("[platform.tags]\n\"skydeck:x\" = \"\"\n\"AWS:y\" = \"\"\nenvironment = \"\"");
     tags_that_differ_only_in_case_are_told: minimal().and("[platform.tags]\nteam = \"a\"\nTeam = \"b\"");
     a_tag_with_characters_that_aws_refuses_is_told: minimal().and("[platform.tags]\nteam = \"a&b\"\n\"\" = \"c\"");
@@ -108,13 +108,17 @@ fn every_number_has_its_limits() {
         ("services.web.health.timeout-seconds", 2, 29),
         ("services.web.health.healthy-threshold", 2, 10),
         ("services.web.health.unhealthy-threshold", 2, 10),
-        ("services.web.health.start-seconds", 0, 300),
+        ("services.web.container-check.interval-seconds", 5, 300),
+        ("services.web.container-check.timeout-seconds", 2, 60),
+        ("services.web.container-check.retries", 1, 10),
+        ("services.web.container-check.start-seconds", 0, 300),
     ];
     let others = [
         ("platform", "{ name = 'a', environment = 'b', region = 'eu-west-1' }"),
         ("load-balancers.a.scheme", "'internal'"),
         ("services.web.port", "8080"),
         ("services.web.desired", "100"),
+        ("services.web.container-check.command", "['CMD', '/check']"),
     ];
     for (key, least, most) in limits {
         let read = |number: i64| {
@@ -142,5 +146,5 @@ fn a_key_with_line_breaks_is_told_in_one_line() {
 
 #[test]
 fn as_many_tags_as_a_resource_takes_are_fine() {
-    skydeck_core::spec::parse("platform.toml", &minimal().and(&tags(42)).0).unwrap();
+    skydeck_core::spec::parse("platform.toml", &minimal().and(&tags(39)).0).unwrap();
 }

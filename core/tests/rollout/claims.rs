@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::sample::select;
 use skydeck_core::layer::service::{Behind, Placement};
-use skydeck_core::rollout::record::{Claim, Lease, Liveness, Phase, Record, Verified, claim};
+use skydeck_core::rollout::record::{Claim, Lease, Liveness, Phase, Record, Suspended, Verified, claim};
 use skydeck_core::rollout::trigger::Cause;
 
 pub(crate) const CAUSES: [Cause; 6] =
@@ -242,4 +242,21 @@ proptest! {
         let own = record.taken("me", "a", cause, None, None);
         prop_assert_eq!(claim(&own, "me", "a", cause, holder), Claim::Free);
     }
+}
+
+#[test]
+fn what_is_remembered_of_a_service_that_is_gone_counts_for_none_that_came_after_it() {
+    let verified = Verified { definition: "movie:1".into(), digest: "sha256:aa".into() };
+    let first = Record::default().of(Some("movie 1"));
+    let suspended = Some(Suspended { at: 1, reason: "opening night".into() });
+    let first = Record { verified: vec![verified], passed_over: Some("sha256:bb".into()), suspended, ..first };
+    let first = first.taken("one", "sha256:aa", Cause::Push, None, None);
+    assert_eq!(first.clone().of(Some("movie 1")), first);
+    for other in [Some("movie 2"), None] {
+        let found = first.clone().of(other);
+        assert_eq!((&found.lease, &found.passed_over, found.verified.len()), (&None, &None, 0), "{other:?}");
+        assert_eq!((found.turns, &found.suspended), (first.turns, &first.suspended), "{other:?}");
+    }
+    let unnamed = Record { service: None, ..first.clone() };
+    assert_eq!(unnamed.of(Some("movie 1")), first, "it was written before that was remembered");
 }

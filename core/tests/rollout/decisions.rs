@@ -134,6 +134,7 @@ fn each_reason_has_a_word_of_its_own_for_programs() {
         Reason::OutsidePolicy { tag: text(), policy: text() },
         Reason::NotWanted { digest: text(), wanted: Choice { digest: text(), tag: None } },
         Reason::Gone { image: text() },
+        Reason::NotAnImage { image: text() },
         Reason::NoImage,
         Reason::AlreadyRunning { digest: text() },
         Reason::Rejected { digest: text(), reason: text() },
@@ -151,7 +152,7 @@ fn each_reason_has_a_word_of_its_own_for_programs() {
     for reason in &reasons {
         assert_eq!(name(reason), Some(format!("{:?}", reason.kind())));
     }
-    assert_eq!(serde_json::json!(reasons[4].kind()), "already_running");
+    assert_eq!(serde_json::json!(reasons[5].kind()), "already_running");
 }
 
 #[test]

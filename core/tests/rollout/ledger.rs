@@ -14,6 +14,7 @@ fn past(execution: u32, verdict: Verdict) -> Past {
         verdict,
         reason: String::new(),
         checks: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod answers;
 mod claims;
+mod contents;
 mod decisions;
 mod ledger;
 mod releases;

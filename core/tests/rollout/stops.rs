@@ -27,7 +27,7 @@ fn each_of_awss_texts_is_somebodys_fault() {
         (Kind::Exit, told(exited.0, exited.1, "OutOfMemoryError: Container killed due to memory usage", Some(137))),
         (Kind::Exit, told("", "", "OutOfMemoryError: Container killed due to memory usage", None)),
         (Kind::Health, told(scheduler, ELB, "", Some(137))),
-        (Kind::Health, told(scheduler, "Task failed container health checks", "", Some(143))),
+        (Kind::Check, told(scheduler, "Task failed container health checks", "", Some(143))),
         (Kind::NeverRuns, told(start, PLATFORM, "", None)),
         (Kind::NeverRuns, told(start, "Task failed to start", PLATFORM, None)),
         (

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use skydeck_core::rollout::manifest::Manifest;
-use skydeck_core::rollout::trigger::{Cause, Event, Order, Trigger};
+use skydeck_core::rollout::trigger::{Cause, Order, Push, Trigger};
 
 const DIGEST: &str = "sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234";
 
@@ -28,11 +28,11 @@ fn push() -> Value {
     })
 }
 
-fn event(spoil: impl FnOnce(&mut Value)) -> Event {
+fn event(spoil: impl FnOnce(&mut Value)) -> Result<Push, String> {
     let mut input = push();
     spoil(&mut input);
     match Trigger::parse(&input).unwrap() {
-        Trigger::Event(event) => event,
+        Trigger::Event(event) => event.push(),
         Trigger::Order(order) => panic!("{order:?}"),
     }
 }
@@ -46,60 +46,74 @@ fn order(input: &Value) -> Order {
 
 #[test]
 fn a_push_is_read_as_aws_sends_it() {
-    let event = event(|_| {});
-    assert_eq!(event.idle(), None);
-    assert_eq!(event.detail.repository_name, "skyfox-devprod-backend");
-    assert_eq!(
-        (event.detail.image_digest.as_deref(), event.detail.image_tag.as_deref()),
-        (Some(DIGEST), Some("latest"))
-    );
+    let at = Some(1_573_869_274_000);
+    let wanted = Push { repository: "skyfox-devprod-backend".into(), digest: DIGEST.into(), tag: "latest".into(), at };
+    assert_eq!(event(|_| {}), Ok(wanted));
+}
+
+#[test]
+fn an_image_that_comes_from_another_registry_is_a_push() {
+    let replicated = event(|input| {
+        input["detail-type"] = "ECR Replication Action".into();
+        input["detail"]["action-type"] = "REPLICATE".into();
+        input["detail"]["source-region"] = "us-east-1".into();
+    });
+    let cached = event(|input| {
+        input["detail-type"] = "ECR Pull Through Cache Action".into();
+        let detail = json!({ "sync-status": "SUCCESS", "ecr-repository-prefix": "skyfox-devprod" });
+        let (detail, found) = (detail.as_object().unwrap().clone(), input["detail"].as_object_mut().unwrap());
+        found.retain(|key, _| !["result", "action-type"].contains(&key.as_str()));
+        found.extend(detail);
+    });
+    assert_eq!(replicated, event(|_| {}));
+    assert_eq!(cached, event(|_| {}));
 }
 
 #[test]
 fn images_and_indexes_are_taken_whatever_their_format() {
-    for kind in Manifest::MEDIA_TYPES {
-        assert_eq!(event(|input| input["detail"]["manifest-media-type"] = kind.into()).idle(), None, "{kind}");
+    for kind in Manifest::MEDIA_TYPES.into_iter().chain([""]) {
+        assert!(event(|input| input["detail"]["manifest-media-type"] = kind.into()).is_ok(), "{kind}");
     }
     for kind in ["", "application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"] {
-        assert_eq!(event(|input| input["detail"]["artifact-media-type"] = kind.into()).idle(), None, "{kind}");
+        assert!(event(|input| input["detail"]["artifact-media-type"] = kind.into()).is_ok(), "{kind}");
     }
+}
+
+fn without(key: &'static str) -> impl Fn(&mut Value) {
+    move |input| drop(input["detail"].as_object_mut().unwrap().remove(key))
 }
 
 #[test]
 fn events_that_are_nobodys_business_say_why() {
-    type Spoilt = (fn(&mut Value), &'static str);
-    let spoilt: [Spoilt; 9] = [
-        (|input| input["detail-type"] = "ECR Image Scan".into(), "is not a push"),
-        (|input| input["detail"]["action-type"] = "DELETE".into(), "DELETE is not a push"),
-        (|input| input["detail"]["result"] = "FAILURE".into(), "to skyfox-devprod-backend failed"),
-        (|input| input["detail"]["image-digest"] = Value::Null, "names no digest"),
-        (
-            |input| drop(input["detail"].as_object_mut().unwrap().remove("image-tag")),
-            "has no tag: it is a part of an index",
-        ),
-        (|input| input["detail"]["image-tag"] = Value::Null, "has no tag: it is a part of an index"),
-        (|input| input["detail"]["image-tag"] = "skydeck-keep-7f5b2640fe6f".into(), "skydeck's own tag"),
-        (
-            |input| input["detail"]["manifest-media-type"] = "application/vnd.cncf.helm.config.v1+json".into(),
-            "application/vnd.cncf.helm.config.v1+json is not a container image",
-        ),
-        (
-            |input| input["detail"]["artifact-media-type"] = "application/vnd.dev.cosign.simplesigning.v1+json".into(),
-            "simplesigning.v1+json is not a container image",
-        ),
+    type Spoilt = (Box<dyn Fn(&mut Value)>, &'static str);
+    let set = |key: &'static str, value: Value| -> Box<dyn Fn(&mut Value)> {
+        Box::new(move |input| input["detail"][key] = value.clone())
+    };
+    let spoilt: [Spoilt; 19] = [
+        (Box::new(|input| input["detail-type"] = "ECR Image Scan".into()), "ECR Image Scan is not a push"),
+        (Box::new(|input| input["detail-type"] = "ECR Referrer Action".into()), "is not a push"),
+        (set("action-type", "DELETE".into()), "DELETE is not a push"),
+        (set("action-type", "REPLICATE".into()), "REPLICATE is not a push"),
+        (set("result", "FAILURE".into()), "to skyfox-devprod-backend failed"),
+        (set("image-digest", Value::Null), "names no digest"),
+        (set("image-tag", Value::Null), "has no tag: it is a part of an index"),
+        (set("image-tag", "".into()), "has no tag: it is a part of an index"),
+        (set("image-tag", "skydeck-keep-7f5b2640fe6f".into()), "skydeck's own tag"),
+        (set("manifest-media-type", "application/vnd.cncf.helm.config.v1+json".into()), "is not a container image"),
+        (set("artifact-media-type", "application/vnd.cncf.helm.config.v1+json".into()), "helm.config.v1+json is not"),
+        (Box::new(without("image-tag")), "has no tag"),
+        (Box::new(without("image-digest")), "names no digest"),
+        (Box::new(without("result")), "has no result"),
+        (Box::new(without("action-type")), "has no action-type"),
+        (Box::new(without("repository-name")), "has no repository-name"),
+        (Box::new(|input| input["detail"] = json!("text")), "has no action-type"),
+        (Box::new(|input| input["detail"] = Value::Null), "has no action-type"),
+        (Box::new(|input| drop(input.as_object_mut().unwrap().remove("source"))), "missing field `source`"),
     ];
     for (spoil, why) in spoilt {
-        let said = event(spoil).idle();
-        assert!(said.as_ref().is_some_and(|said| said.contains(why)), "{why}: {said:?}");
+        let said = event(spoil);
+        assert!(said.as_ref().is_err_and(|said| said.contains(why)), "{why}: {said:?}");
     }
-}
-
-#[test]
-fn an_event_that_is_not_ecrs_is_an_error_that_says_so() {
-    let mut input = push();
-    input["detail"].as_object_mut().unwrap().remove("repository-name");
-    let error = Trigger::parse(&input).unwrap_err();
-    assert!(error.starts_with("the input is not an event of ECR") && error.contains("repository-name"), "{error}");
 }
 
 #[test]
@@ -148,10 +162,12 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_an_input_holds_makes_reading_it_panic(kind in ".{0,12}", key in "[a-z-]{0,12}", value in ".{0,12}") {
-        let inputs = [json!({ "detail-type": kind, "detail": { &key: &value } }), json!({ &key: &value }), json!([value])];
-        for input in inputs {
-            prop_assert!(Trigger::parse(&input).is_ok_and(|read| matches!(read, Trigger::Order(_))) || Trigger::parse(&input).is_err());
+    fn an_odd_event_is_no_error(kind in ".{0,12}", key in "[a-z-]{0,12}", value in ".{0,12}") {
+        let event = json!({ "detail-type": kind, "detail": { &key: &value } });
+        prop_assert!(matches!(Trigger::parse(&event), Ok(Trigger::Event(event)) if event.push().is_err()));
+        for input in [json!({ &key: &value }), json!([value])] {
+            let read = Trigger::parse(&input);
+            prop_assert!(!matches!(read, Ok(Trigger::Event(_))) || key == "detail-type");
         }
     }
 }

@@ -4,9 +4,14 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use skydeck_core::rollout::stop::{Kind, Stop};
 use skydeck_core::rollout::verdict::{Released, Sight, look};
-use skydeck_core::verdict::{Fault, Name, Outcome, Questions, ROUNDS, Status, Streak, Target, Verification};
+use skydeck_core::verdict::{Fault, Name, Outcome, Patience, Questions, Round, Status, Streak, Target, Verification};
 
 pub(crate) const DEFINITION: &str = "arn:aws:ecs:ap-south-1:123456789012:task-definition/backend:7";
+
+/// How many looks most verifications take.
+fn rounds() -> u32 {
+    Patience::default().rounds()
+}
 
 fn target(port: u16, state: &str) -> Target {
     Target { id: format!("i-1:{port}"), state: state.into(), why: None }
@@ -168,7 +173,7 @@ fn a_failed_health_check_is_final_where_nothing_is_healthy() {
 #[test]
 fn an_instance_that_goes_is_nobodys_fault() {
     assert_eq!(verdict(&stops(Kind::Meant, 50)), WAITING);
-    assert_eq!(seen(ROUNDS - 1, &stops(Kind::Meant, 50)).fault, Some(Fault::Platform));
+    assert_eq!(seen(rounds() - 1, &stops(Kind::Meant, 50)).fault, Some(Fault::Platform));
 }
 
 #[test]
@@ -211,8 +216,36 @@ fn a_full_group_fails_the_rollout_and_not_the_image() {
     let told = |event: Option<&str>| verdict(&Sight { event: event.map(Into::into), ..full.clone() });
     assert_eq!(third(&Sight { full: false, ..full.clone() }).streak.full, 0, "room was seen, and it is counted anew");
     assert_eq!(told(None), WAITING, "tasks may fit on the instances that are there");
+    // AWS need not say it: tasks that wait for a capacity provider are PROVISIONING.
+    let silent = Sight { event: None, waiting: 1, ..full.clone() };
+    assert_eq!(verdict(&silent), PLATFORM);
+    let text = third(&silent).summary;
+    assert!(
+        text.ends_with("(1 wait for an instance with room (PROVISIONING); the Auto Scaling group is at its maximum)"),
+        "{text}"
+    );
     assert_eq!(told(Some("(service backend) is unable to consistently start tasks successfully.")), WAITING);
     assert_eq!(seen(5, &Sight { running: 2, ..full }).status, Status::Serving, "there was room enough");
+}
+
+#[test]
+fn instances_that_cannot_be_started_are_told_in_auto_scalings_words_and_given_up_early() {
+    let sight = with(|sight| {
+        (sight.running, sight.waiting) = (1, 1);
+        sight.failed_launch = Some("You have requested more vCPU capacity than your limit allows.".into());
+    });
+    let words = "Auto Scaling cannot start an instance: You have requested more vCPU capacity than your limit allows";
+    let first = seen(5, &sight);
+    assert_eq!((first.status, first.fault), WAITING);
+    assert!(first.summary.contains(words), "{}", first.summary);
+    let last = after(&Streak { failed_launches: 23, ..steady() }, 5, &sight);
+    assert_eq!((last.status, last.fault), PLATFORM);
+    assert!(last.summary.contains(words), "{}", last.summary);
+    // It waits for none: whatever became of a launch is no news.
+    let other = Sight { waiting: 0, ..sight.clone() };
+    assert_eq!(after(&Streak { failed_launches: 23, ..steady() }, 5, &other).streak.failed_launches, 0);
+    let started = Sight { failed_launch: None, ..sight };
+    assert_eq!(after(&Streak { failed_launches: 23, ..steady() }, 5, &started).streak.failed_launches, 0);
 }
 
 #[test]
@@ -237,7 +270,7 @@ fn another_definition_is_believed_after_a_few_looks() {
 #[test]
 fn the_deadline_is_the_images_only_with_evidence_against_it() {
     let last = |sight: &Sight| {
-        let seen = seen(ROUNDS - 1, sight);
+        let seen = seen(rounds() - 1, sight);
         (seen.status, seen.fault)
     };
     assert_eq!(last(&with(|sight| sight.running = 1)), PLATFORM);
@@ -247,15 +280,77 @@ fn the_deadline_is_the_images_only_with_evidence_against_it() {
     assert_eq!(last(&serving()).0, Status::Serving);
 }
 
+/// Where the definition has a container check.
+fn checked(before: Streak, sight: &Sight) -> Verification {
+    after(&Streak { checked: Some(true), ..before }, 5, sight)
+}
+
 #[test]
-fn a_service_at_zero_has_nothing_to_check() {
+fn every_task_has_to_pass_its_containers_check_where_there_is_one() {
+    let some = checked(steady(), &with(|sight| sight.passing = 1));
+    assert_eq!(
+        (some.status, some.summary.as_str()),
+        (Status::Waiting, "service backend: 1 of 2 tasks pass their container's check")
+    );
+    let failing = checked(steady(), &with(|sight| (sight.passing, sight.failing) = (1, 1)));
+    assert_eq!(failing.summary, "service backend: 1 of 2 tasks pass their container's check (1 fail it)");
+    assert_eq!(checked(steady(), &with(|sight| sight.passing = 2)).status, Status::Serving);
+    assert_eq!(seen(5, &serving()).status, Status::Serving, "without a check nobody passes it");
+}
+
+#[test]
+fn a_check_that_no_task_ever_passes_beside_healthy_targets_is_at_fault_itself() {
+    let stopped = |sight: &mut Sight| sight.stops = vec![stop(Kind::Check)];
+    let found = checked(Streak::default(), &with(stopped));
+    assert_eq!((found.status, found.fault), PLATFORM);
+    assert!(found.summary.contains("has the programs of `container-check.command`"), "{}", found.summary);
+    // Its targets were healthy in an earlier look.
+    let served = Streak { served: true, ..Streak::default() };
+    assert_eq!(checked(served, &stops(Kind::Check, 1)).fault, Some(Fault::Platform));
+    // The load balancer never found a task healthy either.
+    assert_eq!(checked(Streak::default(), &stops(Kind::Check, 1)).fault, Some(Fault::Image));
+    // The check can pass: what fails it now is the image.
+    let passed = Streak { passed: true, served: true, ..Streak::default() };
+    assert_eq!(checked(passed.clone(), &stops(Kind::Check, 3)).fault, Some(Fault::Image));
+    let once = checked(passed, &with(stopped));
+    assert_eq!((once.status, once.fault), WAITING);
+}
+
+#[test]
+fn no_setting_that_the_file_admits_makes_a_good_image_late() {
+    let file = |keys: &str| {
+        let text = include_str!("../../../platforms/minimal.toml").replace("health = { path = \"/health\" }", keys);
+        skydeck_core::spec::parse("platform.toml", &text).unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    let waits = |keys: &str, desired: u32| {
+        let patience = Patience::of(&file(keys).services["web"], desired);
+        (0..patience.rounds()).map(|round| u64::from(patience.wait_seconds(round))).sum::<u64>()
+    };
+    let health = "health = { interval-seconds = 300, healthy-threshold = 10 }";
+    let check = "container-check = { command = [\"CMD\", \"/check\"], interval-seconds = 300, retries = 10, start-seconds = 300 }";
+    // One after the other: each task comes, with its grace and its checks, and one leaves.
+    let slow = "desired = 4\nmaximum-percent = 125\ngrace-seconds = 7200\nderegistration-delay-seconds = 3600\n";
+    assert!(waits(&format!("{slow}{health}\n{check}"), 4) >= 4 * (7200 + 3000 + 300 + 3000 + 3600 + 30));
+    // A person may want more tasks than the file says.
+    assert!(waits("maximum-percent = 200\nderegistration-delay-seconds = 3600", 1) >= 3630);
+    assert!(waits("desired = 4\nmaximum-percent = 125\nderegistration-delay-seconds = 3600", 40) >= 4 * 3630);
+    let late = Round { number: 300, patience: Patience::of(&file(slow).services["web"], 4) };
+    let released = Released { service: "backend", definition: DEFINITION };
+    let draining = with(|sight| sight.others = 1);
+    let found = look(&released, &draining, late, &steady(), (Questions::default(), Questions::default()));
+    assert_eq!(found.status, Status::Waiting, "old tasks drain");
+    assert!(found.wait_seconds > 5, "and the looks lie further apart");
+}
+
+#[test]
+fn a_service_at_zero_has_nothing_to_check_and_is_no_success() {
     let found = seen(5, &with(|sight| (sight.desired, sight.running) = (0, 0)));
-    assert_eq!((found.status, found.asks), (Status::Serving, false));
+    assert_eq!((found.status, found.asks), (Status::NoTasks, false));
     assert_eq!(found.skipped()[0].evidence, "scaled to zero");
 }
 
 fn any_sight() -> impl Strategy<Value = Sight> {
-    let kinds = vec![Kind::Meant, Kind::NeverRuns, Kind::Exit, Kind::Health, Kind::Platform];
+    let kinds = vec![Kind::Meant, Kind::NeverRuns, Kind::Exit, Kind::Health, Kind::Check, Kind::Platform];
     let states = vec!["healthy", "initial", "unhealthy", "draining"];
     let targets = prop::collection::vec((32768..32771u16, select(states)), 0..4);
     let stops = prop::collection::vec(select(kinds), 0..5);
@@ -275,9 +370,9 @@ fn any_sight() -> impl Strategy<Value = Sight> {
 
 proptest! {
     #[test]
-    fn the_image_is_at_fault_only_where_it_stopped_or_is_sick(sight in any_sight(), round in select(vec![0, 9, ROUNDS - 1])) {
+    fn the_image_is_at_fault_only_where_it_stopped_or_is_sick(sight in any_sight(), round in select(vec![0, 9, rounds() - 1])) {
         let found = seen(round, &sight);
-        let own = sight.stops.iter().any(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::NeverRuns));
+        let own = sight.stops.iter().any(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::Check | Kind::NeverRuns));
         let sick = sight.targets.iter().any(|target| target.state == "unhealthy");
         prop_assert!(found.fault != Some(Fault::Image) || own || sick);
         prop_assert_eq!(found.fault.is_some(), found.status == Status::Failed);
@@ -295,6 +390,6 @@ proptest! {
 
     #[test]
     fn every_rollout_ends_by_its_deadline(sight in any_sight()) {
-        prop_assert!(seen(ROUNDS - 1, &sight).status != Status::Waiting);
+        prop_assert!(seen(rounds() - 1, &sight).status != Status::Waiting);
     }
 }

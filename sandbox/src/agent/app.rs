@@ -7,7 +7,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use hyper::http::StatusCode;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
@@ -26,12 +26,22 @@ pub(super) struct App {
     behaviour: Behaviour,
     serves: Option<BTreeMap<String, Value>>,
     environment: HashMap<String, String>,
+    /// Since when it is there, by this machine's clock.
+    since: f64,
 }
 
 impl App {
     pub(super) fn new(shared: &Arc<Shared>, image: Image, environment: HashMap<String, String>) -> Self {
         let shared = Arc::clone(shared);
-        Self { shared, repository: image.repository, behaviour: image.behaviour, serves: image.serves, environment }
+        let since = shared.clock.now();
+        Self {
+            since,
+            shared,
+            repository: image.repository,
+            behaviour: image.behaviour,
+            serves: image.serves,
+            environment,
+        }
     }
 
     /// Whether the program listens on a port: on the one that its environment says, as programs in containers do, or on any where
@@ -41,10 +51,17 @@ impl App {
         told.is_none_or(|told| told == port)
     }
 
+    pub(super) fn environment(&self) -> &HashMap<String, String> {
+        &self.environment
+    }
+
     pub(super) async fn answer(&self, parts: &Parts, body: Bytes) -> Response<Full<Bytes>> {
         let mut took = 0.0;
         match self.behaviour {
             Behaviour::Error => return response(500, &json!({ "error": "internal server error" }), took),
+            Behaviour::FailsCheckLater if is_own_check(parts) && self.is_old() => {
+                return response(500, &json!({ "error": "worn out" }), took);
+            }
             Behaviour::WrongPath if !is_health_check(parts) => {
                 return response(404, &json!({ "error": "not found" }), took);
             }
@@ -62,8 +79,13 @@ impl App {
         };
         match reply {
             Reply::Json(status, value) => response(status, &self.filled(&value), took),
+            Reply::Moved(status, location) => moved(status, &location),
             Reply::Fetch { url, method, key } => self.fetch(&url, &method, key.as_deref(), body, took).await,
         }
+    }
+
+    fn is_old(&self) -> bool {
+        self.shared.clock.now() - self.since > self.shared.clock.scaled(super::LATER)
     }
 
     /// Asks another service through its load balancer, from inside the VPC, and passes the answer on.
@@ -113,6 +135,10 @@ impl App {
     }
 }
 
+fn is_own_check(parts: &Parts) -> bool {
+    parts.headers.get(USER_AGENT).is_some_and(|agent| agent == CHECKER)
+}
+
 /// By the name that the prober of a load balancer, or a container's own check, gives itself: where the path that people ask
 /// is that of the health check, nothing else tells them apart.
 fn is_health_check(parts: &Parts) -> bool {
@@ -129,7 +155,18 @@ fn served(serves: &BTreeMap<String, Value>, path: &str) -> Reply {
         return Reply::Fetch { url: url.to_owned(), method, key: found["key"].as_str().map(str::to_owned) };
     }
     let status = found["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
+    if let Some(location) = found["location"].as_str() {
+        return Reply::Moved(status, location.to_owned());
+    }
     Reply::Json(status, found["body"].clone())
+}
+
+fn moved(status: u16, location: &str) -> Response<Full<Bytes>> {
+    let mut response = response(status, &json!("moved"), 0.0);
+    if let Ok(value) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, value);
+    }
+    response
 }
 
 fn response(status: u16, body: &Value, took: f64) -> Response<Full<Bytes>> {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
+use super::command::Programs;
+use super::skyfox;
 use crate::asg::Place;
 use crate::ecs::Container;
 use crate::gateway::Shared;
@@ -22,6 +24,8 @@ pub(crate) enum Behaviour {
     CrashLater,
     /// It answers 500 to everything.
     Error,
+    /// It answers its container's own check with 500 from a minute after it began to serve.
+    FailsCheckLater,
     /// It answers its health checks, and 404 to everybody else.
     WrongPath,
     /// It takes connections and never answers.
@@ -39,6 +43,7 @@ impl Behaviour {
             ("crash", _) => Self::Crash,
             ("crash-later", _) => Self::CrashLater,
             ("error", _) => Self::Error,
+            ("fails-check-later", _) => Self::FailsCheckLater,
             ("wrong-path", _) => Self::WrongPath,
             ("hang", _) => Self::Hang,
             ("too-big", _) => Self::TooBig,
@@ -56,6 +61,8 @@ pub(super) struct Image {
     pub(super) behaviour: Behaviour,
     /// The label `skydeck.serves`: answers by path.
     pub(super) serves: Option<BTreeMap<String, Value>>,
+    /// What a command in the container can run.
+    pub(super) programs: Programs,
     /// It was built for another machine, so that it cannot be started.
     pub(super) foreign: bool,
 }
@@ -72,7 +79,8 @@ impl Image {
         let Some(rest) = reference.strip_prefix(&registry) else {
             // What is elsewhere cannot be looked at here.
             let repository = reference.to_owned();
-            return Ok(Self { repository, digest: None, behaviour: Behaviour::Healthy, serves: None, foreign: false });
+            let (behaviour, programs) = (Behaviour::Healthy, Programs::default());
+            return Ok(Self { repository, digest: None, behaviour, serves: None, programs, foreign: false });
         };
         let (repository, wanted) = match rest.split_once('@') {
             Some((name, digest)) => (name.split(':').next().unwrap_or(name), digest),
@@ -95,7 +103,10 @@ impl Image {
         if let Some(children) = manifest["manifests"].as_array() {
             let fits =
                 |child: &&Value| child["platform"]["architecture"] == machine && child["platform"]["os"] == "linux";
-            let child = children.iter().find(fits).and_then(|child| child["digest"].as_str()).ok_or_else(|| {
+            // An entry that names no platform is taken for any.
+            let child =
+                children.iter().find(fits).or_else(|| children.iter().find(|child| child["platform"].is_null()));
+            let child = child.and_then(|child| child["digest"].as_str()).ok_or_else(|| {
                 let variant = if machine == "arm64" { "linux/arm64/v8" } else { "linux/amd64" };
                 format!(
                     "CannotPullContainerError: Error response from daemon: no matching manifest for {variant} in the \
@@ -114,6 +125,7 @@ impl Image {
             digest: Some(digest),
             behaviour: Behaviour::of(labels["skydeck.behaves"].as_str().unwrap_or_default()),
             serves,
+            programs: Programs::of(labels["skydeck.has"].as_str().unwrap_or_else(|| skyfox::programs(repository))),
             foreign,
         })
     }

@@ -3,8 +3,11 @@
 
 mod app;
 mod check;
+mod command;
 mod image;
+mod request;
 mod skyfox;
+mod words;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,16 +23,17 @@ use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::asg::Place;
-use crate::ecs::{Launch, Report};
+use crate::ecs::{Launch, Port, Report};
 use crate::gateway::Shared;
 use app::App;
+use command::Programs;
 use image::{Behaviour, Image};
 
 /// Seconds on AWS from a task's placement to the end of its pull, and from there to its start: assumed.
 const PULL: f64 = 5.0;
 const START: f64 = 1.0;
-/// Seconds on AWS after which a container of `crash-later` ends.
-const CRASH_LATER: f64 = 60.0;
+/// Seconds on AWS after which a container of `crash-later` ends, or one of `fails-check-later` fails its own check.
+const LATER: f64 = 60.0;
 
 /// By instance and host port.
 type Ports = HashMap<(String, u16), u16>;
@@ -79,6 +83,7 @@ struct Prepared {
     name: String,
     app: Arc<App>,
     behaviour: Behaviour,
+    programs: Programs,
     foreign: bool,
 }
 
@@ -99,7 +104,7 @@ impl Agent {
             Err(reason) => return self.tell(Report::Failed(reason)),
         };
         self.pass(START).await;
-        if let Some((container, code, reason)) = prepared.iter().find_map(Prepared::ends_at_once) {
+        if let Some((container, code, reason)) = prepared.iter().find_map(|container| container.ends_at_once()) {
             return self.tell(Report::Exited { container, code, reason });
         }
         // They go with this future, however it ends.
@@ -117,14 +122,15 @@ impl Agent {
         }
         self.tell(Report::Started);
         for (container, (definition, ports)) in prepared.iter().zip(&self.launch.containers) {
-            if let Some(check) = check::Check::of(definition, ports, &self.launch.instance) {
-                servers.spawn(check.run(Arc::clone(&self.shared), self.place.clone(), self.launch.task.clone()));
+            let instance = &self.launch.instance;
+            if let Some(check) = check::Check::of(&self.shared, container, definition, ports, instance) {
+                servers.spawn(check.run(self.place.clone(), self.launch.task.clone()));
             }
             if container.behaviour == Behaviour::CrashLater {
                 let (shared, place, task) = (Arc::clone(&self.shared), self.place.clone(), self.launch.task.clone());
                 let container = container.name.clone();
                 servers.spawn(async move {
-                    tokio::time::sleep(Duration::from_secs_f64(shared.clock.scaled(CRASH_LATER))).await;
+                    tokio::time::sleep(Duration::from_secs_f64(shared.clock.scaled(LATER))).await;
                     shared.ecs.report(&shared, &place, &task, Report::Exited { container, code: 1, reason: None });
                 });
             }
@@ -135,7 +141,7 @@ impl Agent {
     }
 
     /// Pulls every image and finds every secret, or says why not in ECS's words.
-    async fn prepare(&self) -> Result<Vec<Prepared>, String> {
+    async fn prepare(&self) -> Result<Vec<Arc<Prepared>>, String> {
         let mut prepared = Vec::new();
         let mut digests = Vec::new();
         for (definition, _) in &self.launch.containers {
@@ -145,12 +151,13 @@ impl Agent {
             }
             let environment = image::environment(&self.shared, &self.place, definition).await?;
             digests.push(image.digest.clone());
-            prepared.push(Prepared {
+            prepared.push(Arc::new(Prepared {
                 name: definition.name.clone(),
                 behaviour: image.behaviour,
+                programs: image.programs.clone(),
                 foreign: image.foreign,
                 app: Arc::new(App::new(&self.shared, image, environment)),
-            });
+            }));
         }
         self.tell(Report::Pulled(digests));
         Ok(prepared)

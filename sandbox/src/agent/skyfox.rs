@@ -9,12 +9,20 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Reply {
     Json(u16, Value),
+    /// A redirect.
+    Moved(u16, String),
     /// The answer of another service; `key` names the variable that holds its API key.
     Fetch {
         url: String,
         method: String,
         key: Option<String>,
     },
+}
+
+/// The programs of an image that does not say which it has: SkyFox's own are Alpine's, with BusyBox; any other has its server alone.
+pub(super) fn programs(repository: &str) -> &'static str {
+    let own = ["payment-service", "movie-service", "backend"];
+    if own.iter().any(|name| repository.ends_with(name)) { "sh wget true false" } else { "" }
 }
 
 /// By the repository's name: payment, movie, backend, or anything else, which answers every path.
@@ -84,7 +92,7 @@ mod tests {
             let environment = HashMap::from([("API_KEY".to_owned(), "k".to_owned())]);
             match reply(repository, &method, path, key, &environment) {
                 Reply::Json(status, _) => status,
-                Reply::Fetch { .. } => 0,
+                Reply::Fetch { .. } | Reply::Moved(..) => 0,
             }
         };
         for path in ["/pshealth", "/payment-service/pshealth"] {

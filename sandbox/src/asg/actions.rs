@@ -51,6 +51,7 @@ impl Context<'_> {
             created: self.now(),
             deleting: false,
             drains: false,
+            activities: Vec::new(),
             refreshes: Vec::new(),
         };
         self.settings(&mut group);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::activity::Activity;
 use super::instance::{Instance, Template};
 use super::refresh::Refresh;
 use crate::clock::iso;
@@ -37,6 +38,8 @@ pub(crate) struct Group {
     pub(crate) deleting: bool,
     /// A capacity provider lets tasks leave an instance before it ends.
     pub(crate) drains: bool,
+    /// What became of its last launches, the newest first.
+    pub(crate) activities: Vec<Activity>,
     /// Its instance refreshes, the newest first.
     pub(crate) refreshes: Vec<Refresh>,
 }

@@ -2,6 +2,7 @@
 //! Nothing runs in the background: who asks is told how things stand by now.
 
 mod actions;
+mod activity;
 mod change;
 mod group;
 mod instance;
@@ -49,6 +50,8 @@ pub(crate) struct Asg {
     places: Mutex<HashMap<Place, Groups>>,
     /// Held over a whole change, which asks the emulator in between; the other lock is only held while looking.
     turn: tokio::sync::Mutex<()>,
+    /// Why no instance can be started, where that is so.
+    failure: Mutex<Option<String>>,
 }
 
 /// An error that Auto Scaling answers.
@@ -124,7 +127,7 @@ impl Context<'_> {
             "TerminateInstanceInAutoScalingGroup" => self.terminate_one().await,
             "DescribeAutoScalingGroups" => self.describe(),
             "DescribeAutoScalingInstances" => Ok(self.describe_instances()),
-            "DescribeScalingActivities" => Ok("<Activities/>".into()),
+            "DescribeScalingActivities" => self.describe_activities(),
             "StartInstanceRefresh" => self.start_refresh().await,
             "DescribeInstanceRefreshes" => self.describe_refreshes(),
             "CancelInstanceRefresh" => self.cancel_refresh().await,
@@ -189,17 +192,27 @@ impl Context<'_> {
         let mut launched = 0;
         while group.staying() < wanted {
             let Some(subnet) = group.next_subnet() else { break };
-            match blueprint.run(self.upstream, &self.place, &group, subnet).await {
-                Ok(instance) => group.instances.push(instance.born(self.clock)),
-                Err(error) => {
-                    // On AWS this is a failed scaling activity, not an error of the call.
-                    tracing::warn!(group = name, %error, "an instance could not be started");
+            let started = match self.asg.failure() {
+                Some(why) => Err(why),
+                None => blueprint
+                    .run(self.upstream, &self.place, &group, subnet)
+                    .await
+                    .map_err(|error| crate::error::chain(&error)),
+            };
+            match started {
+                Ok(instance) => {
+                    group.remember_launch(self.now(), &instance.id);
+                    group.instances.push(instance.born(self.clock));
+                }
+                Err(why) => {
+                    // A failed scaling activity, and no error of the call.
+                    group.remember_failure(self.now(), &why);
                     break;
                 }
             }
             launched += 1;
         }
-        self.group(name, |kept| kept.instances = group.instances)?;
+        self.group(name, |kept| (kept.instances, kept.activities) = (group.instances, group.activities))?;
         Ok(launched)
     }
 }

@@ -41,6 +41,7 @@ fn group(desired: u32, versions: &[&str], min: u32, max: Option<u32>) -> Group {
         name: "g".into(),
         arn: "arn".into(),
         min: 0,
+        activities: Vec::new(),
         max: desired,
         desired,
         template: template("2"),

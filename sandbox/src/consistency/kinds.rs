@@ -166,6 +166,16 @@ pub(super) const KINDS: &[Kind] = &[
         Id::Asked("serviceName"),
         &[sight("DescribeServices", ("services", "serviceName"), "", None)],
     ),
+    // What reads see at once, and writes do not.
+    kind("ec2", "CreateLaunchTemplate", Id::Answered("launchTemplateId"), &[]),
+    kind("elasticloadbalancing", "CreateLoadBalancer", Id::Answered("LoadBalancerArn"), &[]),
+    kind("elasticloadbalancing", "CreateTargetGroup", Id::Answered("TargetGroupArn"), &[]),
+    kind("elasticloadbalancing", "CreateListener", Id::Answered("ListenerArn"), &[]),
+    kind("elasticloadbalancing", "CreateRule", Id::Answered("RuleArn"), &[]),
+    kind("ecs", "RegisterTaskDefinition", Id::Answered("taskDefinitionArn"), &[]),
+    kind("lambda", "CreateFunction", Id::Asked("FunctionName"), &[]),
+    kind("logs", "CreateLogGroup", Id::Asked("logGroupName"), &[]),
+    kind("ecr", "CreateRepository", Id::Asked("repositoryName"), &[]),
 ];
 
 const ROLE: &[Sight] = &[
@@ -234,6 +244,15 @@ pub(super) const USES: &[Use] = &[
     ),
     linked_role_in("CreateCluster"),
     linked_role_in("CreateService"),
+    Use {
+        create: "CreateServiceLinkedRole",
+        only: Some("autoscaling.amazonaws.com"),
+        named: false,
+        service: "autoscaling",
+        action: "CreateAutoScalingGroup",
+        code: "ServiceLinkedRoleFailure",
+        text: "Service-Linked Role AWSServiceRoleForAutoScaling does not exist or is not ready to use yet.",
+    },
     profile_in("CreateAutoScalingGroup"),
     profile_in("UpdateAutoScalingGroup"),
 ];

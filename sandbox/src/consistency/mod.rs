@@ -1,9 +1,10 @@
 //! Eventual consistency, where a test asks for it: what was just created is not seen by the next calls that look for it,
-//! and a role that was just made cannot be used by the next calls that name it. It counts calls, not seconds, so that a test
-//! sees the same each time.
+//! the next writes that name it are told that there is no such thing, and a role that was just made cannot be used by the
+//! next calls that name it. It counts calls, not seconds, so that a test sees the same each time.
 
 mod hide;
 mod kinds;
+mod unknown;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::answer::Answer;
@@ -96,6 +98,14 @@ pub(crate) struct Asked {
     text: String,
 }
 
+impl Asked {
+    fn of(name: &Name, parts: &hyper::http::request::Parts, body: &[u8]) -> Self {
+        let query = matches!(name.protocol, Protocol::Ec2 | Protocol::Query);
+        let form = if query { crate::gateway::naming::form(parts, body) } else { json_form(body) };
+        Self { form, text: String::from_utf8_lossy(body).into_owned() }
+    }
+}
+
 /// All that is seen late.
 #[derive(Debug, Default)]
 pub(crate) struct Consistency(Mutex<Inner>);
@@ -116,12 +126,7 @@ impl Consistency {
 
     /// What a request says; nothing where nothing is seen late.
     pub(crate) fn asked(&self, name: &Name, parts: &hyper::http::request::Parts, body: &[u8]) -> Option<Asked> {
-        if self.inner().lags.is_empty() {
-            return None;
-        }
-        let query = matches!(name.protocol, Protocol::Ec2 | Protocol::Query);
-        let form = if query { crate::gateway::naming::form(parts, body) } else { json_form(body) };
-        Some(Asked { form, text: String::from_utf8_lossy(body).into_owned() })
+        (!self.inner().lags.is_empty()).then(|| Asked::of(name, parts, body))
     }
 
     /// The error of a call that names what it cannot see yet, or uses a role that is not known everywhere.
@@ -131,11 +136,11 @@ impl Consistency {
             let named = |sight: &&Sight| sight.is(fresh.kind, name) && sight.is_named(&asked.form, &fresh.id);
             let seen = fresh.kind.sights.iter().find(named).and_then(|sight| sight.error);
             let used = USES.iter().find(|one| one.is(fresh.kind, name) && one.concerns(&fresh.id, &asked.text));
-            if let Some((code, text)) = seen.or(used.map(|one| (one.code, one.text)))
+            let written = unknown::refusal(fresh.kind, &fresh.id, name, asked).map(|one| (one.code, one.text));
+            if let Some((code, text)) = seen.or(used.map(|one| (one.code, one.text))).or(written)
                 && fresh.misses(&name.action)
             {
-                let status = if code == "NoSuchEntity" { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
-                let mut answer = Answer::error(name.protocol, status, code, &text.replace("{}", &fresh.id));
+                let mut answer = refused(name, code, text, &fresh.id);
                 mark(&mut answer);
                 return Some(answer);
             }
@@ -169,6 +174,26 @@ impl Consistency {
     }
 }
 
+fn refused(name: &Name, code: &str, text: &str, id: &str) -> Answer {
+    let status = match code {
+        "NoSuchEntity" | "NoSuchBucket" | "ResourceNotFoundException" => StatusCode::NOT_FOUND,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Answer::error(name.protocol, status, code, &text.replace("{}", id))
+}
+
+/// What a write is told where AWS does not know yet what it names; nothing where it names nothing.
+pub(crate) fn unknown(name: &Name, parts: &hyper::http::request::Parts, body: &[u8]) -> Option<Answer> {
+    let (unknown, id) = unknown::first(name, &Asked::of(name, parts, body))?;
+    Some(refused(name, unknown.code, unknown.text, &id))
+}
+
+/// Whether writes of this action name something that another call makes, so that AWS may not know it yet.
+#[must_use]
+pub fn names_something(service: &str, action: &str) -> bool {
+    unknown::names_something(service, action)
+}
+
 /// For the record: somebody was told less than there is.
 fn mark(answer: &mut Answer) {
     answer.headers.insert(MARK, HeaderValue::from_static("1"));
@@ -185,10 +210,7 @@ impl Inner {
         let creates = |kind: &&Kind| kind.service == name.service && kind.create == name.action;
         for kind in KINDS.iter().filter(creates) {
             let id = match kind.id {
-                Id::Answered(element) => {
-                    let root = Element::parse(&String::from_utf8_lossy(&answer.body));
-                    root.and_then(|root| Some(root.find(element)?.own_text().to_owned()))
-                }
+                Id::Answered(element) => answered(name, element, answer),
                 Id::Asked(key) => asked.form.get(key).cloned(),
             };
             let Some(id) = id else { continue };
@@ -199,10 +221,34 @@ impl Inner {
     }
 }
 
-/// The texts at the top of a JSON request, and those in its lists, as a form has them.
+/// The id in an answer.
+fn answered(name: &Name, element: &str, answer: &Answer) -> Option<String> {
+    if matches!(name.protocol, Protocol::Json | Protocol::RestJson) {
+        let form = json_form(&answer.body);
+        return form.into_iter().find(|(key, _)| key.rsplit('.').next() == Some(element)).map(|(_, value)| value);
+    }
+    let root = Element::parse(&String::from_utf8_lossy(&answer.body))?;
+    Some(root.find(element)?.own_text().to_owned())
+}
+
+/// The texts of a JSON request with their ways, as a form has them.
 fn json_form(body: &[u8]) -> BTreeMap<String, String> {
-    let Ok(serde_json::Value::Object(map)) = serde_json::from_slice(body) else { return BTreeMap::new() };
-    map.into_iter().filter_map(|(key, value)| Some((key, value.as_str()?.to_owned()))).collect()
+    fn walk(way: &str, value: &Value, form: &mut BTreeMap<String, String>) {
+        let deeper = |key: &str| if way.is_empty() { key.to_owned() } else { format!("{way}.{key}") };
+        match value {
+            Value::String(text) => drop(form.insert(way.to_owned(), text.clone())),
+            Value::Array(values) => {
+                for (number, value) in values.iter().enumerate() {
+                    walk(&deeper(&number.to_string()), value, form);
+                }
+            }
+            Value::Object(fields) => fields.iter().for_each(|(key, value)| walk(&deeper(key), value, form)),
+            _ => {}
+        }
+    }
+    let mut form = BTreeMap::new();
+    walk("", &serde_json::from_slice(body).unwrap_or_default(), &mut form);
+    form
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
@@ -61,6 +62,8 @@ pub(crate) struct World {
     pub(crate) groups: Vec<GroupFacts>,
     /// Target groups, and whether a load balancer forwards to each; none where nobody looked.
     pub(crate) target_groups: Option<HashMap<String, bool>>,
+    /// Whether a service says that there is no room for tasks which wait for a capacity provider.
+    pub(crate) tells_no_room: bool,
 }
 
 /// What ECS knows of an Auto Scaling group.
@@ -140,7 +143,11 @@ pub(crate) type Result<T = Value> = std::result::Result<T, Refusal>;
 
 /// ECS in every account and region.
 #[derive(Debug, Default)]
-pub(crate) struct Ecs(Mutex<HashMap<Place, Region>>);
+pub(crate) struct Ecs {
+    places: Mutex<HashMap<Place, Region>>,
+    /// Whether a service says that it finds no room for tasks which wait for a capacity provider: AWS does so at times.
+    tells_no_room: AtomicBool,
+}
 
 impl Ecs {
     pub(crate) async fn answer(&self, shared: &Shared, name: &Name, body: &[u8]) -> Answer {
@@ -169,13 +176,13 @@ impl Ecs {
 
 impl Ecs {
     fn act(&self, place: &Place, world: &World, name: &Name, body: &[u8]) -> Result {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let region = places.entry(place.clone()).or_insert_with(|| Region::new(&place.account, &place.region));
         region.act(world, &name.action, body)
     }
 
     fn region<T>(&self, place: &Place, look: impl FnOnce(&mut Region) -> T) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place).map(look)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place).map(look)
     }
 
     fn world(shared: &Shared, place: &Place) -> World {
@@ -194,17 +201,23 @@ impl Ecs {
             instances: shared.asg.instances(place, now),
             groups,
             target_groups: None,
+            tells_no_room: shared.ecs.tells_no_room.load(Ordering::Relaxed),
         }
+    }
+
+    /// From now on says, or does not say, that tasks which wait for a capacity provider find no room.
+    pub(crate) fn tell_no_room(&self, tells: bool) {
+        self.tells_no_room.store(tells, Ordering::Relaxed);
     }
 
     /// The accounts and regions in which somebody has called ECS or made a group.
     pub(crate) fn places(&self) -> Vec<Place> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     /// How much the scheduler has looked at, everywhere.
     pub(crate) fn work(&self) -> Work {
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         places.values().fold(Work::default(), |sum, region| Work {
             tasks: sum.tasks + region.work.tasks,
             placements: sum.placements + region.work.placements,

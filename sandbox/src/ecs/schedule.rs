@@ -143,7 +143,7 @@ impl Region {
                 }
                 Err(blocked) => {
                     self.wake(world.after(RETRY));
-                    if self.is_full(world, task.provider.as_deref()) {
+                    if world.tells_no_room && self.is_full(world, task.provider.as_deref()) {
                         service.unable(world, &blocked);
                     }
                     // The others are of the same size, and find no place either.

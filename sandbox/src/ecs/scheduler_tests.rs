@@ -125,13 +125,16 @@ fn the_references_numbers_roll_with_a_capacity_provider() {
 
 #[test]
 fn a_group_at_its_maximum_is_told() {
-    let mut sim = Sim::new(1);
-    sim.provide();
-    sim.define("s", "i", 100, 1000);
-    sim.serve("s", 9, (100, 0), json!({}));
-    sim.steps(300);
-    assert_eq!((sim.staying(), sim.service("s")["runningCount"].as_i64()), (4, Some(4)));
-    assert!(sim.said("s", "has insufficient memory available"));
+    for tells in [false, true] {
+        let mut sim = Sim::new(1);
+        sim.world.tells_no_room = tells;
+        sim.provide();
+        sim.define("s", "i", 100, 1000);
+        sim.serve("s", 9, (100, 0), json!({}));
+        sim.steps(300);
+        assert_eq!((sim.staying(), sim.service("s")["runningCount"].as_i64()), (4, Some(4)));
+        assert_eq!(sim.said("s", "has insufficient memory available"), tells);
+    }
 }
 
 #[test]

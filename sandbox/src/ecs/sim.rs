@@ -58,7 +58,7 @@ pub(super) struct Sim {
 impl Sim {
     pub(super) fn new(instances: usize) -> Self {
         let group = GroupFacts { arn: GROUP.into(), name: "g".into(), min: 0, max: 4, desired: instances as u32 };
-        let world = World { now: 1000.0, speed: 1.0, instances: Vec::new(), groups: vec![group], target_groups: None };
+        let world = World { now: 1000.0, speed: 1.0, groups: vec![group], ..World::default() };
         let region = Region::new("000000000000", "ap-south-1");
         let balancer = Fake { delay: 30.0, ..Fake::default() };
         let mut sim = Self { region, world, balancer, starting: Vec::new(), born: 0 };

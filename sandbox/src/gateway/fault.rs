@@ -25,6 +25,8 @@ pub enum FaultKind {
     /// It takes effect, and from now on those who ask what they have asked before are told what they would have been
     /// told before it, until the faults are taken back. S3, which is consistent, tells the truth.
     Unseen,
+    /// AWS does not know yet what the call names, though it is there; nothing happened. A call that names nothing passes.
+    Unknown,
     /// AWS says that it is called too often; nothing happened.
     Throttle,
     /// AWS says that the caller may not; nothing happened.
@@ -141,6 +143,7 @@ impl FaultKind {
             Self::Hang => "hang".into(),
             Self::HangAfter => "hang_after".into(),
             Self::Unseen => "unseen".into(),
+            Self::Unknown => "unknown".into(),
             Self::Throttle => "throttle".into(),
             Self::Deny => "deny".into(),
             Self::Error { code, .. } => format!("error {code}"),
@@ -150,7 +153,9 @@ impl FaultKind {
     /// The error that AWS would answer, for the kinds that answer at all.
     pub(crate) fn answer(&self, name: &Name) -> Option<Answer> {
         let (status, code, message) = match self {
-            Self::Refuse | Self::LoseAnswer | Self::Hang | Self::HangAfter | Self::Unseen => return None,
+            Self::Refuse | Self::LoseAnswer | Self::Hang | Self::HangAfter | Self::Unseen | Self::Unknown => {
+                return None;
+            }
             Self::Error { status, code, message } => (*status, code.as_str(), message.clone()),
             Self::Throttle => throttled(name),
             Self::ServerErrorAfter => server_error(name),

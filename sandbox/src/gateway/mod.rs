@@ -148,6 +148,10 @@ impl Shared {
                 self.look_back().await;
                 Some(self.effect(&name, parts, body).await)
             }
+            Some(FaultKind::Unknown) => match consistency::unknown(&name, &parts, &body) {
+                Some(answer) => Some(answer),
+                None => Some(self.effect(&name, parts, body).await),
+            },
             Some(kind @ FaultKind::ServerErrorAfter) => {
                 self.effect(&name, parts, body).await;
                 kind.answer(&name)

@@ -76,8 +76,6 @@ pub const EXCEPTIONS: &[Exception] = &[
     of(Layer::Service, "definitions * image", "a rollout's to choose"),
     of(Layer::Service, "families * active", "AWS's own list"),
     of(Layer::Service, "families * active *", "AWS's own list"),
-    of(Layer::Service, "families * inactive", "AWS's own list"),
-    of(Layer::Service, "families * inactive *", "AWS's own list"),
     of(Layer::Service, "families * tags *", "those of its newest revision, which are compared"),
     of(Layer::Service, "services * definition", "what it says is compared, not its number"),
     of(Layer::Service, "services * draining", "what AWS is at"),

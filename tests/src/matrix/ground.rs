@@ -68,11 +68,14 @@ impl Ground {
     pub(super) async fn new() -> Self {
         let options = Options { speed: SPEED, ..Options::new(root().join("target/sandbox")) };
         let sandbox = Sandbox::start(&options).await.expect("the sandbox starts");
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(sandbox.region().to_owned()))
-            .endpoint_url(sandbox.endpoint())
-            .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "tests"));
-        let machine = Machine::install(Clients::load(config, CALLER).await).await;
+        let config = || {
+            aws_config::defaults(BehaviorVersion::latest())
+                .region(Region::new(sandbox.region().to_owned()))
+                .endpoint_url(sandbox.endpoint())
+                .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "tests"))
+        };
+        let person = Clients::load(config(), "a-person").await.s3;
+        let machine = Machine::install(Clients::load(config(), CALLER).await, person).await;
         let mut scope = skyfox::scope("skyfox");
         scope.platform.tags.clear();
         Ground { sandbox, machine, scope, facts: Facts::default(), place: Some(Layer::Network), standing: false }

@@ -184,6 +184,9 @@ async fn network(clients: &Clients, names: &mut Names) -> Things {
         format!("{} at {vpcs:?}", named(gateway.tags()))
     };
     let interfaces = ec2.describe_network_interfaces().send().await.expect("interfaces");
+    // Those of functions and load balancers, which are counted themselves, stay a while after them.
+    let lingers = |text: &str| text.starts_with("AWS Lambda VPC ENI") || text.starts_with("ELB ");
+    let own = interfaces.network_interfaces().iter().filter(|one| !lingers(one.description().unwrap_or_default()));
     vec![
         ("VPC", vpcs.vpcs().iter().map(|vpc| format!("{} {}", named(vpc.tags()), text(vpc.cidr_block()))).collect()),
         (
@@ -193,7 +196,7 @@ async fn network(clients: &Clients, names: &mut Names) -> Things {
         ("security group", groups.security_groups().iter().map(group).collect()),
         ("route table", tables.route_tables().iter().map(table).collect()),
         ("internet gateway", gateways.internet_gateways().iter().map(gateway).collect()),
-        ("network interface", interfaces.network_interfaces().iter().map(|one| text(one.description())).collect()),
+        ("network interface", own.map(|one| text(one.description())).collect()),
     ]
 }
 

@@ -78,10 +78,10 @@ impl Outcome {
         self
     }
 
-    /// Whether the account is what a clean run leaves.
+    /// Whether the account is what a clean run leaves; what AWS only does not know yet may not even fail the run.
     #[must_use]
     pub fn converged(&self) -> bool {
-        !self.missed && self.is_sound()
+        !self.missed && self.is_sound() && (self.alone || self.blow != Blow::Unknown)
     }
 
     pub(super) fn is_sound(&self) -> bool {

@@ -12,6 +12,8 @@ use skydeck_sandbox::EventFaultKind;
 pub enum Kind {
     /// How an image behaves.
     Images,
+    /// Checks of health, and how long they take.
+    Health,
     /// What becomes of events.
     Events,
     /// Pushes while others roll out.
@@ -62,6 +64,8 @@ pub(super) enum Step {
     Push { image: &'static str, tag: &'static str, behaves: &'static str },
     /// An image that was pushed before is pushed again, by another tag.
     Again { image: &'static str, tag: &'static str },
+    /// An event of ECR comes that tells of this image, with these fields set in its detail; null takes a field away.
+    Event { image: &'static str, kind: &'static str, set: &'static [(&'static str, Option<&'static str>)] },
     /// So many of the next pushes' events meet a fault; 0 is all of them.
     Disturb(EventFaultKind, u32),
     /// Waits until so many rollouts have started.
@@ -101,6 +105,12 @@ pub struct Case {
     pub label: String,
     pub(super) size: Size,
     pub(super) policy: &'static str,
+    /// Lines of the platform file beside those that all services have, with `SERVICE` and `PORT` filled in.
+    pub(super) settings: &'static str,
+    /// Codes that are healthy, and what its images answer.
+    pub(super) status: u16,
+    /// The programs that its images have.
+    pub(super) programs: &'static str,
     pub(super) before: Before,
     pub(super) steps: Vec<Step>,
     pub(super) told: Vec<Told>,
@@ -119,6 +129,9 @@ impl Case {
             label: label.into(),
             size,
             policy: "newest = true",
+            settings: "",
+            status: 200,
+            programs: "",
             before,
             steps: Vec::new(),
             told: Vec::new(),
@@ -129,9 +142,30 @@ impl Case {
         }
     }
 
+    /// This policy decides, with `SERVICE` filled in, by which every tag begins.
+    pub(super) fn by(mut self, policy: &'static str) -> Self {
+        self.policy = policy;
+        self
+    }
+
     /// The tag `live` decides, and nothing else.
     pub(super) fn by_tag(mut self) -> Self {
         self.policy = "tag = \"SERVICE.live\"";
+        self
+    }
+
+    pub(super) fn set(mut self, settings: &'static str) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    pub(super) fn answering(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub(super) fn having(mut self, programs: &'static str) -> Self {
+        self.programs = programs;
         self
     }
 
@@ -200,6 +234,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Images => "images",
+            Kind::Health => "health",
             Kind::Events => "events",
             Kind::Together => "together",
             Kind::Applies => "applies",
@@ -218,5 +253,5 @@ impl Kind {
 
 /// Whether an image that behaves so serves.
 pub(super) fn is_good(behaves: &str) -> bool {
-    matches!(behaves, "healthy" | "slow:3" | "large:60")
+    matches!(behaves, "healthy" | "slow:3" | "large:60" | "unsaid" | "podman")
 }

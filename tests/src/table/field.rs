@@ -173,6 +173,9 @@ fn section(number: usize, case: &Case, version: u32) -> String {
     let Size { desired, minimum, maximum } = case.size;
     let balancer = if number.is_multiple_of(2) { "external" } else { "internal" };
     let policy = case.policy.replace("SERVICE", &name);
+    let usual = if case.settings.contains("deregistration-delay") { "" } else { "deregistration-delay-seconds = 10\n" };
+    let settings =
+        usual.to_owned() + &case.settings.replace("SERVICE", &name).replace("PORT", &(8000 + number).to_string());
     let (priority, port) = (number + 1, 8000 + number);
     let mut text = String::new();
     let _ = write!(
@@ -194,13 +197,14 @@ desired = {desired}
 minimum-healthy-percent = {minimum}
 maximum-percent = {maximum}
 grace-seconds = 60
-deregistration-delay-seconds = 10
-health = {{ path = "/{name}/health", interval-seconds = 15, timeout-seconds = 10, start-seconds = 30 }}
+{settings}
+health = {{ path = "/{name}/health", interval-seconds = 15, timeout-seconds = 10, matcher = "{status}" }}
 probe = {{ path = "/{name}/health" }}
 environment = {{ VERSION = "{version}" }}
 secrets = {{ KEY = "${{secrets.{name}}}" }}
 "#,
         parameter = parameter(&name),
+        status = case.status,
     );
     text
 }

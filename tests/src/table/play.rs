@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use skydeck_core::rollout::ledger::Verdict;
-use skydeck_sandbox::{EventFault, Image};
+use skydeck_sandbox::{ACCOUNT, EventFault, Image};
 use tokio::sync::Barrier;
 
 use super::case::{Before, Case, Kind, Step, Told};
@@ -133,6 +133,7 @@ impl<'a> Play<'a> {
                 let known = self.images.get(image).ok_or_else(|| format!("{image} was not pushed"))?;
                 self.push(image, tag, known.behaves).await
             }
+            Step::Event { image, kind, set } => self.event(image, kind, set).await,
             Step::Disturb(kind, times) => {
                 // By its tags: the parts of an index have none.
                 let fault = EventFault::next(kind.clone()).matching(&format!("{}.", self.service)).times(*times);
@@ -163,10 +164,38 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
+    /// Starts the state machine as EventBridge does for an event.
+    async fn event(&self, image: &str, kind: &str, set: &[(&str, Option<&str>)]) -> Result<(), String> {
+        let known = self.images.get(image).ok_or_else(|| format!("{image} was not pushed"))?;
+        let mut detail = json!({
+            "result": "SUCCESS", "action-type": "PUSH", "repository-name": repository(&self.service),
+            "image-digest": known.digest, "image-tag": format!("{}.{image}", self.service),
+        });
+        for (key, value) in set {
+            match value {
+                Some(value) => detail[*key] = Value::from(*value),
+                None => drop(detail.as_object_mut().and_then(|detail| detail.remove(*key))),
+            }
+        }
+        let event = json!({
+            "version": "0", "id": "an-event", "detail-type": kind, "source": "aws.ecr", "account": ACCOUNT,
+            "region": "ap-south-1", "resources": [], "detail": detail,
+        });
+        let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-rollout");
+        let request = self.field.stage.rig.aws.sfn.start_execution().state_machine_arn(machine);
+        let begun = request.input(event.to_string()).send().await.map_err(|error| format!("{error:?}"))?;
+        let is_seen = || self.field.runs().iter().any(|run| run.arn == begun.execution_arn() && !run.is_running());
+        self.until("the event's execution ends", is_seen).await
+    }
+
     /// Half of the services push plain images, the others such as `docker buildx` makes: with an index.
     fn image(&self, name: &str, behaves: &str) -> Image {
-        let image = Image::new(name).behaving(behaves).serving(&json!({ "*": { "status": 200, "body": name } }));
-        if self.service.ends_with(['0', '3', '6', '9']) && behaves != "amd64" { image.plain() } else { image }
+        let image =
+            Image::new(name).behaving(behaves).serving(&json!({ "*": { "status": self.case.status, "body": name } }));
+        let image = if self.case.programs.is_empty() { image } else { image.having(self.case.programs) };
+        let image = if behaves == "unsaid" { image.unsaid() } else { image };
+        let as_it_is = matches!(behaves, "amd64" | "unsaid");
+        if self.service.ends_with(['0', '3', '6', '9']) && !as_it_is { image.plain() } else { image }
     }
 
     async fn gather(&self) -> Result<(), String> {
@@ -228,9 +257,10 @@ impl<'a> Play<'a> {
         [repository.clone(), parameter(&self.service)].iter().all(|name| {
             let events = self.field.stage.rig.sandbox.events().into_iter().filter(|event| {
                 let detail = &event.envelope.detail;
-                let starts = ["PUSH", "Create", "Update"]
-                    .iter()
-                    .any(|word| detail["action-type"] == *word || detail["operation"] == *word);
+                // The parts of an index and what skydeck tags itself start nothing.
+                let tag = detail["image-tag"].as_str().unwrap_or_default();
+                let is_push = detail["action-type"] == "PUSH" && !tag.is_empty() && !tag.starts_with("skydeck-");
+                let starts = is_push || detail["operation"] == "Create" || detail["operation"] == "Update";
                 starts && (detail["repository-name"] == *name || detail["name"] == *name)
             });
             let (waiting, delivered) = events
@@ -264,6 +294,7 @@ impl<'a> Play<'a> {
                 "Rollout Succeeded" => Verdict::Succeeded,
                 "Rollout Rolled Back" => Verdict::RolledBack,
                 "Rollout Superseded" => Verdict::Superseded,
+                "Rollout Unverified" => Verdict::Unverified,
                 _ => Verdict::Refused,
             };
             let image = self.name(detail["digest"].as_str()?);

@@ -96,8 +96,9 @@ impl Report {
     /// Behaviours by verdicts, in Markdown: as what the rollouts of an image were told.
     #[must_use]
     pub fn matrix(&self) -> String {
-        const VERDICTS: [Verdict; 4] = [Verdict::Succeeded, Verdict::RolledBack, Verdict::Refused, Verdict::Superseded];
-        let mut rows: BTreeMap<(bool, &str), [usize; 4]> = BTreeMap::new();
+        const VERDICTS: [Verdict; 5] =
+            [Verdict::Succeeded, Verdict::RolledBack, Verdict::Refused, Verdict::Superseded, Verdict::Unverified];
+        let mut rows: BTreeMap<(bool, &str), [usize; 5]> = BTreeMap::new();
         for told in self.rollouts() {
             let row = rows.entry((!is_good(&told.behaves), &told.behaves)).or_default();
             for (count, verdict) in row.iter_mut().zip(VERDICTS) {
@@ -105,7 +106,7 @@ impl Report {
             }
         }
         let heads = VERDICTS.map(|verdict| verdict.words());
-        let mut text = format!("| the image | is | {} |\n|---|---|---:|---:|---:|---:|\n", heads.join(" | "));
+        let mut text = format!("| the image | is | {} |\n|---|---|---:|---:|---:|---:|---:|\n", heads.join(" | "));
         for ((bad, behaves), counts) in rows {
             let cells = counts.map(|count| if count == 0 { String::new() } else { count.to_string() });
             let _ = writeln!(text, "| {behaves} | {} | {} |", if bad { "bad" } else { "good" }, cells.join(" | "));

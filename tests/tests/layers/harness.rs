@@ -102,8 +102,14 @@ impl Emulator {
         Scope { account: identity.account().unwrap().to_owned(), ..skyfox::scope(name) }
     }
 
+    /// Takes an instance type out of what a zone offers; only the sandbox can.
+    pub(crate) fn take_from_offer(&self, zone: &str, instance_type: &str) {
+        let Kind::Sandbox(sandbox) = &self.kind else { panic!("moto offers what it offers") };
+        sandbox.take_from_offer(zone, instance_type).unwrap();
+    }
+
     /// The number of the last call, where the emulator keeps a record.
-    fn last_call(&self) -> Option<u64> {
+    pub(crate) fn last_call(&self) -> Option<u64> {
         match &self.kind {
             Kind::Sandbox(sandbox) => Some(sandbox.last_call()),
             Kind::Moto(_) => None,
@@ -111,7 +117,7 @@ impl Emulator {
     }
 
     /// Our calls since then: what runs in the emulator may call too.
-    fn calls_since(&self, number: Option<u64>) -> Option<Vec<Call>> {
+    pub(crate) fn calls_since(&self, number: Option<u64>) -> Option<Vec<Call>> {
         let (Kind::Sandbox(sandbox), Some(number)) = (&self.kind, number) else { return None };
         Some(sandbox.calls_since(number).into_iter().filter(|call| call.caller == CALLER).collect())
     }
@@ -144,8 +150,9 @@ async fn attempt<W: Work>(emulator: &Emulator, scope: &Scope, mode: Mode, idle: 
 
 /// One run of a layer that must get done, in as many attempts as the state machine would make.
 pub(crate) async fn run<W: Work>(emulator: &Emulator, scope: &Scope, mode: Mode) -> Attempt {
-    // Whatever else the layers make, an emulator shows at once.
+    // Whatever else the layers make, an emulator shows at once; a network goes when the interfaces in it have gone.
     let attempts = match W::LAYER {
+        Layer::Network if mode == Mode::Destroy => ATTEMPTS,
         Layer::Balancer | Layer::Cluster | Layer::Service => ATTEMPTS,
         _ => 1,
     };

@@ -9,7 +9,7 @@ use skydeck_aws::layer::network::Network;
 use skydeck_core::Scope;
 use skydeck_core::facts::NetworkFacts;
 
-use crate::harness::{Emulator, apply, destroy, emulators, repair};
+use crate::harness::{Emulator, apply, destroy, emulators, repair, sandbox};
 
 const ANYWHERE: &str = "0.0.0.0/0";
 
@@ -126,4 +126,16 @@ struct Seen {
     subnets: Vec<Subnet>,
     groups: Vec<SecurityGroup>,
     tables: Vec<RouteTable>,
+}
+
+#[tokio::test]
+async fn a_zone_that_lacks_the_instance_type_gets_no_subnet() {
+    let emulator = sandbox().await;
+    let mut scope = emulator.scope("lzones").await;
+    scope.platform.network.zones = 2;
+    emulator.take_from_offer("ap-south-1a", &scope.platform.cluster.instances.instance_type);
+    apply::<Network>(&emulator, &mut scope).await;
+    let network = scope.facts.network.as_ref().unwrap();
+    assert_eq!(network.subnet_ids.keys().collect::<Vec<_>>(), ["ap-south-1b", "ap-south-1c"]);
+    destroy::<Network>(&emulator, &scope).await;
 }

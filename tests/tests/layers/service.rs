@@ -7,7 +7,7 @@ use skydeck_aws::layer::service::Service;
 use skydeck_core::run::Mode;
 
 use crate::ground::ground;
-use crate::harness::{apply, destroy, emulators, repair, rest, run};
+use crate::harness::{apply, destroy, emulators, repair, rest, run, sandbox};
 
 #[tokio::test]
 async fn services_come_without_tasks_stay_are_repaired_and_go() {
@@ -49,4 +49,40 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
         destroy::<Balancer>(&emulator, &scope).await;
         destroy::<Network>(&emulator, &scope).await;
     }
+}
+
+#[tokio::test]
+async fn revisions_are_read_when_they_go_and_of_a_family_that_stays_only_the_last() {
+    const REVISIONS: usize = 5;
+    let emulator = sandbox().await;
+    let ecs = &emulator.clients.ecs;
+    let mut scope = ground("lrevisions", &emulator).await;
+    apply::<Balancer>(&emulator, &mut scope).await;
+    apply::<Cluster>(&emulator, &mut scope).await;
+    apply::<Service>(&emulator, &mut scope).await;
+    let services = scope.platform.services.len();
+    let asked = |since: Option<u64>, action: &str| {
+        let calls = emulator.calls_since(since).unwrap();
+        calls.iter().filter(|call| call.action == action).count()
+    };
+
+    let before = emulator.last_call();
+    rest::<Service>(&emulator, &scope, Mode::Apply).await;
+    assert_eq!(asked(before, "ListTaskDefinitions"), services, "the last active ones of each, once");
+
+    let arn = scope.facts.service.as_ref().unwrap().task_definition_arns["movie"].clone();
+    let found = ecs.describe_task_definition().task_definition(&arn).include("TAGS".into()).send().await.unwrap();
+    let (tags, found) = (found.tags().to_vec(), found.task_definition().unwrap());
+    for _ in 0..REVISIONS {
+        let again = ecs.register_task_definition().family(found.family().unwrap());
+        let again = again.set_container_definitions(Some(found.container_definitions().to_vec()));
+        let again = again.set_execution_role_arn(found.execution_role_arn().map(Into::into));
+        again.set_tags(Some(tags.clone())).send().await.unwrap();
+    }
+    let before = emulator.last_call();
+    destroy::<Service>(&emulator, &scope).await;
+    // However long tasks take to stop: four looks when no service is left, each of both statuses. One sees it, one deletes
+    // them, one sees that they are gone, and the second destroy sees it too.
+    let (listed, described) = (asked(before, "ListTaskDefinitions"), asked(before, "DescribeTaskDefinition"));
+    assert!(listed <= 8 * services && described <= 2 * services, "{listed} lists, {described} descriptions");
 }

@@ -29,7 +29,7 @@ async fn assert_cluster(aws: &Clients) {
     assert_eq!(cluster.status(), Some("ACTIVE"));
     let insights =
         cluster.settings().iter().find(|setting| setting.name().is_some_and(|n| n.as_str() == "containerInsights"));
-    assert_eq!(insights.and_then(|setting| setting.value()), Some("enabled"));
+    assert_eq!(insights.and_then(|setting| setting.value()), Some("disabled"));
     assert!(cluster.tags().iter().any(|tag| tag.key() == Some("Project") && tag.value() == Some("skyfox")));
     assert_eq!(cluster.capacity_providers(), [INSTANCES]);
     assert_eq!(cluster.default_capacity_provider_strategy()[0].capacity_provider(), INSTANCES);

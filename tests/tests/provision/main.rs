@@ -58,6 +58,7 @@ async fn skyfox_is_provisioned_stays_as_it_is_and_leaves_nothing() {
 
     let shown = rig.skydeck(["outputs", "skyfox-devprod", "--json"]).await.succeeded();
     assert_eq!(shown.json(), *outputs);
+    what_is_missing_is_asked_for_anew(&rig).await;
 
     rig.skydeck(["destroy", "skyfox-devprod", "--yes"]).await.succeeded();
     let gone = rig.skydeck(["outputs", "skyfox-devprod"]).await;
@@ -65,6 +66,20 @@ async fn skyfox_is_provisioned_stays_as_it_is_and_leaves_nothing() {
     nothing_left::assert_nothing_is_left(&rig.aws).await;
     foreign::assert_untouched(&rig.aws).await;
     assert_no_secret_is_told(&rig).await;
+}
+
+/// People set and delete parameters after an apply, and `outputs` says what is missing now.
+async fn what_is_missing_is_asked_for_anew(rig: &Rig) {
+    let missing = async || {
+        let outputs = rig.skydeck(["outputs", "skyfox-devprod", "--json"]).await.succeeded().json();
+        outputs["missing_secrets"].clone()
+    };
+    let name = format!("/skyfox-backend/{}", SECRETS[0]);
+    assert_eq!(missing().await, serde_json::json!([]));
+    rig.aws.ssm.delete_parameter().name(&name).send().await.expect("deleted");
+    assert_eq!(missing().await, serde_json::json!([name]));
+    give(rig, &name).await;
+    assert_eq!(missing().await, serde_json::json!([]));
 }
 
 async fn give(rig: &Rig, name: &str) {

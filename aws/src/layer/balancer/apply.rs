@@ -11,7 +11,7 @@ use skydeck_core::spec::Scheme;
 
 use super::{probe, read};
 use crate::client::Clients;
-use crate::error::{Error, Explain, Result, not_yet, tolerate};
+use crate::error::{Error, Explain, Result, tolerate};
 use crate::execute::Made;
 use crate::tag::to_elb;
 use crate::{logs, number};
@@ -277,10 +277,7 @@ async fn undo(elb: &Client, change: &Change) -> Result<()> {
         }
         _ => return Err(Error::Broken("a change that deletes nothing came to be undone".into())),
     };
-    // A target group is in use until its load balancer is quite gone.
-    let result = not_yet(result, |error| {
-        error.code() == Some("ResourceInUse") && matches!(change, Change::DeleteTargetGroup { .. })
-    });
+    // Gone already.
     let gone = ["RuleNotFound", "ListenerNotFound", "LoadBalancerNotFound", "TargetGroupNotFound"];
     tolerate(result, &gone).map(drop)
 }

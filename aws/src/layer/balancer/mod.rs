@@ -26,9 +26,16 @@ impl Work for Balancer {
     // Lambda asks EC2 in the caller's name for what a VPC function is put into and S3 for its code, and ListBucket
     // makes a missing object "not found" instead of "forbidden".
     const ACTIONS: &'static [&'static str] = &[
+        // ELB asks in the caller's name
+        // (<https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html>), and so does Lambda
+        // of a function in a VPC.
+        "ec2:DescribeAccountAttributes",
+        "ec2:DescribeAddresses",
+        "ec2:DescribeInternetGateways",
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSubnets",
         "ec2:DescribeVpcs",
+        "ec2:GetSecurityGroupsForVpc",
         "elasticloadbalancing:AddTags",
         "elasticloadbalancing:CreateListener",
         "elasticloadbalancing:CreateLoadBalancer",
@@ -54,6 +61,8 @@ impl Work for Balancer {
         "elasticloadbalancing:SetRulePriorities",
         "elasticloadbalancing:SetSecurityGroups",
         "elasticloadbalancing:SetSubnets",
+        // ELB's own role is identity's to make; while ELB does not see it yet, it would make it in the caller's name.
+        "iam:CreateServiceLinkedRole",
         "iam:PassRole",
         "lambda:CreateFunction",
         "lambda:DeleteFunction",

@@ -8,7 +8,7 @@ use skydeck_core::layer::balancer::{Code, Configuration, PROBE_CODE_KEY, Probe, 
 use skydeck_core::plan::Found;
 use skydeck_core::scope::{Scope, Tags};
 
-use crate::error::{Error, Explain, Result, not_yet, tolerate};
+use crate::error::{Error, Explain, Result, tolerate};
 use crate::number;
 
 /// Metadata that bootstrap writes on the code's object: base64 of the archive's SHA-256, and what it is built for.
@@ -96,21 +96,10 @@ pub(super) async fn create(lambda: &Client, scope: &Scope, name: &str, settings:
         .vpc_config(vpc(configuration))
         .code(code)
         .set_tags(Some(map(&settings.tags)));
-    let result = not_yet(request.send().await.during("create function", name), role_is_fresh);
+    let result = request.send().await.during("create function", name);
     // A retry after a lost answer finds the function there; a stranger's shows in the next observation.
     tolerate(result, &["ResourceConflictException"])?;
     Ok(())
-}
-
-/// A role takes some seconds to reach Lambda, and its policies as well.
-fn role_is_fresh(error: &Error) -> bool {
-    let says = |words| error.says("InvalidParameterValueException", words);
-    says("cannot be assumed by Lambda") || says("does not have permissions to call")
-}
-
-/// Lambda takes one change at a time: another person's may be under way.
-fn at_work(error: &Error) -> bool {
-    error.code() == Some("ResourceConflictException")
 }
 
 pub(super) async fn configure(lambda: &Client, name: &str, new: &Configuration) -> Result<()> {
@@ -123,8 +112,7 @@ pub(super) async fn configure(lambda: &Client, name: &str, new: &Configuration) 
         .memory_size(number::to_aws(new.memory_mib))
         .timeout(number::to_aws(new.timeout_seconds))
         .vpc_config(vpc(new));
-    let result = request.send().await.during("configure function", name);
-    not_yet(result, |error| at_work(error) || role_is_fresh(error)).map(drop)
+    request.send().await.during("configure function", name).map(drop)
 }
 
 pub(super) async fn publish(lambda: &Client, scope: &Scope, name: &str, new: &Code) -> Result<()> {
@@ -134,7 +122,7 @@ pub(super) async fn publish(lambda: &Client, scope: &Scope, name: &str, new: &Co
         .s3_bucket(&scope.home)
         .s3_key(PROBE_CODE_KEY)
         .architectures(new.architecture.as_str().into());
-    not_yet(request.send().await.during("update the code of function", name), at_work).map(drop)
+    request.send().await.during("update the code of function", name).map(drop)
 }
 
 pub(super) async fn tag(lambda: &Client, arn: &str, name: &str, new: &Tags) -> Result<()> {
@@ -145,5 +133,5 @@ pub(super) async fn tag(lambda: &Client, arn: &str, name: &str, new: &Tags) -> R
 pub(super) async fn delete(lambda: &Client, name: &str) -> Result<()> {
     let result = lambda.delete_function().function_name(name).send().await.during("delete function", name);
     // Gone already: a retry after a lost answer, or a person who was faster.
-    tolerate(not_yet(result, at_work), &["ResourceNotFoundException"]).map(drop)
+    tolerate(result, &["ResourceNotFoundException"]).map(drop)
 }

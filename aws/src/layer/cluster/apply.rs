@@ -62,14 +62,6 @@ fn made_arn(arn: Option<&str>, what: &str, name: &str) -> Result<String> {
     arn.map(Into::into).ok_or_else(|| Error::Broken(format!("AWS made {what} {name} and gave no ARN for it")))
 }
 
-/// ECS is still at the last change of a cluster's providers, or sees the service-linked role not yet that it has just
-/// made.
-fn at_work(error: &Error) -> bool {
-    matches!(error.code(), Some("UpdateInProgressException" | "ResourceInUseException"))
-        || error.says("ClientException", "service linked role")
-        || error.says("InvalidParameterException", "service linked role")
-}
-
 fn setting(insights: &str) -> ecs::ClusterSetting {
     ecs::ClusterSetting::builder().name(ecs::ClusterSettingName::ContainerInsights).value(insights).build()
 }
@@ -78,8 +70,7 @@ fn setting(insights: &str) -> ecs::ClusterSetting {
 async fn create_cluster(client: &Client, name: &str, insights: &str, tags: &Tags) -> Result<String> {
     let request = client.create_cluster().cluster_name(name).settings(setting(insights));
     let result = request.set_tags(Some(to_ecs(tags))).send().await.during("create cluster", name);
-    let answer = not_yet(result, at_work)?;
-    made_arn(answer.cluster().and_then(|cluster| cluster.cluster_arn()), "cluster", name)
+    made_arn(result?.cluster().and_then(|cluster| cluster.cluster_arn()), "cluster", name)
 }
 
 async fn set_insights(client: &Client, name: &str, new: &str) -> Result<()> {
@@ -99,7 +90,7 @@ async fn set_capacity(client: &Client, cluster: &str, new: &Capacity) -> Result<
         .cluster(cluster)
         .set_capacity_providers(Some(new.providers.iter().cloned().collect()))
         .set_default_capacity_provider_strategy(Some(strategy));
-    not_yet(request.send().await.during("set capacity providers of cluster", cluster), at_work).map(drop)
+    request.send().await.during("set capacity providers of cluster", cluster).map(drop)
 }
 
 fn managed_scaling(settings: &Scaling) -> ecs::ManagedScaling {
@@ -135,7 +126,7 @@ async fn create_provider(client: &Client, name: &str, group: &str, settings: &Sc
     let request = client.create_capacity_provider().name(name).auto_scaling_group_provider(group);
     let result = request.set_tags(Some(to_ecs(tags))).send().await.during("create capacity provider", name);
     // A retry after a lost answer finds it there, and the next attempt observes whose it is.
-    let answer = not_yet(result, |error| at_work(error) || error.says("ClientException", "already exists"))?;
+    let answer = not_yet(result, |error| error.says("ClientException", "already exists"))?;
     let provider = answer.capacity_provider();
     made_arn(provider.and_then(|provider| provider.capacity_provider_arn()), "capacity provider", name)
 }
@@ -147,15 +138,12 @@ async fn set_provider(client: &Client, name: &str, new: &Scaling) -> Result<()> 
         .managed_termination_protection(protection(new))
         .build();
     let request = client.update_capacity_provider().name(name).auto_scaling_group_provider(update);
-    not_yet(request.send().await.during("update capacity provider", name), at_work).map(drop)
+    request.send().await.during("update capacity provider", name).map(drop)
 }
 
 async fn delete_provider(client: &Client, name: &str) -> Result<()> {
     let result = client.delete_capacity_provider().capacity_provider(name).send().await;
-    // The cluster may not have let go of it quite yet.
-    let result = not_yet(result.during("delete capacity provider", name), |error| {
-        at_work(error) || error.says("ClientException", "in use")
-    });
+    let result = result.during("delete capacity provider", name);
     match result {
         // Gone already: a retry after a lost answer, or a person who was faster.
         Err(error) if error.says("ClientException", "does not exist") || error.says("ClientException", "not found") => {
@@ -167,14 +155,6 @@ async fn delete_provider(client: &Client, name: &str) -> Result<()> {
 
 async fn delete_cluster(client: &Client, name: &str) -> Result<()> {
     let result = client.delete_cluster().cluster(name).send().await.during("delete cluster", name);
-    // Terminated instances stay registered for a moment, and so may the provider.
-    let result = not_yet(result, |error| {
-        at_work(error)
-            || matches!(
-                error.code(),
-                Some("ClusterContainsContainerInstancesException" | "ClusterContainsCapacityProviderException")
-            )
-    });
     // Gone already: a retry after a lost answer, or a person who was faster.
     tolerate(result, &["ClusterNotFoundException"]).map(drop)
 }

@@ -7,7 +7,7 @@ use skydeck_core::plan::Refusal;
 use skydeck_core::scope::{Scope, Tags};
 
 use super::refresh;
-use crate::error::{Error, Explain, Result, not_yet, tolerate};
+use crate::error::{Error, Explain, Result, tolerate};
 use crate::number;
 
 /// The group of this name, if there is one.
@@ -109,10 +109,7 @@ pub(super) async fn create(
         .health_check_grace_period(number::to_aws(settings.grace_seconds))
         .set_termination_policies(Some(settings.termination.clone()))
         .set_tags(Some(to_tags(name, tags)));
-    // An instance profile takes some seconds to reach EC2.
-    let result = not_yet(request.send().await.during("create Auto Scaling group", name), |error| {
-        error.says("ValidationError", "Instance Profile") || error.says("ValidationError", "iamInstanceProfile")
-    });
+    let result = request.send().await.during("create Auto Scaling group", name);
     // A retry after a lost answer finds the group there.
     tolerate(result, &["AlreadyExists", "AlreadyExistsFault"])?;
     let found = find(client, name).await?.ok_or_else(|| Error::NotYet(format!("Auto Scaling group {name} to show")))?;
@@ -140,8 +137,7 @@ pub(super) async fn set_template(client: &Client, name: &str, id: &str, version:
     let request =
         client.update_auto_scaling_group().auto_scaling_group_name(name).launch_template(template(id, version));
     let result = request.send().await.during("set the launch template of Auto Scaling group", name);
-    // A refresh of somebody else's that replaces instances of the version in use was not looked for.
-    not_yet(result, |error| error.says("ValidationError", "active instance refresh")).map(drop)
+    result.map(drop)
 }
 
 pub(super) async fn tag(client: &Client, name: &str, new: &Tags) -> Result<()> {
@@ -157,10 +153,7 @@ pub(super) async fn empty(client: &Client, name: &str) -> Result<()> {
 
 pub(super) async fn delete(client: &Client, name: &str) -> Result<()> {
     let result = client.delete_auto_scaling_group().auto_scaling_group_name(name).send().await;
-    // An instance may still be on its way out although the group no longer lists it.
-    let result = not_yet(result.during("delete Auto Scaling group", name), |error| {
-        matches!(error.code(), Some("ResourceInUse" | "ResourceInUseFault" | "ScalingActivityInProgress"))
-    });
+    let result = result.during("delete Auto Scaling group", name);
     match result {
         // Gone already: a retry after a lost answer, or a person who was faster.
         Err(error) if error.says("ValidationError", "not found") => Ok(()),

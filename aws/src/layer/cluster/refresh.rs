@@ -4,7 +4,7 @@ use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::types::{self, RefreshPreferences, RefreshStrategy};
 use skydeck_core::layer::cluster::{Preferences, Refresh};
 
-use crate::error::{Explain, Result, not_yet, tolerate};
+use crate::error::{Explain, Result, tolerate};
 use crate::number;
 
 /// The newest refresh of a group, if it ever had one: AWS lists them from the newest on.
@@ -33,8 +33,6 @@ pub(super) async fn start(client: &Client, group: &str, wanted: &Preferences) ->
     let request = client.start_instance_refresh().auto_scaling_group_name(group);
     let request = request.strategy(RefreshStrategy::Rolling).preferences(preferences);
     let result = request.send().await.during("start an instance refresh of Auto Scaling group", group);
-    // The group takes another change right now.
-    let result = not_yet(result, |error| error.code() == Some("ResourceContention"));
     // One runs already: a retry after a lost answer, or a person's. What it leaves is seen when it has ended.
     tolerate(result, &["InstanceRefreshInProgress"]).map(drop)
 }

@@ -61,11 +61,13 @@ async fn create_role(iam: &Client, name: &str, settings: &Role) -> Result<()> {
         .send()
         .await
         .during("create IAM role", name);
+    // There although it was not seen: whose it is, the next attempt observes.
     look_again(answer, &["EntityAlreadyExists"]).map(drop)
 }
 
 async fn create_profile(iam: &Client, name: &str, tags: &Tags) -> Result<()> {
     let request = iam.create_instance_profile().instance_profile_name(name).set_tags(Some(to_iam(tags)));
+    // As with a role.
     look_again(request.send().await.during("create instance profile", name), &["EntityAlreadyExists"]).map(drop)
 }
 
@@ -100,7 +102,6 @@ async fn undo(iam: &Client, change: &Change) -> Result<()> {
         }
         _ => return Err(Error::Broken("a change that deletes nothing came to be undone".into())),
     };
-    // IAM is eventually consistent: it may still see the policy or the role that has just been taken away.
-    let result = look_again(result, &["DeleteConflict"]);
+    // Gone already.
     tolerate(result, &["NoSuchEntity"]).map(drop)
 }

@@ -3,8 +3,8 @@
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, TagSpecification,
-    UserIdGroupPair,
+    AttributeBooleanValue, Filter, IpPermission, IpRange, Ipv6Range, NetworkInterface, PrefixListId, ResourceType,
+    TagSpecification, UserIdGroupPair,
 };
 use skydeck_core::layer::network::{ANYWHERE, Change, Group, Ingress, Source, Subnet, Vpc};
 use skydeck_core::plan::Ref;
@@ -209,6 +209,7 @@ async fn revoke_in(ec2: &Client, group: &str, name: &str, rules: &[(Ingress, Opt
 async fn allow_out(ec2: &Client, group: &str, name: &str) -> Result<()> {
     let all = IpPermission::builder().ip_protocol("-1").ip_ranges(IpRange::builder().cidr_ip(ANYWHERE).build());
     let request = ec2.authorize_security_group_egress().group_id(group).ip_permissions(all.build());
+    // A retry after a lost answer finds the rule there.
     tolerate(request.send().await.during("allow egress of", name), &["InvalidPermission.Duplicate"])?;
     Ok(())
 }
@@ -250,8 +251,34 @@ async fn undo(ec2: &Client, change: &Change) -> Result<()> {
         Err(error) if error.code().is_some_and(|code| code.ends_with(".NotFound") || code == "Gateway.NotAttached") => {
             Ok(())
         }
-        // Interfaces of a load balancer or a function linger for minutes after it has gone.
-        Err(error) if error.code() == Some("DependencyViolation") => Err(Error::NotYet(error.to_string())),
+        // What is in the way is told with it: only AWS knows when the interfaces of what was deleted go.
+        Err(error) if error.code() == Some("DependencyViolation") => {
+            Err(Error::NotYet(format!("{}{error}", inhabitants(ec2, change).await)))
+        }
         result => result,
+    }
+}
+
+/// The network interfaces that keep something from being deleted, in words; nothing where there are none, or none can be
+/// listed.
+async fn inhabitants(ec2: &Client, change: &Change) -> String {
+    let (filter, id) = match change {
+        Change::DeleteGroup { id, .. } => ("group-id", id),
+        Change::DeleteSubnet { id, .. } => ("subnet-id", id),
+        Change::DetachGateway { vpc, .. } => ("vpc-id", vpc),
+        _ => return String::new(),
+    };
+    let filter = Filter::builder().name(filter).values(id).build();
+    let Ok(found) = ec2.describe_network_interfaces().filters(filter).send().await else { return String::new() };
+    let tell = |one: &NetworkInterface| {
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        format!("{} ({})", text(one.network_interface_id()), text(one.description()))
+    };
+    match found.network_interfaces() {
+        [] => String::new(),
+        some => format!(
+            "network interfaces that AWS removes by itself, those of a function within 45 minutes: {}. Until then: ",
+            some.iter().map(tell).collect::<Vec<_>>().join(", ")
+        ),
     }
 }

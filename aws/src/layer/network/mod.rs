@@ -38,6 +38,7 @@ impl Work for Network {
         "ec2:DeleteSubnet",
         "ec2:DeleteVpc",
         "ec2:DescribeAvailabilityZones",
+        "ec2:DescribeInstanceTypeOfferings",
         "ec2:DescribeInternetGateways",
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeRouteTables",

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, IpPermission, NetworkInterface, SecurityGroup, VpcAttributeName};
+use aws_sdk_ec2::types::{
+    Filter, InstanceTypeOffering, IpPermission, LocationType, NetworkInterface, SecurityGroup, VpcAttributeName,
+};
 use futures::try_join;
 use skydeck_core::layer::network::{
     self, ANYWHERE, Gateway, Group, Ingress, Interface, RouteTable, Source, Spare, Subnet, Vpc, World,
@@ -19,8 +21,10 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     let ec2 = &clients.ec2;
     let ours: &Vec<Filter> =
         &scope.ownership().iter().map(|(key, value)| filter(&format!("tag:{key}"), value)).collect();
-    let (zones, mut vpcs, mut gateways, tables, subnets, groups) = try_join!(
+    let instance_type = &scope.platform.cluster.instances.instance_type;
+    let (zones, offering, mut vpcs, mut gateways, tables, subnets, groups) = try_join!(
         zones(ec2),
+        offering(ec2, instance_type),
         vpcs(ec2, ours),
         gateways(ec2, ours),
         route_tables(ec2, ours),
@@ -58,6 +62,7 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         groups: elsewhere.iter().map(|group| named(group, &BTreeMap::new())).collect(),
     };
     let mut world = World {
+        lacking: zones.iter().filter(|zone| !offering.contains(*zone)).cloned().collect(),
         zones,
         vpcs,
         in_use: in_use.into_iter().map(|vpc| vpc.id).collect(),
@@ -97,6 +102,15 @@ async fn interfaces(ec2: &Client, vpcs: impl IntoIterator<Item = String>) -> Res
 
 fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
+}
+
+/// The zones in which AWS offers an instance type: by far not all offer every one.
+async fn offering(ec2: &Client, instance_type: &str) -> Result<BTreeSet<String>> {
+    let request = ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone);
+    let pages = request.filters(filter("instance-type", instance_type)).into_paginator().items().send();
+    let found: Vec<InstanceTypeOffering> =
+        pages.collect::<Result<_, _>>().await.during("list the offerings of instance type", instance_type)?;
+    Ok(found.into_iter().filter_map(|offering| offering.location).collect())
 }
 
 async fn zones(ec2: &Client) -> Result<Vec<String>> {

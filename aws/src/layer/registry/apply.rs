@@ -38,6 +38,7 @@ async fn delete(ecr: &Client, name: &str, with_images: bool) -> Result<()> {
     let request = ecr.delete_repository().repository_name(name).force(with_images);
     let answer = request.send().await.during("delete ECR repository", name);
     match answer {
+        // It does not pass by itself: images are a person's to delete, or to give up in the file.
         Err(error) if error.code() == Some("RepositoryNotEmptyException") => Err(Error::Refused(Refusal::Impossible {
             what: format!("ECR repository {name} holds images, and skydeck leaves those alone"),
             advice: "Delete them, or set `delete-with-images = true` for its service in the platform file".into(),
@@ -66,5 +67,6 @@ async fn create(ecr: &Client, name: &str, settings: &Repository) -> Result<()> {
         .send()
         .await
         .during("create ECR repository", name);
+    // There although it was not seen: whose it is, the next attempt observes.
     look_again(answer, &["RepositoryAlreadyExistsException"]).map(drop)
 }

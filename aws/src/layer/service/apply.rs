@@ -8,7 +8,7 @@ use skydeck_core::layer::service::{Change, Placement, Settings};
 use skydeck_core::scope::{Scope, Tags};
 
 use super::definition;
-use crate::error::{Error, Explain, Result, not_yet, tolerate};
+use crate::error::{Error, Explain, Result, tolerate};
 use crate::execute::Made;
 use crate::number;
 use crate::tag::to_ecs;
@@ -20,7 +20,7 @@ pub(super) async fn apply(client: &Client, scope: &Scope, change: &Change, made:
         Change::Register { family, new, .. } => return definition::register(client, family, new).await.map(Some),
         Change::CreateService { name, definition, settings, placement, tags } => {
             let request = create(client, cluster, name, made.id(definition)?, settings, placement, tags)?;
-            created(request.desired_count(0), name).await?;
+            request.desired_count(0).send().await.during("create service", name)?;
         }
         Change::SetService { name, new, .. } => set(client, cluster, name, new).await?,
         Change::SetTags { arn, kind, name, new, .. } => {
@@ -124,17 +124,6 @@ fn create(
         .propagate_tags(settings.propagate_tags.as_str().into())
         .enable_execute_command(settings.execute_command)
         .set_tags(Some(to_ecs(tags))))
-}
-
-async fn created(request: CreateServiceFluentBuilder, name: &str) -> Result<()> {
-    // A service-linked role that has just been made takes some seconds to reach ECS, and a deleted service of the same
-    // name some to drain. One that is there although it was not observed is looked at once more.
-    let result = not_yet(request.send().await.during("create service", name), |error| {
-        error.says("InvalidParameterException", "service linked role")
-            || error.says("InvalidParameterException", "still Draining")
-            || error.says("InvalidParameterException", "not idempotent")
-    });
-    result.map(drop)
 }
 
 async fn set(client: &Client, cluster: &str, name: &str, new: &Settings) -> Result<()> {

@@ -9,7 +9,7 @@ use aws_sdk_ecs::types as ecs;
 use skydeck_core::layer::service::{Container, ContainerHealth, Definition, TaskSettings};
 
 use crate::client::no_retries;
-use crate::error::{Error, Explain, Result, not_yet};
+use crate::error::{Error, Explain, Result};
 use crate::number;
 use crate::tag::{from_ecs, to_ecs};
 
@@ -128,10 +128,7 @@ pub(crate) async fn register(client: &Client, family: &str, wanted: &Definition)
         .container_definitions(container(&wanted.image, planned).map_err(|_| broken())?)
         .set_tags(Some(to_ecs(&wanted.tags)));
     let result = request.customize().config_override(Builder::default().retry_config(no_retries())).send().await;
-    // A role takes some seconds to reach ECS.
-    let answer = not_yet(result.during("register task definition", family), |error| {
-        error.says("ClientException", "Role is not valid")
-    })?;
+    let answer = result.during("register task definition", family)?;
     let arn = answer.task_definition().and_then(|found| found.task_definition_arn());
     arn.map(Into::into).ok_or_else(|| Error::Broken(format!("AWS registered {family} and gave no ARN for it")))
 }

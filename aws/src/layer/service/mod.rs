@@ -27,6 +27,7 @@ impl Work for Service {
     const LAYER: Layer = Layer::Service;
     // PassRole lets a task definition name its two roles.
     const ACTIONS: &'static [&'static str] = &[
+        "ecr:BatchGetImage",
         "ecr:DescribeImages",
         "ecs:CreateService",
         "ecs:DeleteService",
@@ -47,6 +48,10 @@ impl Work for Service {
 
     async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         observe::observe(clients, scope).await
+    }
+
+    async fn observe_leaving(clients: &Clients, scope: &Scope) -> Result<World> {
+        observe::observe_leaving(clients, scope).await
     }
 
     fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {

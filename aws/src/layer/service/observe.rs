@@ -7,7 +7,8 @@ use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as ecs;
 use futures::future::try_join_all;
 use futures::try_join;
-use skydeck_core::layer::service::{Behind, Definition, Family, Placement, Service, Settings, World};
+use skydeck_core::layer::service::{self, Behind, Definition, Family, Placement, Service, Settings, World};
+use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::policy::wanted;
 use skydeck_core::scope::Scope;
 use skydeck_core::spec::ImagePolicy;
@@ -16,7 +17,7 @@ use super::definition;
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
 use crate::number;
-use crate::rollout::read::images;
+use crate::rollout::images;
 use crate::tag::from_ecs;
 
 /// How many services one call describes
@@ -25,7 +26,35 @@ const AT_ONCE: usize = 10;
 
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     let client = &clients.ecs;
-    let (services, families) = try_join!(services(client, scope), families(client, scope))?;
+    let kept = |family: &str| scope.platform.services.keys().any(|service| service::family(scope, service) == family);
+    let (services, families) = try_join!(services(client, scope), families(client, scope, kept))?;
+    let mut world = world(client, services, families).await?;
+    // Only of services that have run none: afterwards a rollout looks.
+    let waiting = scope.platform.services.iter().filter(|(name, _)| !world.has_image(name));
+    let images = waiting.map(|(name, service)| first_image(clients, scope, name, &service.image));
+    let images = try_join_all(images).await?;
+    world.images = images.into_iter().flatten().collect();
+    Ok(world)
+}
+
+/// Services, and when none of ours is left, all revisions of all families: the teardown takes one after the other, and looks
+/// often while tasks stop.
+pub(super) async fn observe_leaving(clients: &Clients, scope: &Scope) -> Result<World> {
+    let client = &clients.ecs;
+    let services = services(client, scope).await?;
+    if services.values().any(|service| scope.owns(&service.tags)) {
+        return Ok(World { services, ..World::default() });
+    }
+    let families = families(client, scope, |_| false).await?;
+    world(client, services, families).await
+}
+
+/// The world with the definitions that matter.
+async fn world(
+    client: &Client,
+    services: BTreeMap<String, Service>,
+    families: BTreeMap<String, Family>,
+) -> Result<World> {
     // One that was registered twice is the newest or the one before it.
     let many = if services.values().any(|service| service.tasks == 0) { 2 } else { 1 };
     let newest = families.values().flat_map(|family| {
@@ -44,13 +73,7 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         family.tags = newest.map(|definition| definition.tags.clone()).unwrap_or_default();
         (name, family)
     });
-    let mut world = World { families: families.collect(), services, definitions, images: BTreeMap::new() };
-    // Only of services that have run none: afterwards a rollout looks.
-    let waiting = scope.platform.services.iter().filter(|(name, _)| !world.has_image(name));
-    let images = waiting.map(|(name, service)| first_image(clients, scope, name, &service.image));
-    let images = try_join_all(images).await?;
-    world.images = images.into_iter().flatten().collect();
-    Ok(world)
+    Ok(World { families: families.collect(), services, definitions, images: BTreeMap::new() })
 }
 
 /// The service and the digest of the image that it is to start with; `None` where its repository has none.
@@ -60,7 +83,9 @@ async fn first_image(
     service: &str,
     policy: &ImagePolicy,
 ) -> Result<Option<(String, String)>> {
-    let images = images(clients, scope, service).await?.unwrap_or_default();
+    let Some(repository) = skydeck_core::layer::service::repository(scope, service) else { return Ok(None) };
+    let mut images = images::list(clients, &repository).await?.unwrap_or_default();
+    images::sift(clients, &repository, policy, &mut images, &mut Content::default()).await?;
     Ok(wanted(policy, &images).map(|wanted| (service.to_owned(), wanted.image.digest.clone())))
 }
 
@@ -138,8 +163,12 @@ fn behind(found: &ecs::LoadBalancer) -> Behind {
     }
 }
 
-/// The families that begin with the platform's prefix, with their revisions.
-async fn families(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Family>> {
+/// How many revisions of a family that stays are looked at: the newest, and one that was registered twice.
+const LAST: i32 = 2;
+
+/// The families that begin with the platform's prefix, with their revisions: of those that are kept the last ones, of the
+/// others all, since they go.
+async fn families(client: &Client, scope: &Scope, kept: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Family>> {
     let prefix = format!("{}-", scope.prefix());
     let names: Vec<String> = client
         .list_task_definition_families()
@@ -150,12 +179,17 @@ async fn families(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Fam
         .collect::<Result<_, _>>()
         .await
         .during("list task definition families of", &prefix)?;
-    let families = names.into_iter().map(|name| async move {
-        let (active, inactive) = try_join!(
-            revisions(client, &name, ecs::TaskDefinitionStatus::Active),
-            revisions(client, &name, ecs::TaskDefinitionStatus::Inactive),
-        )?;
-        Ok::<_, Error>((name, Family { active, inactive, ..Family::default() }))
+    let families = names.into_iter().map(|name| {
+        let most = kept(&name).then_some(LAST);
+        async move {
+            let active = revisions(client, &name, ecs::TaskDefinitionStatus::Active, most).await?;
+            let inactive = if most.is_some() && !active.is_empty() {
+                Vec::new()
+            } else {
+                revisions(client, &name, ecs::TaskDefinitionStatus::Inactive, most).await?
+            };
+            Ok::<_, Error>((name, Family { active, inactive, ..Family::default() }))
+        }
     });
     let families = try_join_all(families).await?;
     // A family of which AWS is deleting all revisions counts as gone.
@@ -163,19 +197,20 @@ async fn families(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Fam
     Ok(families.into_iter().filter(|(_, family)| is_left(family)).collect())
 }
 
-/// ARNs of a family's revisions, newest first.
-async fn revisions(client: &Client, family: &str, status: ecs::TaskDefinitionStatus) -> Result<Vec<String>> {
-    client
-        .list_task_definitions()
-        .family_prefix(family)
-        .status(status)
-        .sort(ecs::SortOrder::Desc)
-        .into_paginator()
-        .items()
-        .send()
-        .collect::<Result<_, _>>()
-        .await
-        .during("list task definitions of", family)
+/// ARNs of a family's revisions, newest first: all of them, or so many.
+async fn revisions(
+    client: &Client,
+    family: &str,
+    status: ecs::TaskDefinitionStatus,
+    most: Option<i32>,
+) -> Result<Vec<String>> {
+    let request = client.list_task_definitions().family_prefix(family).status(status).sort(ecs::SortOrder::Desc);
+    if most.is_some() {
+        let answer = request.set_max_results(most).send().await.during("list task definitions of", family)?;
+        return Ok(answer.task_definition_arns.unwrap_or_default());
+    }
+    let pages = request.into_paginator().items().send().collect::<Result<_, _>>();
+    pages.await.during("list task definitions of", family)
 }
 
 /// A task definition by its ARN, and when it was registered, in milliseconds since 1970.

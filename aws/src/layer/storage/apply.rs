@@ -16,7 +16,7 @@ use crate::error::{Error, Explain, Result, look_again, tolerate};
 use crate::tag::to_s3;
 
 pub(super) async fn apply(s3: &Client, region: &str, change: &Change) -> Result<()> {
-    let result = match change {
+    match change {
         Change::CreateBucket { name, settings } => create(s3, region, name, settings).await,
         Change::EnableVersioning { name } => enable_versioning(s3, name).await,
         Change::SetEncryption { name, new, .. } => set_encryption(s3, name, new).await,
@@ -32,10 +32,7 @@ pub(super) async fn apply(s3: &Client, region: &str, change: &Change) -> Result<
         Change::SetTags { name, all, .. } => set_tags(s3, name, all).await,
         Change::DeleteObjects { name } => empty::delete_objects(s3, name).await,
         Change::DeleteBucket { name } => delete(s3, name).await,
-    };
-    // S3 is still at an earlier change of the same bucket, this platform's or somebody else's. A bucket that was made
-    // a moment ago may not be seen everywhere yet.
-    look_again(result, &["OperationAborted", "NoSuchBucket"])
+    }
 }
 
 /// What the SDK cannot build is a fault of ours: all that AWS asks for is given.
@@ -117,6 +114,7 @@ async fn set_cors(s3: &Client, name: &str, rules: &[Cors]) -> Result<()> {
 async fn delete(s3: &Client, name: &str) -> Result<()> {
     let answer = s3.delete_bucket().bucket(name).send().await.during("delete S3 bucket", name);
     match answer {
+        // It does not pass by itself: objects are a person's to delete, or to give up in the file.
         Err(error) if error.code() == Some("BucketNotEmpty") => Err(Error::Refused(Refusal::Impossible {
             what: format!("S3 bucket {name} holds objects, or older versions of them, and skydeck leaves those alone"),
             advice: "Empty it, or set `delete-with-objects = true` for the bucket in the platform file".into(),

@@ -32,41 +32,57 @@ pub(super) fn vpc(scope: &Scope) -> Vpc {
     }
 }
 
-/// One subnet in each of the first zones. A subnet's block depends on its zone's place only, so that a zone more
-/// moves no other subnet.
-pub(super) fn subnets(scope: &Scope, zones: &[String]) -> Result<BTreeMap<String, Subnet>, Refusal> {
+/// One subnet in each of the platform's zones. A subnet that stands keeps its block, and a new one takes the first that is
+/// free, so that a zone more moves no other subnet.
+pub(super) fn subnets(scope: &Scope, world: &World) -> Result<BTreeMap<String, Subnet>, Refusal> {
     let network = &scope.platform.network;
     let wanted = usize::from(network.zones);
+    let zones = zones(scope, world);
     if zones.len() < wanted {
-        return Err(Refusal::Impossible {
-            what: format!(
-                "the platform file asks for {wanted} availability zones, and {} has {}",
-                scope.platform.region,
-                zones.len()
-            ),
-            advice: format!("Set network.zones to at most {}", zones.len()),
-        });
+        return Err(too_few(scope, world, zones.len()));
     }
     let blocks: Vec<Ipv4Net> =
-        network.cidr.subnets(subnet_prefix(network.cidr)).into_iter().flatten().take(wanted).collect();
-    if blocks.len() < wanted {
-        return Err(Refusal::Impossible {
-            what: format!("network.cidr {} has no room for {wanted} subnets", network.cidr),
-            advice: "Give the VPC a larger block".into(),
-        });
+        network.cidr.subnets(subnet_prefix(network.cidr)).into_iter().flatten().take(MOST_ZONES).collect();
+    let held = |zone: &String| world.subnets.get(zone).map(|found| found.settings.cidr);
+    let taken: Vec<Ipv4Net> = world.subnets.keys().filter_map(held).collect();
+    let mut free = blocks.iter().filter(|block| !taken.contains(block));
+    let mut subnets = BTreeMap::new();
+    for zone in zones {
+        let kept = held(zone).filter(|block| blocks.contains(block));
+        let Some(cidr) = kept.or_else(|| free.next().copied()) else {
+            return Err(Refusal::Impossible {
+                what: format!("network.cidr {} has no room for {wanted} subnets", network.cidr),
+                advice: "Give the VPC a larger block".into(),
+            });
+        };
+        let tags = scope.tags(&format!("subnet/{zone}"), &scope.name(&format!("public-{zone}")), None);
+        subnets.insert(zone.clone(), Subnet { cidr, public_ip_on_launch: true, tags });
     }
-    Ok(self::zones(scope, zones)
-        .zip(blocks)
-        .map(|(zone, cidr)| {
-            let tags = scope.tags(&format!("subnet/{zone}"), &scope.name(&format!("public-{zone}")), None);
-            (zone.clone(), Subnet { cidr, public_ip_on_launch: true, tags })
-        })
-        .collect())
+    Ok(subnets)
 }
 
-/// The zones that the platform uses.
-pub(super) fn zones<'a>(scope: &Scope, zones: &'a [String]) -> impl Iterator<Item = &'a String> {
-    zones.iter().take(scope.platform.network.zones.into())
+/// No region has more zones.
+const MOST_ZONES: usize = 6;
+
+fn too_few(scope: &Scope, world: &World, found: usize) -> Refusal {
+    let (wanted, region) = (scope.platform.network.zones, &scope.platform.region);
+    let instance = &scope.platform.cluster.instances.instance_type;
+    let lacking = world.lacking.iter().cloned().collect::<Vec<_>>().join(", ");
+    let why = if lacking.is_empty() { String::new() } else { format!(": {instance} is not offered in {lacking}") };
+    Refusal::Impossible {
+        what: format!("the platform file asks for {wanted} availability zones, and {region} has {found}{why}"),
+        advice: format!("Set network.zones to at most {found}"),
+    }
+}
+
+/// The zones that the platform uses: those in which it has a subnet already, then those that offer its instance type.
+pub(super) fn zones<'a>(scope: &Scope, world: &'a World) -> Vec<&'a String> {
+    let in_use = |zone: &String| world.subnets.contains_key(zone);
+    let mut zones: Vec<&String> =
+        world.zones.iter().filter(|zone| in_use(zone) || !world.lacking.contains(*zone)).collect();
+    zones.sort_by_key(|zone| (!in_use(zone), *zone));
+    zones.truncate(scope.platform.network.zones.into());
+    zones
 }
 
 /// A 256th of the VPC, but never smaller than /27, which a load balancer asks of its subnets
@@ -127,7 +143,8 @@ pub fn facts(scope: &Scope, world: &World) -> Facts {
     Facts {
         network: Some(NetworkFacts {
             vpc_id: vpc.id.clone(),
-            subnet_ids: zones(scope, &world.zones)
+            subnet_ids: zones(scope, world)
+                .into_iter()
                 .filter_map(|zone| Some((zone.clone(), world.subnets.get(zone)?.id.clone())))
                 .collect(),
             leaving_subnet_ids: populated(scope, world),

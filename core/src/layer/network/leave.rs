@@ -25,7 +25,7 @@ pub(super) fn groups_leaving<'a>(scope: &Scope, world: &'a World) -> BTreeMap<&'
 
 /// Subnets of zones that the platform does not use any more, by zone.
 fn subnets_leaving<'a>(scope: &Scope, world: &'a World) -> BTreeMap<&'a String, &'a Found<Subnet>> {
-    let wanted: Vec<&String> = desired::zones(scope, &world.zones).collect();
+    let wanted = desired::zones(scope, world);
     world.subnets.iter().filter(|(zone, _)| !wanted.contains(zone)).collect()
 }
 

@@ -13,7 +13,7 @@ use crate::scope::{Scope, Tags, retag};
 /// Where the region has too few zones, or the VPC's block is another one, which AWS cannot change.
 pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
     let mut plan = Plan::default();
-    let subnets = desired::subnets(scope, &world.zones)?;
+    let subnets = desired::subnets(scope, world)?;
     let vpc = plan_vpc(scope, world, &mut plan)?;
     let table = plan_routes(scope, world, &mut plan, &vpc);
     for (zone, settings) in subnets {

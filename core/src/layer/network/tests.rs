@@ -381,3 +381,31 @@ fn a_zone_that_is_left_keeps_its_subnet_as_long_as_somebody_is_in_it_and_is_told
     world.interfaces.clear();
     assert_eq!(lines(&plan(&scope, &world).unwrap()), ["- subnet skyfox-devprod-public-ap-south-1c"]);
 }
+
+#[test]
+fn a_zone_without_the_instance_type_is_left_out_unless_it_is_in_use() {
+    let zone = |letter: &str| format!("ap-south-1{letter}");
+    let mut scope = scope();
+    scope.platform.network.zones = 2;
+    let zones = |plan: &Plan<Change>| -> Vec<String> {
+        let made = plan.steps.iter().filter_map(|step| match &step.change {
+            Change::CreateSubnet { zone, settings, .. } => Some(format!("{zone} {}", settings.cidr)),
+            _ => None,
+        });
+        made.collect()
+    };
+    let mut world = World { lacking: [zone("a")].into(), ..empty() };
+    let made = zones(&plan(&scope, &world).unwrap());
+    assert_eq!(made, ["ap-south-1b 10.0.0.0/24", "ap-south-1c 10.0.1.0/24"]);
+
+    // What stands stays, with its block, whatever AWS offers there now; a zone more moves nothing.
+    let first = plan(&scope, &world).unwrap();
+    carry_out(&mut world, &first, usize::MAX);
+    world.lacking = [zone("b")].into();
+    assert!(zones(&plan(&scope, &world).unwrap()).is_empty());
+    scope.platform.network.zones = 3;
+    assert_eq!(zones(&plan(&scope, &world).unwrap()), ["ap-south-1a 10.0.2.0/24"]);
+
+    let refused = plan(&scope, &World { lacking: [zone("a"), zone("c")].into(), ..empty() }).unwrap_err().to_string();
+    assert!(refused.contains("is not offered in ap-south-1a, ap-south-1c"), "{refused}");
+}

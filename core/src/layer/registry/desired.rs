@@ -40,12 +40,13 @@ pub fn repositories(scope: &Scope) -> BTreeMap<String, Repository> {
     users.into_iter().map(repository).collect()
 }
 
-/// One rule per tag prefix: a rule with two would match only images that carry both. An image that a rule of higher
-/// priority matches is out of reach of the rules below it, so what is kept is named first
+/// "An image that matches the tagging requirements of a rule cannot be expired by a rule with a lower priority", and is counted
+/// by it all the same: what runs and what a rollback needs is named first, and any other tag expires, whatever a team calls
+/// its images. A rule for `any` would count the parts of indexes, which have no tag
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html>).
 fn lifecycle(scope: &Scope) -> Lifecycle {
     let registry = &scope.platform.registry;
-    let tagged = |prefix: &str, keep: u32| json!({ "tagStatus": "tagged", "tagPrefixList": [prefix], "countType": "imageCountMoreThan", "countNumber": keep });
+    let tagged = |pattern: &str, keep: u32| json!({ "tagStatus": "tagged", "tagPatternList": [pattern], "countType": "imageCountMoreThan", "countNumber": keep });
     let untagged = json!({
         "tagStatus": "untagged",
         "countType": "sinceImagePushed",
@@ -53,9 +54,8 @@ fn lifecycle(scope: &Scope) -> Lifecycle {
         "countNumber": registry.expire_untagged_days,
     });
     let rules = [
-        ("Keep what runs and what a rollback needs", tagged(KEEP_PREFIX, ALL)),
-        ("Keep the last releases", tagged("v", registry.keep_images)),
-        ("Keep the last of tag latest", tagged("latest", registry.keep_images)),
+        ("Keep what runs and what a rollback needs", tagged(&format!("{KEEP_PREFIX}*"), ALL)),
+        ("Keep the last tagged images", tagged("*", registry.keep_images)),
         ("Expire what has no tag", untagged),
     ];
     let rule = |(index, (description, selection)): (usize, (&str, Value))| {

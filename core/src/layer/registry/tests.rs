@@ -64,7 +64,7 @@ fn from_nothing_every_repository_is_made_and_a_second_plan_is_empty() {
 }
 
 #[test]
-fn the_lifecycle_keeps_what_runs_first_and_names_one_prefix_per_rule() {
+fn the_lifecycle_keeps_what_runs_first_and_lets_every_other_tag_expire() {
     let policy = converged(&scope()).repositories[BACKEND].settings.lifecycle.clone().unwrap();
     let policy: Value = serde_json::from_str(&policy.text()).unwrap();
     let rules: Vec<(u64, &Value, u64)> = policy["rules"]
@@ -75,20 +75,12 @@ fn the_lifecycle_keeps_what_runs_first_and_names_one_prefix_per_rule() {
             let selection = &rule["selection"];
             (
                 rule["rulePriority"].as_u64().unwrap(),
-                &selection["tagPrefixList"],
+                &selection["tagPatternList"],
                 selection["countNumber"].as_u64().unwrap(),
             )
         })
         .collect();
-    assert_eq!(
-        rules,
-        [
-            (1, &json!(["skydeck-keep-"]), 9999),
-            (2, &json!(["v"]), 10),
-            (3, &json!(["latest"]), 10),
-            (4, &Value::Null, 7),
-        ]
-    );
+    assert_eq!(rules, [(1, &json!(["skydeck-keep-*"]), 9999), (2, &json!(["*"]), 4), (3, &Value::Null, 3),]);
 }
 
 #[test]

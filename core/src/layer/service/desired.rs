@@ -91,7 +91,6 @@ fn container(scope: &Scope, name: &str, service: &Service) -> Result<Container, 
         ("awslogs-region".into(), scope.platform.region.clone()),
         ("awslogs-stream-prefix".into(), name.to_owned()),
     ]);
-    let url = format!("http://localhost:{}{}", service.port, service.health.path);
     Ok(Container {
         name: name.into(),
         cpu: service.cpu,
@@ -102,12 +101,12 @@ fn container(scope: &Scope, name: &str, service: &Service) -> Result<Container, 
         environment: environment(scope, service)?,
         secrets: service.secrets.iter().map(|(variable, key)| (variable.clone(), parameter(scope, key))).collect(),
         log: ("awslogs".into(), log),
-        health: Some(ContainerHealth {
-            command: vec!["CMD-SHELL".into(), format!("curl -f {url} || exit 1")],
-            interval_seconds: 30,
-            timeout_seconds: 5,
-            retries: 3,
-            start_seconds: service.health.start_seconds,
+        health: service.container_check.as_ref().map(|check| ContainerHealth {
+            command: check.command.clone(),
+            interval_seconds: check.interval_seconds,
+            timeout_seconds: check.timeout_seconds,
+            retries: check.retries,
+            start_seconds: check.start_seconds,
         }),
     })
 }

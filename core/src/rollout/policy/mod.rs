@@ -25,13 +25,30 @@ pub struct Wanted<'a> {
 /// The image that a policy wants now; `None` where it takes no tag of any.
 #[must_use]
 pub fn wanted<'a>(policy: &ImagePolicy, images: &'a [Pushed]) -> Option<Wanted<'a>> {
+    ranked(policy, images).pop()
+}
+
+/// Digests of the images that a policy would want, one after the other was gone: so many, the wanted one first.
+#[must_use]
+pub fn first(policy: &ImagePolicy, images: &[Pushed], count: usize) -> Vec<String> {
+    let mut digests: Vec<String> = Vec::new();
+    for Wanted { image, .. } in ranked(policy, images).into_iter().rev() {
+        if digests.len() < count && !digests.contains(&image.digest) {
+            digests.push(image.digest.clone());
+        }
+    }
+    digests
+}
+
+/// What a policy takes, the wanted one last.
+fn ranked<'a>(policy: &ImagePolicy, images: &'a [Pushed]) -> Vec<Wanted<'a>> {
     match policy {
-        ImagePolicy::Tag(wanted) => latest(images, |tag| tag::matches(wanted, tag)),
-        ImagePolicy::Semver(range) => highest(images, |tag| semver::version(range, tag)),
-        ImagePolicy::Numeric { prefix, suffix } => highest(images, |tag| numeric::number(prefix, suffix, tag)),
-        ImagePolicy::Glob(glob) => latest(images, |tag| glob::matches(glob, tag)),
-        ImagePolicy::Regex(pattern) => latest(images, |tag| regex::matches(pattern, tag)),
-        ImagePolicy::Newest => latest(images, newest::matches),
+        ImagePolicy::Tag(wanted) => by_time(images, |tag| tag::matches(wanted, tag)),
+        ImagePolicy::Semver(range) => by_rank(images, |tag| semver::version(range, tag)),
+        ImagePolicy::Numeric(texts) => by_rank(images, |tag| numeric::numbers(texts, tag)),
+        ImagePolicy::Glob(glob) => by_time(images, |tag| glob::matches(glob, tag)),
+        ImagePolicy::Regex(pattern) => by_time(images, |tag| regex::matches(pattern, tag)),
+        ImagePolicy::Newest => by_time(images, newest::matches),
     }
 }
 
@@ -42,18 +59,18 @@ pub fn admits(policy: &ImagePolicy, tag: &str) -> bool {
     wanted(policy, std::slice::from_ref(&pushed)).is_some()
 }
 
-/// The image pushed last among those that bear a matching tag.
-fn latest<'a>(images: &'a [Pushed], matches: impl Fn(&str) -> bool) -> Option<Wanted<'a>> {
-    highest(images, |tag| matches(tag).then_some(()))
+/// The images that bear a matching tag, the one pushed last at the end.
+fn by_time<'a>(images: &'a [Pushed], matches: impl Fn(&str) -> bool) -> Vec<Wanted<'a>> {
+    by_rank(images, |tag| matches(tag).then_some(()))
 }
 
-/// The image with the tag that ranks highest; of two that rank the same, the one pushed last. Digest and tag decide
+/// The images by the rank of their tags, the highest last; of two that rank the same, the one pushed last. Digest and tag decide
 /// what is left, so that the order in which ECR lists images never does.
-fn highest<'a, R: Ord>(images: &'a [Pushed], rank: impl Fn(&'a str) -> Option<R>) -> Option<Wanted<'a>> {
+fn by_rank<'a, R: Ord>(images: &'a [Pushed], rank: impl Fn(&'a str) -> Option<R>) -> Vec<Wanted<'a>> {
     let tags = images.iter().flat_map(|image| image.tags.iter().map(move |tag| Wanted { image, tag }));
-    let ranked = tags.filter(|wanted| !is_own(wanted.tag)).filter_map(|wanted| {
-        let Wanted { image, tag } = wanted;
-        Some(((rank(tag)?, image.at, &image.digest, tag), wanted))
-    });
-    ranked.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, wanted)| wanted)
+    let ranked = tags.filter(|wanted| !is_own(wanted.tag)).filter_map(|wanted| Some((rank(wanted.tag)?, wanted)));
+    let mut ranked: Vec<(R, Wanted<'a>)> = ranked.collect();
+    let key = |wanted: &Wanted<'a>| (wanted.image.at, &wanted.image.digest, wanted.tag);
+    ranked.sort_by(|(rank, one), (other_rank, other)| rank.cmp(other_rank).then(key(one).cmp(&key(other))));
+    ranked.into_iter().map(|(_, wanted)| wanted).collect()
 }

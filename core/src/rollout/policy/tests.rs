@@ -15,7 +15,7 @@ fn semver(range: &str) -> ImagePolicy {
 }
 
 fn numeric(prefix: &str, suffix: &str) -> ImagePolicy {
-    ImagePolicy::Numeric { prefix: prefix.into(), suffix: suffix.into() }
+    ImagePolicy::Numeric(vec![prefix.into(), suffix.into()])
 }
 
 fn regex(pattern: &str) -> ImagePolicy {
@@ -59,6 +59,24 @@ fn a_range_wants_the_highest_version_whenever_it_was_pushed() {
     assert_eq!(told(&semver(">=1.2, <2"), &images), Some(("ten", "v1.10.0")));
     assert_eq!(told(&semver("1.11.0-rc.1"), &images), Some(("next", "v1.11.0-rc.1")));
     assert_eq!(told(&semver("3"), &images), None);
+}
+
+#[test]
+fn where_there_are_only_pre_releases_a_range_that_takes_them_finds_the_highest() {
+    let images =
+        [image("two", &["v1.0.0-rc.2"], 1), image("ten", &["v1.0.0-rc.10"], 2), image("old", &["v0.9.0-rc.1"], 3)];
+    assert_eq!(told(&semver(">=0.0.0-0"), &images), Some(("ten", "v1.0.0-rc.10")));
+    assert_eq!(told(&semver(">=0.0.0"), &images), None);
+    let released = [image("out", &["1.0.0"], 1), image("rc", &["1.0.0-rc.10"], 2)];
+    assert_eq!(told(&semver(">=0.0.0-0"), &released), Some(("out", "1.0.0")));
+}
+
+#[test]
+fn calendar_versions_are_compared_by_their_numbers() {
+    let images =
+        [image("april", &["2022.04.2"], 3), image("october", &["2022.10.1"], 1), image("may", &["2022.5.30"], 2)];
+    let policy = ImagePolicy::Numeric(vec![String::new(), ".".into(), ".".into(), String::new()]);
+    assert_eq!(told(&policy, &images), Some(("october", "2022.10.1")));
 }
 
 #[test]
@@ -128,7 +146,7 @@ fn a_policy_admits_what_it_could_want() {
 fn by_time(policy: &ImagePolicy) -> bool {
     match policy {
         ImagePolicy::Glob(_) | ImagePolicy::Regex(_) | ImagePolicy::Newest => true,
-        ImagePolicy::Tag(_) | ImagePolicy::Semver(_) | ImagePolicy::Numeric { .. } => false,
+        ImagePolicy::Tag(_) | ImagePolicy::Semver(_) | ImagePolicy::Numeric(_) => false,
     }
 }
 

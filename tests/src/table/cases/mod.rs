@@ -1,9 +1,12 @@
 //! All cases, with their labels.
 
+mod health;
+mod images;
 mod pushes;
 
 use skydeck_core::rollout::ledger::Verdict::{Refused, RolledBack, Succeeded, Superseded};
 
+use health::health;
 use pushes::{beside, by_tag, events, together};
 
 use super::case::{Before, Case, Kind, Size, Step, is_good};
@@ -29,6 +32,11 @@ const LATE: &str = "its tasks were healthy, so that ECS let the old ones go, and
 pub fn all() -> Vec<Case> {
     [
         images(),
+        health(),
+        images::beside(),
+        images::platforms(),
+        images::arrivals(),
+        images::policies(),
         rejected(),
         events(),
         together(),
