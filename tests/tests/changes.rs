@@ -160,6 +160,7 @@ async fn a_running_platform_changes_and_serves_all_the_time() {
     file.change(&[
         ("port = 4567", "port = 4568"),
         ("PORT = \"4567\"", "PORT = \"4568\""),
+        ("localhost:4567/", "localhost:4568/"),
         ("health = { path = \"/pshealth\"", "health = { path = \"/payment-service/pshealth\""),
         ("cpu = 475\nmemory = 819", "cpu = 400\nmemory = 700"),
     ]);

@@ -44,7 +44,7 @@ async fn first_images_start_the_services_and_the_seeds_traffic_flows() {
     assert!(applied.stderr.contains("backend, movie, payment answer"), "{}", applied.stderr);
     let applied = applied.json();
     let checks = applied["conclusion"]["checks"].as_array().expect("checks").clone();
-    assert_eq!(checks.len(), 9, "{checks:#?}");
+    assert_eq!(checks.len(), 12, "{checks:#?}");
     assert!(checks.iter().all(|check| check["outcome"] == "ok"), "{checks:#?}");
     assert_runs_by_digest(&rig, &backend).await;
     let outputs = &applied["conclusion"]["outputs"];

@@ -138,9 +138,12 @@ pub(super) const PARAMETER_NAME: usize = 1_011 - 56;
 pub(super) const PARAMETER_LEVELS: usize = 15;
 /// Bytes of a standard parameter's value (as above).
 pub(super) const PARAMETER_VALUE: usize = 4_096;
-/// Bytes of an environment variable: the whole task definition has 64 KiB
+/// Bytes of a task definition, with everything that is in it
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>).
-pub(super) const VARIABLE_VALUE: usize = 65_536;
+pub(super) const TASK_DEFINITION: usize = 65_536;
+/// Characters of a role's own policies in all, without blanks
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+pub(super) const ROLE_POLICY: usize = 10_240;
 
 /// Tags of a resource (<https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>).
 pub(super) const TAGS: usize = 50;

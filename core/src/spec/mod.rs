@@ -16,6 +16,7 @@ mod platform;
 mod problem;
 mod reader;
 mod service;
+mod size;
 mod storage;
 mod suggest;
 mod template;
@@ -140,7 +141,8 @@ impl Drafts {
                 .filter_map(|(name, draft)| Some(((service.name.value.clone(), name.value.clone()), draft.clone()?)))
         });
         let resolved = variables::resolve(file, &names, drafts.collect());
-        Platform {
+        let places = size::places(&self.services);
+        let platform = Platform {
             name: or_blank(self.head.name),
             environment: or_blank(self.head.environment),
             region: or_blank(self.head.region),
@@ -156,7 +158,9 @@ impl Drafts {
                 .into_iter()
                 .map(|draft| (draft.name.value.clone(), service_of(file, &names, &resolved, draft)))
                 .collect(),
-        }
+        };
+        size::check(file, &platform, &places);
+        platform
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn resolve(file: &File<'_>, names: &Names, drafts: Vec<(Variable, Dra
         let node = &nodes[index];
         misplaced_secrets(file, node);
         if let Some(template) = resolved.fill(&node.draft, &node.targets) {
-            if length(&template) > limits::VARIABLE_VALUE {
+            if length(&template) > limits::TASK_DEFINITION {
                 too_long(file, node);
             } else {
                 resolved.0.insert(node.name.clone(), template);
@@ -110,7 +110,7 @@ impl Resolved {
                     Target::Variable { service, variable } => {
                         let value = self.get(service, variable)?;
                         copied += length(value);
-                        if copied <= 2 * limits::VARIABLE_VALUE {
+                        if copied <= 2 * limits::TASK_DEFINITION {
                             value.0.iter().for_each(|part| append(&mut parts, part.clone()));
                         }
                     }
@@ -204,7 +204,7 @@ fn misplaced(file: &File<'_>, span: &Span, what: &str, help: &str) {
 }
 
 fn too_long(file: &File<'_>, node: &Node) {
-    let message = format!("`{}` is longer than the {} bytes of a task definition", node.key(), limits::VARIABLE_VALUE);
+    let message = format!("`{}` is longer than the {} bytes of a task definition", node.key(), limits::TASK_DEFINITION);
     let problem = Problem::new(Code::WrongCount, message).at(node.draft.span.clone(), "with its references filled in");
     file.tell(problem.help("let the service read so much from a bucket"));
 }

@@ -28,6 +28,7 @@ fn many(count: usize) -> File {
 }
 
 golden! {
+    a_task_definition_larger_than_ecs_takes_is_told_by_its_largest_variable: large();
     two_services_on_the_same_port_are_told: second("port = 8080\npath = \"/api*\"\npriority = 1");
     two_services_with_the_same_repository_are_told: second("port = 8081\npath = \"/api*\"\npriority = 1\nrepository = \"web\"");
     two_rules_with_the_same_priority_are_told: second("port = 8081\npath = \"/api*\"\npriority = 1")
@@ -147,4 +148,44 @@ fn a_check_that_takes_what_the_matcher_takes_is_fine() {
 #[test]
 fn fifty_services_are_fine() {
     parse("platform.toml", &many(49).0).unwrap_or_else(|problems| panic!("{problems}"));
+}
+
+/// The smallest file with variables of a service.
+fn variables(count: usize, bytes: usize) -> File {
+    let lines = (0..count).map(|at| format!("A{at} = \"{}\"\n", "v".repeat(bytes)));
+    minimal().and(&format!("[services.web.environment]\n{}", lines.collect::<String>()))
+}
+
+#[test]
+fn a_task_definition_is_measured_whole() {
+    for (count, bytes) in [(1, 60_000), (2, 30_000), (600, 60)] {
+        parse("platform.toml", &variables(count, bytes).0).unwrap_or_else(|problems| panic!("{problems}"));
+    }
+    for (count, bytes) in [(1, 64_000), (2, 33_000), (16, 4_096), (1_200, 20)] {
+        let problems = parse("platform.toml", &variables(count, bytes).0).unwrap_err().to_string();
+        assert!(problems.contains("the task definition of service `web` has"), "{count} of {bytes}: {problems}");
+    }
+    // Escapes count as JSON has them, and references with what they refer to.
+    let quotes = variables(1, 1).with("A0 = \"v\"", &format!("A0 = '{}'", "\"".repeat(33_000)));
+    let twice = variables(1, 40_000).and("B = \"${services.web.environment.A0}\"");
+    for file in [quotes, twice] {
+        parse("platform.toml", &file.0).unwrap_err();
+    }
+}
+
+#[test]
+fn a_roles_policy_has_room_for_its_parameters() {
+    let secrets = |count: usize| {
+        let secret = |at| format!("[secrets.s{at}]\nparameter = \"/team/{}/{at}\"\n", "p".repeat(60));
+        let names: String = (0..count).map(|at| format!("S{at} = \"${{secrets.s{at}}}\"\n")).collect();
+        minimal().and(&(0..count).map(secret).collect::<String>()).and(&format!("[services.web.secrets]\n{names}"))
+    };
+    parse("platform.toml", &secrets(70).0).unwrap_or_else(|problems| panic!("{problems}"));
+    let problems = parse("platform.toml", &secrets(90).0).unwrap_err().to_string();
+    assert!(problems.contains("the parameters of service `web` make a policy of"), "{problems}");
+}
+
+fn large() -> File {
+    let small: String = (0..1_200).map(|at| format!("A{at} = \"{}\"\n", "v".repeat(30))).collect();
+    minimal().and(&format!("[services.web.environment]\nLARGE = \"{}\"\n{small}", "v".repeat(60)))
 }
