@@ -87,7 +87,7 @@ mod tests {
         ];
         let layer = |layer, changes, waits| {
             let (fingerprint, notes, deferred) = (String::new(), Vec::new(), Vec::new());
-            LayerPlan { layer, fingerprint, changes, notes, waits, deferred }
+            LayerPlan { layer, fingerprint, changes, notes, warnings: Vec::new(), waits, deferred }
         };
         let plan = Preview {
             id: "p".into(),

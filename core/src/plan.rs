@@ -57,6 +57,8 @@ pub struct Plan<C> {
     pub steps: Vec<Step<C>>,
     /// What a person should know although nothing changes for it, such as a newer AMI.
     pub notes: Vec<String>,
+    /// What is wrong and no apply puts right, such as an image that runs and was deleted. It counts as drift.
+    pub warnings: Vec<String>,
     /// What a rollout has to change, since this layer may not: services, and how a person reads it. It counts as a change, and
     /// the layer is converged without it.
     pub rollouts: Vec<Handover>,
@@ -99,6 +101,7 @@ impl<C> Default for Plan<C> {
         Plan {
             steps: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
             rollouts: Vec::new(),
             waits: Vec::new(),
             later: Vec::new(),

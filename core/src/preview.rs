@@ -52,6 +52,9 @@ pub struct LayerPlan {
     /// What a person should know although nothing changes for it.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Those of the notes that count as drift: what is wrong and no apply puts right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What AWS has to finish before all of it can be done.
     #[serde(default)]
     pub waits: Vec<String>,
@@ -106,6 +109,12 @@ impl Preview {
         self.layers.iter().all(|layer| layer.changes.is_empty() && layer.waits.is_empty())
     }
 
+    /// Whether all is as the platform file says: an apply would do nothing, and nothing is left for a person.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.is_empty() && self.layers.iter().all(|layer| layer.warnings.is_empty())
+    }
+
     /// What an EventBridge event says of it: which resources, and not their attributes, since an event holds 256 KiB.
     #[must_use]
     pub fn outline(&self) -> Value {
@@ -113,7 +122,11 @@ impl Preview {
             |change: &Description| json!({ "action": change.action, "kind": change.kind, "name": change.name });
         let layer = |layer: &LayerPlan| {
             let changes: Vec<Value> = layer.changes.iter().map(resource).collect();
-            (!changes.is_empty()).then(|| json!({ "layer": layer.layer, "changes": changes }))
+            let mut said = json!({ "layer": layer.layer, "changes": changes });
+            if !layer.warnings.is_empty() {
+                said["warnings"] = json!(layer.warnings);
+            }
+            (!(changes.is_empty() && layer.warnings.is_empty())).then_some(said)
         };
         let layers: Vec<Value> = self.layers.iter().filter_map(layer).collect();
         json!({ "platform": self.platform, "plan": self.id, "summary": self.summary, "layers": layers })
@@ -122,7 +135,8 @@ impl Preview {
     /// What the plan's changes are known again by: another plan that would do the same has the same.
     #[must_use]
     pub fn essence(&self) -> String {
-        let changes: Vec<_> = self.layers.iter().map(|layer| (layer.layer, &layer.changes, &layer.waits)).collect();
+        let changes = self.layers.iter().map(|layer| (layer.layer, &layer.changes, &layer.waits, &layer.warnings));
+        let changes: Vec<_> = changes.collect();
         fingerprint(&changes)
     }
 
@@ -185,6 +199,7 @@ mod tests {
             fingerprint: fingerprint.into(),
             changes,
             notes: Vec::new(),
+            warnings: Vec::new(),
             waits: Vec::new(),
             deferred: Vec::new(),
         }

@@ -82,6 +82,8 @@ pub struct Attempt {
     pub deferred: Vec<Deferred>,
     /// What is left to rollouts.
     pub rollouts: Vec<Handover>,
+    /// What is wrong and no apply puts right; among the report's notes too.
+    pub warnings: Vec<String>,
     /// Counts and times of this attempt.
     pub report: LayerReport,
     /// Why the layer is not done.
@@ -98,6 +100,7 @@ pub async fn converge<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> 
         waits: Vec::new(),
         deferred: Vec::new(),
         rollouts: Vec::new(),
+        warnings: Vec::new(),
         report: LayerReport::count(W::LAYER, &[]),
         error: Some(error),
     });
@@ -133,10 +136,10 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
         plan.deferred = next.deferred;
     }
     let mut report = LayerReport::count(W::LAYER, &changes);
-    report.notes.clone_from(&plan.notes);
     let facts = W::facts(scope, &world);
-    let Plan { waits, rollouts, deferred, .. } = plan;
-    Ok(Attempt { facts, changes, fingerprint, waits, deferred, rollouts, report, error })
+    let Plan { notes, warnings, waits, rollouts, deferred, .. } = plan;
+    report.notes = notes.into_iter().chain(warnings.iter().cloned()).collect();
+    Ok(Attempt { facts, changes, fingerprint, waits, deferred, rollouts, warnings, report, error })
 }
 
 /// One look at the world. What was listed and is gone when it is described is in the middle of going, or AWS's list is

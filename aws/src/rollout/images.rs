@@ -45,6 +45,15 @@ pub(crate) async fn list(clients: &Clients, repository: &str) -> Result<Option<V
     Ok(Some(details.iter().filter(|image| listed(image).other().is_none()).map(pushed).collect()))
 }
 
+/// Whether a repository has an image, be it without a tag. One that cannot be asked, since it is not there, has none.
+pub(crate) async fn has(clients: &Clients, repository: &str, digest: &str) -> Result<bool> {
+    let id = ImageIdentifier::builder().image_digest(digest).build();
+    let request = clients.ecr.describe_images().repository_name(repository).image_ids(id);
+    let missing = ["ImageNotFoundException", "RepositoryNotFoundException"];
+    let found = request.send().await.find(&missing, "look for image", &format!("{repository}@{digest}"))?;
+    Ok(found.is_some())
+}
+
 fn listed(image: &ImageDetail) -> Listed<'_> {
     Listed {
         manifest: image.image_manifest_media_type(),

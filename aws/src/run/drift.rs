@@ -18,12 +18,12 @@ struct Told {
     essence: String,
 }
 
-/// Sends a `Drift` event for a plan that is not empty, unless the same was told already or somebody is changing the
+/// Sends a `Drift` event where not all is as the platform file says, unless the same was told already or somebody is changing the
 /// platform. The event goes first: where the record of it cannot be written, it is sent once more, and not never.
 pub(super) async fn tell(context: &Context, plan: &Preview) -> Result<()> {
     let key = drift_key(&plan.platform);
     let told: Option<Told> = context.home.read_json(&key).await?;
-    if plan.is_empty() {
+    if plan.is_clean() {
         return if told.is_some() { context.home.forget(&key).await } else { Ok(()) };
     }
     let now = Told { plan: plan.id.clone(), essence: plan.essence() };

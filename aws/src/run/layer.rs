@@ -66,6 +66,7 @@ async fn plan<W: Work>(context: &Context, run: &Run, facts: Facts) -> Result<Lay
         fingerprint: attempt.fingerprint,
         changes: by_resource(&changes),
         notes: attempt.report.notes.clone(),
+        warnings: attempt.warnings,
         waits: attempt.waits,
         deferred: attempt.deferred.iter().map(ToString::to_string).collect(),
     };

@@ -31,6 +31,10 @@ pub struct World {
     pub definitions: BTreeMap<String, Definition>,
     /// Digests of the images that services are to start with: of those that have run none, by name.
     pub images: BTreeMap<String, String>,
+    /// Digests of the images that services run and their repositories have no more, by name. A person's to mend, and not written
+    /// into a fingerprint.
+    #[serde(skip)]
+    pub lost: BTreeMap<String, String>,
 }
 
 impl World {
@@ -160,8 +164,11 @@ pub struct TaskSettings {
     pub execution_role: String,
     /// Role of the container's own calls.
     pub task_role: String,
-    /// The container; `None` where there is not exactly one.
+    /// The service's container.
     pub container: Option<Container>,
+    /// What else it says, which no platform file can: AWS's names of it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub others: BTreeSet<String>,
 }
 
 /// The one container of a task.

@@ -26,6 +26,7 @@ pub(crate) fn definition(name: &str, port: u16, health: &str) -> Definition {
             runtime: ("LINUX".into(), "ARM64".into()),
             execution_role: format!("arn:role/{name}-exec"),
             task_role: format!("arn:role/{name}-task"),
+            others: BTreeSet::new(),
             container: Some(Container {
                 name: name.into(),
                 cpu: 475,

@@ -9,6 +9,7 @@ mod ground;
 mod harness;
 mod identity;
 mod network;
+mod others;
 mod registry;
 mod secrets;
 mod service;

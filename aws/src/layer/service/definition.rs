@@ -8,6 +8,7 @@ use aws_sdk_ecs::error::BuildError;
 use aws_sdk_ecs::types as ecs;
 use skydeck_core::layer::service::{Container, ContainerHealth, Definition, TaskSettings};
 
+use super::others::others;
 use crate::client::no_retries;
 use crate::error::{Error, Explain, Result};
 use crate::number;
@@ -17,10 +18,7 @@ use crate::tag::{from_ecs, to_ecs};
 pub(super) fn read(found: &ecs::TaskDefinition, tags: &[ecs::Tag]) -> Definition {
     let runtime = found.runtime_platform();
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-    let container = match found.container_definitions() {
-        [one] => Some(one),
-        _ => None,
-    };
+    let container = own_container(found);
     Definition {
         image: text(container.and_then(|container| container.image())),
         settings: TaskSettings {
@@ -33,9 +31,19 @@ pub(super) fn read(found: &ecs::TaskDefinition, tags: &[ecs::Tag]) -> Definition
             execution_role: text(found.execution_role_arn()),
             task_role: text(found.task_role_arn()),
             container: container.map(read_container),
+            others: others(found, container),
         },
         tags: from_ecs(tags),
     }
+}
+
+/// The container that skydeck registers: a family ends in its name. Beside it a person may have put others.
+fn own_container(found: &ecs::TaskDefinition) -> Option<&ecs::ContainerDefinition> {
+    let containers = found.container_definitions();
+    let is_own = |container: &&ecs::ContainerDefinition| {
+        found.family().zip(container.name()).is_some_and(|(family, name)| family.ends_with(&format!("-{name}")))
+    };
+    containers.iter().filter(is_own).max_by_key(|own| own.name().map(str::len)).or_else(|| containers.first())
 }
 
 fn read_container(found: &ecs::ContainerDefinition) -> Container {

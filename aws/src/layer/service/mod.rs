@@ -14,6 +14,7 @@ use crate::execute::Made;
 mod apply;
 mod definition;
 mod observe;
+mod others;
 
 pub(crate) use apply::{capacity, load_balancers};
 pub(crate) use definition::register;

@@ -31,9 +31,15 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     let mut world = world(client, services, families).await?;
     // Only of services that have run none: afterwards a rollout looks.
     let waiting = scope.platform.services.iter().filter(|(name, _)| !world.has_image(name));
-    let images = waiting.map(|(name, service)| first_image(clients, scope, name, &service.image));
-    let images = try_join_all(images).await?;
+    let images = try_join_all(waiting.map(|(name, service)| first_image(clients, scope, name, &service.image)));
+    let running = scope.platform.services.keys().filter_map(|name| {
+        let found = world.services.get(name)?;
+        Some((name, world.definitions.get(&found.definition)?.digest()?))
+    });
+    let lost = try_join_all(running.map(|(name, digest)| lost_image(clients, scope, name, digest)));
+    let (images, lost) = try_join!(images, lost)?;
     world.images = images.into_iter().flatten().collect();
+    world.lost = lost.into_iter().flatten().collect();
     Ok(world)
 }
 
@@ -73,7 +79,7 @@ async fn world(
         family.tags = newest.map(|definition| definition.tags.clone()).unwrap_or_default();
         (name, family)
     });
-    Ok(World { families: families.collect(), services, definitions, images: BTreeMap::new() })
+    Ok(World { families: families.collect(), services, definitions, ..World::default() })
 }
 
 /// The service and the digest of the image that it is to start with; `None` where its repository has none.
@@ -87,6 +93,13 @@ async fn first_image(
     let mut images = images::list(clients, &repository).await?.unwrap_or_default();
     images::sift(clients, &repository, policy, &mut images, &mut Content::default()).await?;
     Ok(wanted(policy, &images).map(|wanted| (service.to_owned(), wanted.image.digest.clone())))
+}
+
+/// The service and the digest of the image that it runs, where its repository has that no more.
+async fn lost_image(clients: &Clients, scope: &Scope, service: &str, digest: &str) -> Result<Option<(String, String)>> {
+    let Some(repository) = skydeck_core::layer::service::repository(scope, service) else { return Ok(None) };
+    let is_there = images::has(clients, &repository, digest).await?;
+    Ok((!is_there).then(|| (service.to_owned(), digest.to_owned())))
 }
 
 async fn services(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Service>> {

@@ -79,6 +79,7 @@ pub(super) fn task(scope: &Scope, name: &str, service: &Service) -> Result<TaskS
         execution_role: role(&roles.execution_role_arns, "execution")?,
         task_role: role(&roles.task_role_arns, "task")?,
         container: Some(container(scope, name, service)?),
+        others: BTreeSet::new(),
     })
 }
 

@@ -6,6 +6,7 @@ use super::desired::{self, family};
 use super::teardown::{plan_family_away, plan_service_away};
 use super::{Change, Definition, Placement, Service, TaskSettings, World};
 use crate::plan::{Description, Handover, Plan, Ref, Refusal};
+use crate::rollout::image;
 use crate::scope::{Scope, Tags, retag};
 use crate::spec;
 
@@ -90,6 +91,9 @@ fn plan_service(
         let tags = desired::definition_tags(scope, name);
         plan_tags(plan, "task definition", &found.definition, &definition.tags, &tags);
     }
+    if let Some(digest) = world.lost.get(name) {
+        plan.warnings.push(lost(name, digest));
+    }
     if world.has_image(name) {
         plan_rollout(world, plan, name, found, (&wanted, &placement));
     } else {
@@ -98,6 +102,14 @@ fn plan_service(
         plan_start(world, plan, name, service);
     }
     Ok(())
+}
+
+fn lost(name: &str, digest: &str) -> String {
+    format!(
+        "service {name} runs image {}, and its repository has it no more: a task that ends cannot be started again. Push it \
+         again, or another one",
+        image::name(digest, None)
+    )
 }
 
 /// A revision that was registered twice, since the first one was not seen, is used by nobody. Only of a service that still
