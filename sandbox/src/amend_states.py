@@ -3,7 +3,7 @@
 import json
 import threading
 
-from ministack.core.responses import json_response
+from ministack.core.responses import error_response_json, json_response
 
 
 class Ended(Exception):
@@ -12,6 +12,7 @@ class Ended(Exception):
 
 def amend(sfn, faults):
     start_once(sfn)
+    list_of_known(sfn)
     end_when_stopped(sfn)
     name_refusals(sfn)
     fail_functions(sfn, faults)
@@ -62,6 +63,19 @@ def fail_functions(sfn, path):
         raise sfn._ExecutionError(fault["error"], json.dumps(message))
 
     sfn._call_lambda = amended
+
+
+def list_of_known(sfn):
+    """Refuses to list the executions of a machine that is not there, as of another region; the emulator lists none."""
+    executions = sfn._list_executions
+
+    def amended(data):
+        machine = data.get("stateMachineArn")
+        if machine and sfn._resolve_state_machine_arn(machine) not in sfn._state_machines:
+            return error_response_json("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{machine}'", 400)
+        return executions(data)
+
+    sfn._list_executions = amended
 
 
 def start_once(sfn):

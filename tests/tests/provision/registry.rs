@@ -1,7 +1,9 @@
 //! ECR repositories.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ecr::types::EncryptionType;
-use serde_json::Value;
+use serde_json::{Value, json};
 use skydeck_aws::Clients;
 
 pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
@@ -23,31 +25,20 @@ pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
     }
 }
 
-/// What a rollback needs is kept by a rule of its own that comes first, then each prefix has a rule of its own: a rule
-/// with two prefixes would match only images that carry both.
+/// What a rollback needs is kept by a rule of its own that comes first; then any other tag expires, and what has none.
 async fn assert_lifecycle(aws: &Clients, name: &str) {
     let answer = aws.ecr.get_lifecycle_policy().repository_name(name).send().await.expect("the lifecycle policy");
     let policy: Value = serde_json::from_str(answer.lifecycle_policy_text().unwrap_or_default()).expect("JSON");
-    let mut rules: Vec<(u64, String, String, u64)> = policy["rules"]
-        .as_array()
-        .expect("rules")
-        .iter()
+    let rules = policy["rules"].as_array().expect("rules").iter();
+    let rules: BTreeMap<u64, Value> = rules
         .map(|rule| {
-            let selection = &rule["selection"];
-            let prefixes = selection["tagPrefixList"].as_array().map(Vec::as_slice).unwrap_or_default();
-            assert!(prefixes.len() <= 1, "{name}: {rule}");
             assert_eq!(rule["action"]["type"], "expire");
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let prefix = prefixes.first().map(text).unwrap_or_default();
-            let number = |value: &Value| value.as_u64().unwrap_or_default();
-            (number(&rule["rulePriority"]), prefix, text(&selection["countType"]), number(&selection["countNumber"]))
+            (rule["rulePriority"].as_u64().expect("a priority"), rule["selection"].clone())
         })
         .collect();
-    rules.sort();
-    let told: Vec<(&str, &str, u64)> = rules.iter().map(|(_, p, t, n)| (p.as_str(), t.as_str(), *n)).collect();
-    assert_eq!(told[0], ("skydeck-keep-", "imageCountMoreThan", 9999), "{name}");
-    let mut rest = told[1..].to_vec();
-    rest.sort_unstable();
-    let wanted = [("", "sinceImagePushed", 7), ("latest", "imageCountMoreThan", 10), ("v", "imageCountMoreThan", 10)];
-    assert_eq!(rest, wanted, "{name}");
+    let rules: Vec<&Value> = rules.values().collect();
+    let counted = |patterns: &str, count: u64| json!({ "tagStatus": "tagged", "tagPatternList": [patterns], "countType": "imageCountMoreThan", "countNumber": count });
+    let untagged =
+        json!({ "tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 3 });
+    assert_eq!(rules, [&counted("skydeck-keep-*", 9999), &counted("*", 4), &untagged], "{name}");
 }
