@@ -59,7 +59,10 @@ pub const FUNCTIONS: &[Function] = &[
     Function {
         name: "release",
         actions: &[
+            "autoscaling:DescribeAutoScalingGroups",
+            "ecs:DescribeContainerInstances",
             "ecs:DescribeTaskDefinition",
+            "ecs:ListContainerInstances",
             "ecs:ListTaskDefinitions",
             "ecs:RegisterTaskDefinition",
             "ecs:TagResource",
@@ -82,6 +85,7 @@ pub const FUNCTIONS: &[Function] = &[
             "ecs:ListServices",
             "ecs:ListTasks",
             "elasticloadbalancing:DescribeTargetHealth",
+            "logs:GetLogEvents",
         ],
     },
     Function { name: "rollback", actions: &["ecs:UpdateService", "iam:PassRole"] },

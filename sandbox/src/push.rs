@@ -96,7 +96,7 @@ impl Image {
     }
 
     /// How it behaves: `healthy`, `large:SECONDS`, `slow:SECONDS`, `crash`, `crash-later`, `error`, `fails-check-later`, `wrong-path`,
-    /// `hang`, `too-big`; `amd64`: built for that alone, and `plain-amd64`: without an index; `podman`: healthy, pushed as Podman
+    /// `hang`, `other-processor`, `too-big`; `amd64`: built for that alone, and `plain-amd64`: without an index; `podman`: healthy, pushed as Podman
     /// does; or no image at all: `signature`, `attestation`, `chart`, `referrer`.
     #[must_use]
     pub fn behaving(mut self, how: &str) -> Self {

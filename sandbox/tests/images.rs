@@ -15,13 +15,14 @@ async fn images_that_do_not_start_say_why() {
         (Some(Image::new("a").behaving("crash")), "Essential container in task exited", Some(1)),
         (Some(Image::new("b").behaving("too-big")), "Essential container in task exited", Some(137)),
         (Some(Image::new("c").built_for(&["amd64"]).plain()), "Essential container in task exited", Some(255)),
+        (Some(Image::new("e").behaving("other-processor")), "Essential container in task exited", Some(255)),
         (Some(Image::new("d").behaving("amd64")), "no matching manifest for linux/arm64/v8", None),
         (None, "CannotPullContainerError: pull image manifest has been retried 1 time(s)", None),
     ]
     .into_iter()
     .enumerate()
     {
-        let name = ["s0", "s1", "s2", "s3", "s4"][number];
+        let name = ["s0", "s1", "s2", "s3", "s4", "s5"][number];
         let spec = Spec { name, ..Spec::payment() };
         stack.repository(&spec).await;
         match &image {

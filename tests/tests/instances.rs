@@ -15,7 +15,8 @@ const NEWER: &str = "ami-0a2023ec5a6400002";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_are_replaced_while_the_platform_serves() {
     let stage = Stage::standing().await;
-    for service in ["backend", "payment", "movie"] {
+    first_tasks_wait_for_an_instance_that_is_on_its_way(&stage).await;
+    for service in ["backend", "payment"] {
         stage.push(service, "v1.0.0", &Image::new("1")).await;
     }
     let rig = &stage.rig;
@@ -39,6 +40,22 @@ async fn instances_are_replaced_while_the_platform_serves() {
     assert!(failures.is_empty(), "{failures:#?}");
     let answers = answers.into_inner().expect("no panic");
     assert!(answers > 100, "only {answers} requests were made");
+}
+
+/// ECS spreads the tasks that it starts over the instances that have joined, and moves none later.
+async fn first_tasks_wait_for_an_instance_that_is_on_its_way(stage: &Stage) {
+    let rig = &stage.rig;
+    let ended = machines(rig).await.pop_first().expect("an instance");
+    let request = rig.aws.autoscaling.terminate_instance_in_auto_scaling_group().instance_id(&ended);
+    request.should_decrement_desired_capacity(false).send().await.expect("it ends");
+    let pushed = stage.push("movie", "v1.0.0", &Image::new("1")).await;
+    stage.ended(&pushed.digest).await;
+    let ecs = &rig.aws.ecs;
+    let tasks = ecs.list_tasks().cluster("skyfox-devprod").service_name("movie").send().await.expect("tasks");
+    let tasks = ecs.describe_tasks().cluster("skyfox-devprod").set_tasks(tasks.task_arns).send().await.expect("tasks");
+    let on: Vec<_> = tasks.tasks().iter().filter_map(|task| task.container_instance_arn()).collect();
+    let apart: BTreeSet<_> = on.iter().collect();
+    assert!(on.len() == 2 && apart.len() == 2, "both tasks are on one instance: {on:?}");
 }
 
 /// Until the other side of a `select` is done.

@@ -7,6 +7,7 @@ use futures::try_join;
 use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::Record;
 use skydeck_core::rollout::run::Look;
+use skydeck_core::rollout::stop::{Kind, Stop, known_line};
 use skydeck_core::rollout::verdict::{Released, Sight, look as judge};
 use skydeck_core::scope::Scope;
 use skydeck_core::verdict::{Patience, Questions, Round, Status, Streak, Verification};
@@ -15,6 +16,9 @@ use super::{keys, read, room, scope};
 use crate::error::{Error, Explain, Result};
 use crate::number;
 use crate::run::{Context, stop, targets, tasks};
+
+/// How many lines of a log are read: a program that could not be started has left one.
+const LAST_LINES: i32 = 10;
 
 /// One look at what was released.
 ///
@@ -93,7 +97,7 @@ async fn see(
         failing: count(says(ecs::HealthStatus::Unhealthy)),
         ports: running.iter().flat_map(|task| ports(task)).collect(),
         targets,
-        stops: stopped.iter().filter(is_ours).map(stop).filter(|stop| stop.at >= began).collect(),
+        stops: stops(context, scope, name, &stopped.iter().filter(is_ours).collect::<Vec<_>>(), began).await,
         given_up: failed.map(|found| found.rollout_state_reason().unwrap_or("ECS gave the deployment up").to_owned()),
         event: event.map(ToOwned::to_owned),
         waiting: count(wanted.iter().filter(is_ours).filter(|task| task.last_status() == Some("PROVISIONING")).count()),
@@ -115,6 +119,33 @@ async fn see(
         sight.stranger = stranger.map(|digest| (*digest).to_owned());
     }
     Ok(sight)
+}
+
+/// Tasks that have stopped since. Of the last one that ended by itself the log is asked too: of a program for another processor ECS says
+/// no more than that it ended.
+async fn stops(context: &Context, scope: &Scope, service: &str, tasks: &[&ecs::Task], began: i64) -> Vec<Stop> {
+    let mut stops: Vec<(Stop, &ecs::Task)> = tasks.iter().map(|task| (stop(task, ""), *task)).collect();
+    stops.retain(|(stop, _)| stop.at >= began);
+    let exited = stops.iter_mut().filter(|(stop, _)| stop.kind == Kind::Exit).max_by_key(|(stop, _)| stop.at);
+    if let Some((last, task)) = exited
+        && let Some(line) = known_of_log(context, scope, service, task).await
+    {
+        *last = stop(task, line);
+    }
+    stops.into_iter().map(|(stop, _)| stop).collect()
+}
+
+/// What is known of a task's log; `None` too where it cannot be read, which says nothing of the task.
+async fn known_of_log(context: &Context, scope: &Scope, service: &str, task: &ecs::Task) -> Option<&'static str> {
+    let group = &scope.facts.cluster.as_ref()?.log_group;
+    let id = task.task_arn()?.rsplit('/').next()?;
+    // As the log driver names it: its prefix and the container, which are both called like the service.
+    let stream = format!("{service}/{service}/{id}");
+    let request =
+        context.clients.logs.get_log_events().log_group_name(group).log_stream_name(&stream).limit(LAST_LINES);
+    let answer = request.send().await.during("read log", &stream);
+    let answer = answer.inspect_err(|error| tracing::warn!("why a task ended stays unknown: {error}")).ok()?;
+    known_line(answer.events().iter().filter_map(|event| event.message()))
 }
 
 /// Host ports of a task.

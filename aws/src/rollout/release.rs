@@ -1,5 +1,7 @@
 //! `Release`: takes the service's lease, registers the next revision, and gives it to the service.
 
+use std::time::Duration;
+
 use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
 use futures::try_join;
 use skydeck_core::layer::service::{Placement, family, wanted_settings};
@@ -11,7 +13,7 @@ use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::scope::Scope;
 use skydeck_core::scope::TAG_EXECUTION;
 
-use super::{keys, record, scope, tell};
+use super::{keys, now, record, room, scope, tell};
 use crate::error::{Error, Explain, Result};
 use crate::home::Swap;
 use crate::layer::service::{capacity, describe, load_balancers, register};
@@ -23,6 +25,9 @@ use crate::run::Context;
 /// # Errors
 /// [`Error::Stale`] where the record has changed since, so that it has to be decided again.
 pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
+    if starts_many(&rollout) {
+        wait_for_instances(context, &rollout).await?;
+    }
     let (scope, again) = try_join!(scope(context, &rollout), take(context, &rollout))?;
     if rollout.cause == Cause::Rollback {
         reject_left(context, &rollout).await?;
@@ -45,6 +50,27 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
         tracing::warn!("after the release: {error}");
     }
     Ok(Released { definition: Some(arn), digest: Some(rollout.digest.clone()), superseded: held.is_none() })
+}
+
+/// How long a service's first tasks wait for an instance that has just been started. One that has not joined by then may never.
+const JOINS_WITHIN: Duration = Duration::from_secs(4 * 60);
+
+/// Whether several tasks start at once where none runs. ECS spreads them over the instances that are there at that moment, and
+/// moves none of them later.
+fn starts_many(rollout: &Rollout) -> bool {
+    rollout.running.is_none() && rollout.desired.is_some_and(|desired| desired > 1)
+}
+
+/// Waits until the instances that the group has already can take tasks.
+async fn wait_for_instances(context: &Context, rollout: &Rollout) -> Result<()> {
+    let waited = Duration::from_millis(u64::try_from(now() - rollout.began).unwrap_or_default());
+    if waited >= JOINS_WITHIN {
+        return Ok(());
+    }
+    match room::joining(&context.clients, &scope(context, rollout).await?).await? {
+        Some(instance) => Err(Error::NotYet(format!("instance {instance} to join the cluster"))),
+        None => Ok(()),
+    }
 }
 
 /// Takes the lease; returns whether this execution had it already, from an attempt whose answer was lost. What is replaced is the

@@ -55,9 +55,35 @@ fn whole(group: &AutoScalingGroup) -> Option<BTreeSet<String>> {
     whole.then(|| ids.collect())
 }
 
+/// An instance that the group has and that has not joined the cluster yet; `None` where all have.
+pub(super) async fn joining(clients: &Clients, scope: &Scope) -> Result<Option<String>> {
+    let cluster = scope.prefix();
+    let (group, joined) = try_join!(group(clients, scope), instances(&clients.ecs, &cluster, None))?;
+    let joined: BTreeSet<&str> = joined.iter().filter_map(ecs::ContainerInstance::ec2_instance_id).collect();
+    let comes = |state: &LifecycleState| *state == LifecycleState::InService || state.as_str().starts_with("Pending");
+    let all = group.iter().flat_map(AutoScalingGroup::instances);
+    let mut coming = all.filter(|instance| instance.lifecycle_state().is_some_and(comes));
+    let missing = coming.find(|instance| instance.instance_id().is_some_and(|id| !joined.contains(id)));
+    Ok(missing.and_then(|instance| instance.instance_id().map(ToOwned::to_owned)))
+}
+
 /// What is left on each instance that takes tasks, by its id in EC2, and how many tasks are about to start on them.
 async fn left(client: &aws_sdk_ecs::Client, cluster: &str) -> Result<(BTreeMap<String, Room>, u32)> {
-    let request = client.list_container_instances().cluster(cluster).status(ecs::ContainerInstanceStatus::Active);
+    let found = instances(client, cluster, Some(ecs::ContainerInstanceStatus::Active)).await?;
+    let starting = found.iter().map(|instance| number::from_aws(Some(instance.pending_tasks_count()))).sum();
+    // One whose agent is away gets no tasks, and may come back.
+    let found = found.iter().filter(|instance| instance.agent_connected());
+    let left = found.map(|instance| (instance.ec2_instance_id().unwrap_or_default().to_owned(), remaining(instance)));
+    Ok((left.collect(), starting))
+}
+
+/// The cluster's container instances, of all statuses or of one.
+async fn instances(
+    client: &aws_sdk_ecs::Client,
+    cluster: &str,
+    status: Option<ecs::ContainerInstanceStatus>,
+) -> Result<Vec<ecs::ContainerInstance>> {
+    let request = client.list_container_instances().cluster(cluster).set_status(status);
     let listed: Result<Vec<String>, _> = request.into_paginator().items().send().collect::<Result<_, _>>().await;
     let arns = listed.during("list container instances of cluster", cluster)?;
     let chunks = arns.chunks(AT_ONCE).map(|arns| async move {
@@ -66,12 +92,7 @@ async fn left(client: &aws_sdk_ecs::Client, cluster: &str) -> Result<(BTreeMap<S
         result.during("describe container instances of cluster", cluster)
     });
     let answers = try_join_all(chunks).await?;
-    let found = answers.iter().flat_map(|answer| answer.container_instances());
-    let starting = found.clone().map(|instance| number::from_aws(Some(instance.pending_tasks_count()))).sum();
-    // One whose agent is away gets no tasks, and may come back.
-    let found = found.filter(|instance| instance.agent_connected());
-    let left = found.map(|instance| (instance.ec2_instance_id().unwrap_or_default().to_owned(), remaining(instance)));
-    Ok((left.collect(), starting))
+    Ok(answers.into_iter().flat_map(|answer| answer.container_instances.unwrap_or_default()).collect())
 }
 
 fn remaining(instance: &ecs::ContainerInstance) -> Room {

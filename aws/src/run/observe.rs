@@ -155,11 +155,11 @@ pub(crate) async fn tasks(
 async fn tasks_stopped(clients: &Clients, scope: &Scope, name: &str, definition: &str) -> Result<Vec<Stop>> {
     let tasks = tasks(clients, scope, name, ecs::DesiredStatus::Stopped).await?;
     let ours = tasks.iter().filter(|task| task.task_definition_arn() == Some(definition));
-    Ok(ours.map(stop).filter(|stop| stop.kind != Kind::Meant).collect())
+    Ok(ours.map(|task| stop(task, "")).filter(|stop| stop.kind != Kind::Meant).collect())
 }
 
-/// When and why a task stopped.
-pub(crate) fn stop(task: &ecs::Task) -> Stop {
+/// When and why a task stopped. `log` is what is known of its log.
+pub(crate) fn stop(task: &ecs::Task, log: &str) -> Stop {
     let told = |container: &&ecs::Container| container.exit_code().is_some() || container.reason().is_some();
     let container = task.containers().iter().find(told);
     let told = Told {
@@ -167,6 +167,7 @@ pub(crate) fn stop(task: &ecs::Task) -> Stop {
         reason: task.stopped_reason().unwrap_or_default(),
         container: container.and_then(|container| container.reason()).unwrap_or_default(),
         exit: container.and_then(|container| container.exit_code()),
+        log,
     };
     let at = task.stopped_at().or(task.stopping_at()).and_then(|at| at.to_millis().ok()).unwrap_or_default();
     Stop { at, kind: told.kind(), why: told.words() }

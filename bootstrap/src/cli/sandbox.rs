@@ -37,11 +37,13 @@ It behaves:
   slow:SECONDS  answers after so many seconds
   crash         exits at once
   crash-later   serves, and exits after a minute
+  fails-check-later  serves, and fails its container's check after a minute
   error         answers 500 to everything
   wrong-path    passes its health checks, and answers 404 to everybody else
   hang          takes connections, and never answers
   amd64         is built for linux/amd64 only
   plain-amd64   is that too, and has no index that says so
+  other-processor  says that it is for arm64, and its program is not
   too-big       needs more memory than it may have
   podman        answers, and its manifest leaves its own media type out
 Or it is no image at all: signature, attestation, chart, referrer")]
@@ -196,7 +198,7 @@ pub struct Calls {
 
 /// Another word would pass for `healthy`, and the person would wonder.
 fn behaviour(text: &str) -> Result<String, String> {
-    const KNOWN: [&str; 14] = [
+    const KNOWN: [&str; 16] = [
         "healthy",
         "crash",
         "crash-later",
@@ -205,6 +207,8 @@ fn behaviour(text: &str) -> Result<String, String> {
         "hang",
         "amd64",
         "plain-amd64",
+        "other-processor",
+        "fails-check-later",
         "too-big",
         "podman",
         "signature",

@@ -46,13 +46,28 @@ pub struct Told<'a> {
     pub container: &'a str,
     /// The container's `exitCode`.
     pub exit: Option<i32>,
+    /// What is [known](known_line) of its log.
+    pub log: &'a str,
+}
+
+/// Lines of a log that are nobody's own words: the container's runtime writes them where a program cannot be started, and ECS says
+/// nothing but an exit code (<https://github.com/aws-containers/ecs-anywhere-tutorial/issues/2>). A program's own lines are told nowhere: they may
+/// hold what is secret.
+const LINES: [&str; 1] = ["exec format error"];
+
+/// The line that says why nothing ran.
+#[must_use]
+pub fn known_line<'l>(mut lines: impl Iterator<Item = &'l str>) -> Option<&'static str> {
+    // Some versions of runc put it into quotes.
+    lines
+        .find_map(|line| LINES.into_iter().find(|known| line.trim_end_matches(['"', ' ', '\n', '\r']).ends_with(known)))
 }
 
 impl Told<'_> {
     /// Whose fault it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        let says = |words: &str| self.reason.contains(words) || self.container.contains(words);
+        let says = |words: &str| [self.reason, self.container, self.log].iter().any(|text| text.contains(words));
         let never = [
             "exec format error",
             "matching platform",
@@ -96,6 +111,7 @@ impl Told<'_> {
         let before = [reason, &exit].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
         // ECS may say the same of the task and of its container.
         let after = if reason.contains(container) { "" } else { container };
-        [before.as_str(), after].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")
+        let log = if self.log.is_empty() { String::new() } else { format!("its log says `{}`", self.log) };
+        [before.as_str(), after, &log].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")
     }
 }

@@ -1,6 +1,6 @@
 //! Why a task stopped, in the words of ECS and its agent.
 
-use skydeck_core::rollout::stop::{Kind, Told};
+use skydeck_core::rollout::stop::{Kind, Told, known_line};
 
 const ELB: &str = "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/backend/a6d71c9b9c18b389)";
 const PLATFORM: &str = "CannotPullContainerError: pull image manifest has been retried 7 time(s): image Manifest does not \
@@ -13,7 +13,7 @@ const COMMAND: &str = "CannotStartContainerError: Error response from daemon: fa
                  failed: runc create failed: unable to start container process: exec: \"/app\": permission denied: unknown";
 
 fn told<'a>(code: &'a str, reason: &'a str, container: &'a str, exit: Option<i32>) -> Told<'a> {
-    Told { code, reason, container, exit }
+    Told { code, reason, container, exit, log: "" }
 }
 
 #[test]
@@ -94,4 +94,24 @@ fn what_happened_is_told_once_with_the_exit_code() {
     let twice = told("TaskFailedToStart", "CannotPullContainerError: no.", "CannotPullContainerError: no", None);
     assert_eq!(twice.words(), "CannotPullContainerError: no");
     assert_eq!(told("", "", "gone.", None).words(), "gone");
+}
+
+#[test]
+fn a_program_for_another_processor_is_known_by_its_log_alone() {
+    for line in [
+        "standard_init_linux.go:228: exec user process caused: exec format error\n",
+        "standard_init_linux.go:211: exec user process caused \"exec format error\"",
+    ] {
+        assert_eq!(known_line(["hello", line].into_iter()), Some("exec format error"));
+    }
+    let lines = ["exec /usr/local/bin/docker-entrypoint.sh: exec format error", "bye"];
+    let log = known_line(lines.into_iter()).unwrap();
+    let exited = Told { log, ..told("EssentialContainerExited", "Essential container in task exited", "", Some(255)) };
+    assert_eq!(exited.kind(), Kind::NeverRuns);
+    let words = "Essential container in task exited, exit code 255: its log says `exec format error`";
+    assert_eq!(exited.words(), words);
+    // What a program says itself is no such line, and may be a secret.
+    for own in ["password: exec format error?", "user=a password=b", ""] {
+        assert_eq!(known_line([own].into_iter()), None, "{own}");
+    }
 }

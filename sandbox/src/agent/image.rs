@@ -20,6 +20,8 @@ pub(crate) enum Behaviour {
     Large(f64),
     /// It ends before it serves.
     Crash,
+    /// It says that it is for the instance's processor, and its program is for another.
+    OtherProcessor,
     /// It ends a minute after it began to serve.
     CrashLater,
     /// It answers 500 to everything.
@@ -41,6 +43,7 @@ impl Behaviour {
             ("slow", seconds) => Self::Slow(seconds.parse().unwrap_or(10.0)),
             ("large", seconds) => Self::Large(seconds.parse().unwrap_or(10.0)),
             ("crash", _) => Self::Crash,
+            ("other-processor", _) => Self::OtherProcessor,
             ("crash-later", _) => Self::CrashLater,
             ("error", _) => Self::Error,
             ("fails-check-later", _) => Self::FailsCheckLater,

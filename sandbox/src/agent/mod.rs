@@ -19,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -104,7 +105,10 @@ impl Agent {
             Err(reason) => return self.tell(Report::Failed(reason)),
         };
         self.pass(START).await;
-        if let Some((container, code, reason)) = prepared.iter().find_map(|container| container.ends_at_once()) {
+        if let Some((ends, (container, code, reason))) =
+            prepared.iter().find_map(|container| Some((container, container.ends_at_once()?)))
+        {
+            self.log(&container, ends.last_line()).await;
             return self.tell(Report::Exited { container, code, reason });
         }
         // They go with this future, however it ends.
@@ -140,6 +144,24 @@ impl Agent {
         std::future::pending::<()>().await;
     }
 
+    /// Writes a line into the container's log, as the log driver does where there is one.
+    async fn log(&self, container: &str, line: &str) {
+        let mut definitions = self.launch.containers.iter().map(|(definition, _)| definition);
+        let own = definitions.find(|definition| definition.name == container);
+        let log = own.and_then(|definition| definition.rest.get("logConfiguration"));
+        let option = |name: &str| log.and_then(|log| log["options"][name].as_str()).unwrap_or_default();
+        let (group, prefix) = (option("awslogs-group"), option("awslogs-stream-prefix"));
+        let stream = format!("{prefix}/{container}/{}", self.launch.task);
+        let at = (self.shared.clock.now() * 1000.0) as i64;
+        let made = json!({ "logGroupName": group, "logStreamName": stream });
+        let said = json!({ "logGroupName": group, "logStreamName": stream, "logEvents": [{ "timestamp": at, "message": line }] });
+        for (action, body) in [("CreateLogStream", made), ("PutLogEvents", said)] {
+            let (place, target) = (&self.place, format!("Logs_20140328.{action}"));
+            // Where there is no such group, Docker drops what it cannot write.
+            let _ = self.shared.upstream.json(&place.account, &place.region, "logs", &target, &body).await;
+        }
+    }
+
     /// Pulls every image and finds every secret, or says why not in ECS's words.
     async fn prepare(&self) -> Result<Vec<Arc<Prepared>>, String> {
         let mut prepared = Vec::new();
@@ -169,14 +191,24 @@ impl Prepared {
     fn ends_at_once(&self) -> Option<(String, i64, Option<String>)> {
         let name = self.name.clone();
         match self.behaviour {
-            // Its only log line would be `exec format error`.
             _ if self.foreign => Some((name, 255, None)),
+            Behaviour::OtherProcessor => Some((name, 255, None)),
             Behaviour::Crash => Some((name, 1, None)),
             Behaviour::TooBig => {
                 let text = "OutOfMemoryError: Container killed due to memory usage";
                 Some((name, 137, Some(text.to_owned())))
             }
             _ => None,
+        }
+    }
+
+    /// What it leaves in its log.
+    fn last_line(&self) -> &'static str {
+        // Of this ECS says nothing but the exit code.
+        if self.foreign || self.behaviour == Behaviour::OtherProcessor {
+            "exec /app: exec format error"
+        } else {
+            "Error: no connection with user=fox password=hunter2"
         }
     }
 }

@@ -54,6 +54,9 @@ pub(super) fn platforms() -> Vec<Case> {
     let case = |label| Case::new(Kind::Images, Before::Good, USUAL, label);
     vec![
         case("one for amd64 without an index").push("v2", "plain-amd64").told("v2", Refused),
+        case("a program for another processor in an image that says arm64")
+            .push("v2", "other-processor")
+            .told("v2", RolledBack),
         case("an index that names no platform").push("v2", "unsaid").told("v2", Succeeded),
         Case::new(Kind::Images, Before::Nothing, USUAL, "a first one for amd64 without an index")
             .push("v1", "plain-amd64")
