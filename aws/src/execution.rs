@@ -15,8 +15,9 @@ pub(crate) const SAFE_SECONDS: i64 = TIMEOUT_SECONDS as i64;
 pub(crate) const SAFE_TO_DECIDE_SECONDS: i64 = 2 * SAFE_SECONDS;
 
 /// Seconds for which an execution that Step Functions does not know is taken for one that it does not know yet: its answers are
-/// eventually consistent. A day, so that it does not matter how far two clocks differ.
-const YOUNG_SECONDS: i64 = 24 * 60 * 60;
+/// eventually consistent. Much longer than that ever took, and no longer than a person waits where a machine was deleted and installed
+/// anew, with all that it knew.
+const YOUNG_SECONDS: i64 = 15 * 60;
 
 /// Whether an execution may still write, which wrote what names it at a time (in seconds since 1970). It is gone when it has ended
 /// `safe` seconds ago.

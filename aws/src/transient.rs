@@ -109,8 +109,11 @@ pub const TRANSIENT: &[Transient] = &[
 pub const UNKNOWN: &[Transient] = &[
     of("autoscaling", "ValidationError", "The specified launch template"),
     of("autoscaling", "ValidationError", "The subnet ID"),
+    of("autoscaling", "ValidationError", "The security group"),
     of("autoscaling", "ValidationError", "AutoScalingGroup name not found"),
     of("ec2", "InvalidAssociationID.NotFound", ""),
+    // So `CreateRoute` calls an internet gateway.
+    of("ec2", "InvalidGatewayID.NotFound", ""),
     of("ec2", "InvalidGroup.NotFound", ""),
     of("ec2", "InvalidInternetGatewayID.NotFound", ""),
     of("ec2", "InvalidID", ""),
@@ -118,6 +121,9 @@ pub const UNKNOWN: &[Transient] = &[
     of("ec2", "InvalidLaunchTemplateId.NotFoundException", ""),
     of("ec2", "InvalidLaunchTemplateId.VersionNotFound", ""),
     of("ec2", "InvalidRouteTableID.NotFound", ""),
+    // A route table or a subnet whose VPC is not known everywhere yet.
+    of("ec2", "InvalidParameterValue", "belong to different networks"),
+    of("ec2", "InvalidSecurityGroupID.NotFound", ""),
     of("ec2", "InvalidSubnetID.NotFound", ""),
     of("ec2", "InvalidVpcID.NotFound", ""),
     of("ecr", "RepositoryNotFoundException", ""),
@@ -128,6 +134,8 @@ pub const UNKNOWN: &[Transient] = &[
     of("ecs", "InvalidParameterException", "The specified capacity provider"),
     of("ecs", "InvalidParameterException", "The target group with targetGroupArn"),
     of("elasticloadbalancing", "InvalidSecurityGroup", ""),
+    // The gateway was attached a moment ago.
+    of("elasticloadbalancing", "InvalidSubnet", "has no internet gateway"),
     of("elasticloadbalancing", "ListenerNotFound", ""),
     of("elasticloadbalancing", "LoadBalancerNotFound", ""),
     of("elasticloadbalancing", "RuleNotFound", ""),

@@ -94,7 +94,7 @@ async fn behind(
     // Instances, NAT gateways, endpoints and load balancers are told of themselves.
     let of_instance = interface.attachment().is_some_and(|attachment| attachment.instance_id().is_some());
     let told = known.iter().any(|known| description.ends_with(known.as_str()));
-    if of_instance || told || description.strip_prefix("ELB ").is_some_and(|name| balancers.has(name)) {
+    if of_instance || told || description.strip_prefix("ELB ").is_some_and(|name| goes(name, balancers)) {
         return Ok(None);
     }
     let Some(function) = description.strip_prefix(FUNCTION) else {
@@ -115,6 +115,12 @@ async fn behind(
     let tags = tags.and_then(|answer| answer.tags).unwrap_or_default().into_iter().collect();
     let (vpc, id) = (vpc.unwrap_or_default(), id.unwrap_or_default());
     Ok(Some(Foreign::new("Lambda function", function, format!("has network interface {id} in VPC {vpc}")).tagged(tags)))
+}
+
+/// Whether a load balancer's interface needs no telling: the load balancer is there, and told of where it is somebody else's; or it
+/// was deleted, and AWS takes the interface away some minutes later. Of a Classic Load Balancer, which has no such path, nothing is known.
+fn goes(name: &str, balancers: &Balancers) -> bool {
+    balancers.has(name) || ["app/", "net/", "gwy/"].iter().any(|kind| name.starts_with(kind))
 }
 
 /// A function's name without the UUID that Lambda puts behind it in a description.

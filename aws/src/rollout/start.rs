@@ -45,7 +45,10 @@ async fn begin(context: &Context, (machine, of): (&str, &str), input: &Value, ex
     let arn = format!("{}:{name}", machine.replacen(":stateMachine:", ":execution:", 1));
     if started.as_ref().is_err_and(|error| error.code() == Some("ExecutionAlreadyExists")) {
         // By an attempt before this one, or by somebody else, who had something else in mind.
-        let found = sfn.describe_execution().execution_arn(&arn).send().await.during("read execution", &name)?;
+        let found = sfn.describe_execution().execution_arn(&arn).send().await;
+        // Its answers are eventually consistent.
+        let found = found.find(&["ExecutionDoesNotExist"], "read execution", &name)?;
+        let found = found.ok_or_else(|| Error::NotYet(format!("execution {name} to be known")))?;
         let found: Option<Value> = found.input().and_then(|text| serde_json::from_str(text).ok());
         if found.as_ref().map(meant) != Some(meant(input)) {
             return Err(Error::Input(format!("{arn} was started by somebody else, with another input")));

@@ -57,10 +57,18 @@ pub async fn observe(context: &Context, asked: Look) -> Result<Verification> {
 async fn rollouts(clients: &Clients, started: &BTreeMap<String, String>) -> Result<Vec<Check>> {
     let checks = started.iter().map(|(service, arn)| async move {
         let request = clients.sfn.describe_execution().execution_arn(arn);
-        let execution = request.send().await.during("describe execution", arn)?;
+        // Its answers are eventually consistent: one that was just started may not be known yet.
+        let execution = request.send().await.find(&["ExecutionDoesNotExist"], "describe execution", arn)?;
+        let rolling = || Check {
+            service: service.clone(),
+            check: Name::Rollout,
+            outcome: Outcome::NotYet,
+            evidence: "rolling out".into(),
+        };
+        let Some(execution) = execution else { return Ok(Some(rolling())) };
         let (outcome, evidence) = match execution.status() {
             ExecutionStatus::Succeeded => return Ok(None),
-            ExecutionStatus::Running | ExecutionStatus::PendingRedrive => (Outcome::NotYet, "rolling out".to_owned()),
+            ExecutionStatus::Running | ExecutionStatus::PendingRedrive => return Ok(Some(rolling())),
             status => (Outcome::Failed, execution.cause().unwrap_or(status.as_str()).to_owned()),
         };
         Ok::<_, Error>(Some(Check { service: service.clone(), check: Name::Rollout, outcome, evidence }))

@@ -98,7 +98,7 @@ impl Machine {
     /// The same, and `between` is called after each attempt that failed.
     pub(super) async fn prepare_hampered(&self, mode: Mode, between: &dyn Fn()) -> Result<Way> {
         self.runs.set(self.runs.get() + 1);
-        // The executions are none that Step Functions knows, and one that it does not know yet holds its lock for a day. How a
+        // The executions are none that Step Functions knows, and one that it does not know yet holds its lock for a while. How a
         // lock is taken over is tried with real ones, in tests/lock.rs and by the cases of the whole machine.
         let lock = self.person.delete_object().bucket(HOME).key(format!("platforms/{PLATFORM}/lock.json"));
         lock.send().await.expect("a lock of one that died");
