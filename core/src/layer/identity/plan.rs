@@ -14,7 +14,7 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
     for (name, found) in &world.roles {
         if wanted.contains_key(name) {
             check_ours(scope, ROLE, name, &found.settings.tags)?;
-        } else {
+        } else if is_ours(scope, name, &found.settings.tags) {
             // What uses it may still be running: the services are later layers.
             plan.notes.push(format!("{ROLE} {name} is the platform's, but nothing in the platform file needs it"));
         }
@@ -37,6 +37,11 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
     }
     plan_profile(scope, world.profile.as_ref(), &mut plan, instance.as_ref())?;
     Ok(plan)
+}
+
+/// Whether a role is the platform's: by its tags, and by its name too, for a role may have been copied with its tags.
+fn is_ours(scope: &Scope, name: &str, tags: &Tags) -> bool {
+    scope.owns(tags) && name.starts_with(&scope.name(""))
 }
 
 fn check_ours(scope: &Scope, kind: &str, name: &str, tags: &Tags) -> Result<(), Refusal> {
@@ -133,7 +138,7 @@ pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
         }
         plan.add(Change::DeleteProfile { name }, &emptied.iter().collect::<Vec<_>>());
     }
-    for (name, found) in world.roles.iter().filter(|(_, found)| scope.owns(&found.settings.tags)) {
+    for (name, found) in world.roles.iter().filter(|(name, found)| is_ours(scope, name, &found.settings.tags)) {
         // A role that is in a profile or has a policy cannot be deleted.
         let mut bare = emptied.clone();
         for policy in &found.settings.managed {

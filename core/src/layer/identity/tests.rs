@@ -190,9 +190,13 @@ fn a_name_that_somebody_else_has_is_refused() {
 fn teardown_leaves_nothing_of_ours_and_all_that_is_not() {
     let scope = scope();
     let mut world = converged(&scope);
+    // One was copied with its tags, for somebody's own use.
+    let copied = world.roles["skyfox-devprod-probe"].clone();
+    world.roles.insert("our-probe".into(), copied);
     role_of(&mut world, "skyfox-devprod-probe").tags.clear();
+    assert!(matches!(plan(&scope, &world), Err(Refusal::Taken { name, .. }) if name == "skyfox-devprod-probe"));
     let left = after(&scope, world.clone(), &teardown(&scope, &world));
-    assert_eq!(left.roles.keys().collect::<Vec<_>>(), ["skyfox-devprod-probe"]);
+    assert_eq!(left.roles.keys().collect::<Vec<_>>(), ["our-probe", "skyfox-devprod-probe"]);
     assert_eq!(left.profile, None);
     assert_eq!(left.linked.len(), LINKED_SERVICES.len(), "service-linked roles stay");
     assert!(teardown(&scope, &left).is_empty());

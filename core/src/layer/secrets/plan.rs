@@ -22,7 +22,8 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
             plan_ours(scope, &mut plan, key, name, world.parameters.get(name))?;
         }
     }
-    for name in world.parameters.keys().filter(|name| named(scope, name).is_none()) {
+    let unnamed = world.parameters.iter().filter(|(name, _)| named(scope, name).is_none());
+    for (name, _) in unnamed.filter(|(name, found)| is_ours(scope, name, found)) {
         plan.notes.push(format!("{PARAMETER} {name} is the platform's, but the platform file no longer names it"));
     }
     Ok(plan)
@@ -30,6 +31,12 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
 
 fn named<'a>(scope: &'a Scope, name: &str) -> Option<&'a Secret> {
     scope.platform.secrets.values().find(|secret| secret.parameter == name)
+}
+
+/// Whether a parameter is the platform's: by its tags, which name it too, for a parameter may have been copied with its tags.
+fn is_ours(scope: &Scope, name: &str, found: &Found<Parameter>) -> bool {
+    let tags = &found.settings.tags;
+    scope.owns(tags) && (named(scope, name).is_some() || tags.get("Name").is_some_and(|own| own == name))
 }
 
 /// A parameter that is no SecureString lies in clear text for everyone who may read parameters. All of them at once.
@@ -95,7 +102,7 @@ pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
     let mut plan = Plan::default();
     for (name, found) in &world.parameters {
         let a_persons = named(scope, name).is_some_and(|secret| secret.value.is_none());
-        if scope.owns(&found.settings.tags) && !a_persons {
+        if is_ours(scope, name, found) && !a_persons {
             plan.add(Change::DeleteParameter { name: name.clone() }, &[]);
         }
     }

@@ -140,6 +140,10 @@ fn teardown_deletes_what_skydeck_wrote_and_nothing_that_a_person_did() {
     scope.platform.secrets.get_mut("s3-bucket").unwrap().value = None;
     assert!(teardown(&scope, &world).is_empty(), "it is a person's now");
     scope.platform.secrets.remove("s3-bucket");
+    // Somebody has copied it with its tags.
+    let mut world = world;
+    let copied = world.parameters[BUCKET].clone();
+    world.parameters.insert("/somebody/bucket".into(), copied);
     assert_eq!(plan(&scope, &world).unwrap().notes.len(), 1);
     assert_eq!(lines(&teardown(&scope, &world)), [format!("- parameter {BUCKET}")]);
 }
