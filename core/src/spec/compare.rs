@@ -100,6 +100,20 @@ pub(super) fn load_balancers(file: &File<'_>, region: Option<&At<String>>, balan
     }
 }
 
+/// Tells zones of another region.
+pub(super) fn zones(file: &File<'_>, region: Option<&At<String>>, names: &[At<String>]) {
+    let Some(region) = region else { return };
+    for name in names.iter().filter(|name| !name.value.starts_with(region.value.as_str())) {
+        let message = format!("zone `{}` is not of `{}`, where the platform stands", name.value, region.value);
+        file.tell(
+            Problem::new(Code::Contradiction, message)
+                .at(name.span.clone(), "of another region")
+                .at(region.span.clone(), "the platform's")
+                .help(format!("name zones such as `{}a`", region.value)),
+        );
+    }
+}
+
 /// Tells parameters that two secrets share.
 pub(super) fn secrets(file: &File<'_>, secrets: &[SecretDraft]) {
     let mut seen: BTreeMap<&str, &At<String>> = BTreeMap::new();

@@ -255,6 +255,19 @@ pub(super) fn origin(text: &str) -> Verdict {
 
 /// The ARN of a certificate: `arn:PARTITION:acm:REGION:ACCOUNT:certificate/ID`
 /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscertificatemanager.html>).
+/// An availability zone: a region and a letter. A Local Zone or a Wavelength Zone has more behind it, and no load balancer of this kind
+/// in every one (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-regions-availability-zones.html>).
+pub(super) fn zone(text: &str) -> Verdict {
+    let letter = text.chars().last().is_some_and(|last| last.is_ascii_lowercase());
+    let region = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
+    if letter && self::region(region).is_ok() {
+        return Ok(());
+    }
+    let help =
+        "write the zone's name, such as `ap-south-1a`; `aws ec2 describe-availability-zones` lists those of a region";
+    wrong(Code::InvalidFormat, 0..0, format!("is `{text}`, which is not the name of an availability zone"), help)
+}
+
 pub(super) fn certificate(text: &str) -> Verdict {
     let help = "write it as ACM shows it, such as `arn:aws:acm:eu-central-1:123456789012:certificate/ID`";
     let bad = |part: Range<usize>, what: String| wrong(Code::InvalidFormat, part, what, help);

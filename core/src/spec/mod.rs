@@ -30,7 +30,7 @@ pub use model::*;
 pub use pattern::Pattern;
 pub use problem::{Code, Label, Problem, Problems};
 
-use platform::Head;
+use platform::{Head, NetworkDraft};
 use reader::{At, File, Section, or_blank};
 use service::{BalancerDraft, ServiceDraft};
 use storage::{BucketDraft, SecretDraft};
@@ -66,7 +66,7 @@ fn syntax(text: &str, error: &toml::de::Error) -> Problem {
 /// All tables of a file, each read by itself.
 struct Drafts {
     head: Head,
-    network: Network,
+    network: NetworkDraft,
     registry: Registry,
     cluster: Cluster,
     buckets: Vec<BucketDraft>,
@@ -125,6 +125,7 @@ impl Drafts {
     /// Checks what has to fit together, resolves references, and puts the platform together.
     fn finish(self, file: &File<'_>) -> Platform {
         names::check(file, &self.head, &self.buckets, &self.balancers, &self.services);
+        compare::zones(file, self.head.region.as_ref(), &self.network.zone_names);
         compare::load_balancers(file, self.head.region.as_ref(), &self.balancers);
         compare::services(file, &self.services);
         compare::secrets(file, &self.secrets);
@@ -147,7 +148,7 @@ impl Drafts {
             environment: or_blank(self.head.environment),
             region: or_blank(self.head.region),
             tags: self.head.tags.into_iter().map(|(key, value)| (key.value, or_blank(value))).collect(),
-            network: self.network,
+            network: self.network.network,
             registry: self.registry,
             cluster: self.cluster,
             buckets: self.buckets.into_iter().map(|draft| (draft.key.value, draft.bucket)).collect(),

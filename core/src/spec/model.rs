@@ -44,6 +44,9 @@ pub struct Network {
     pub cidr: Ipv4Net,
     /// One public subnet per availability zone, in this many zones.
     pub zones: u8,
+    /// Names of exactly these zones, sorted; empty where skydeck chooses them.
+    #[serde(default)]
+    pub zone_names: Vec<String>,
 }
 
 /// Settings of all ECR repositories.

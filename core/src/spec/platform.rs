@@ -51,11 +51,48 @@ pub(super) fn head(section: &mut Section<'_>) -> Head {
     head
 }
 
-pub(super) fn network(section: &mut Section<'_>) -> Network {
+/// The network, and where the zones that it names stand.
+pub(super) struct NetworkDraft {
+    pub(super) network: Network,
+    pub(super) zone_names: Vec<At<String>>,
+}
+
+pub(super) fn network(section: &mut Section<'_>) -> NetworkDraft {
     let zones = section.number_or("zones", limits::ZONES, 2);
+    let names = section.texts("zone-names", format::zone);
+    let zones = if names.is_empty() { zones } else { named(section, zones.as_ref(), &names) };
     let text = section.text_or("cidr", "10.0.0.0/16", format::any);
     let cidr = text.and_then(|text| cidr(section, &text, zones.as_ref()));
-    Network { cidr: cidr.unwrap_or_default(), zones: u8::try_from(or_blank(zones)).unwrap_or_default() }
+    let mut zone_names: Vec<String> = names.iter().map(|name| name.value.clone()).collect();
+    zone_names.sort_unstable();
+    let zones = u8::try_from(or_blank(zones)).unwrap_or_default();
+    NetworkDraft { network: Network { cidr: cidr.unwrap_or_default(), zones, zone_names }, zone_names: names }
+}
+
+/// How many zones are named. Each stands there once, and the number is not said a second time.
+fn named(section: &Section<'_>, zones: Option<&At<u32>>, names: &[At<String>]) -> Option<At<u32>> {
+    let limits::Limit { least, most } = limits::ZONES;
+    let value = u32::try_from(names.len()).unwrap_or(u32::MAX);
+    let place = names.last()?.span.clone();
+    let tell = |problem: Problem| section.file().tell(problem);
+    if let Some(zones) = zones.filter(|zones| zones.given) {
+        let problem = Problem::new(Code::Contradiction, "`network.zones` counts zones that are named".to_owned());
+        let problem = problem.at(zones.span.clone(), "a number").at(place.clone(), "and names");
+        tell(problem.help("leave `zones` out: there is one subnet in each zone that is named"));
+    }
+    if !(least..=most).contains(&value) {
+        let problem =
+            Problem::new(Code::WrongCount, format!("`network.zone-names` names {value} of {least} to {most} zones"));
+        tell(problem.at(place.clone(), "here").help("name as many, or leave it out"));
+    }
+    for (index, name) in names.iter().enumerate() {
+        if let Some(first) = names[..index].iter().find(|first| first.value == name.value) {
+            let problem = Problem::new(Code::DuplicateName, format!("zone `{}` is named twice", name.value));
+            let problem = problem.at(name.span.clone(), "again").at(first.span.clone(), "first here");
+            tell(problem.help("name each zone once: it has one subnet"));
+        }
+    }
+    Some(At { value, span: place, given: true })
 }
 
 /// The VPC's block: canonical, of a size that AWS takes, with room for a subnet in every zone.

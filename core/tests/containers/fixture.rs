@@ -82,7 +82,7 @@ fn platform() -> Platform {
         environment: "devprod".into(),
         region: "ap-south-1".into(),
         tags: BTreeMap::new(),
-        network: Network { cidr: "10.0.0.0/16".parse().unwrap(), zones: 2 },
+        network: Network { cidr: "10.0.0.0/16".parse().unwrap(), zones: 2, zone_names: Vec::new() },
         registry: Registry { keep_images: 10, expire_untagged_days: 7 },
         cluster: Cluster {
             container_insights: true,

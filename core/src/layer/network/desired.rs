@@ -39,7 +39,11 @@ pub(super) fn subnets(scope: &Scope, world: &World) -> Result<BTreeMap<String, S
     let wanted = usize::from(network.zones);
     let zones = zones(scope, world);
     if zones.len() < wanted {
-        return Err(too_few(scope, world, zones.len()));
+        return Err(if network.zone_names.is_empty() {
+            too_few(scope, world, zones.len())
+        } else {
+            unfit(scope, world, &zones)
+        });
     }
     let blocks: Vec<Ipv4Net> =
         network.cidr.subnets(subnet_prefix(network.cidr)).into_iter().flatten().take(MOST_ZONES).collect();
@@ -75,11 +79,30 @@ fn too_few(scope: &Scope, world: &World, found: usize) -> Refusal {
     }
 }
 
-/// The zones that the platform uses: those in which it has a subnet already, then those that offer its instance type.
+/// Zones that the platform file names and that are not to be used.
+fn unfit(scope: &Scope, world: &World, fit: &[&String]) -> Refusal {
+    let names = scope.platform.network.zone_names.iter().filter(|name| !fit.contains(name));
+    let (lacking, unknown): (Vec<&String>, Vec<&String>) = names.partition(|name| world.lacking.contains(*name));
+    let (instance, region) = (&scope.platform.cluster.instances.instance_type, &scope.platform.region);
+    let list = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let lacks = format!("{instance} is not offered in {}", list(&lacking));
+    let is_none = format!("{region} has no availability zone {} for this account", list(&unknown));
+    let parts = [(lacks, lacking.is_empty()), (is_none, unknown.is_empty())];
+    let what: Vec<String> = parts.into_iter().filter(|(_, is_empty)| !is_empty).map(|(text, _)| text).collect();
+    Refusal::Impossible {
+        what: what.join(", and "),
+        advice: format!("Name others in network.zone-names; it has {}", world.zones.join(", ")),
+    }
+}
+
+/// The zones that the platform uses: those that the file names, or those in which it has a subnet already, then those that offer its
+/// instance type.
 pub(super) fn zones<'a>(scope: &Scope, world: &'a World) -> Vec<&'a String> {
     let in_use = |zone: &String| world.subnets.contains_key(zone);
-    let mut zones: Vec<&String> =
-        world.zones.iter().filter(|zone| in_use(zone) || !world.lacking.contains(*zone)).collect();
+    let names = &scope.platform.network.zone_names;
+    let is_named = |zone: &String| names.is_empty() || names.contains(zone);
+    let fits = |zone: &&String| in_use(zone) || !world.lacking.contains(*zone);
+    let mut zones: Vec<&String> = world.zones.iter().filter(|zone| is_named(zone)).filter(fits).collect();
     zones.sort_by_key(|zone| (!in_use(zone), *zone));
     zones.truncate(scope.platform.network.zones.into());
     zones

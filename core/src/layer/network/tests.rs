@@ -409,3 +409,30 @@ fn a_zone_without_the_instance_type_is_left_out_unless_it_is_in_use() {
     let refused = plan(&scope, &World { lacking: [zone("a"), zone("c")].into(), ..empty() }).unwrap_err().to_string();
     assert!(refused.contains("is not offered in ap-south-1a, ap-south-1c"), "{refused}");
 }
+
+#[test]
+fn zones_that_the_file_names_are_used_or_refused_by_name() {
+    let zone = |letter: &str| format!("ap-south-1{letter}");
+    let mut scope = scope();
+    scope.platform.network.zones = 2;
+    scope.platform.network.zone_names = vec![zone("b"), zone("c")];
+    let made = plan(&scope, &empty()).unwrap();
+    let text = lines(&made).join("\n");
+    assert!(text.contains("public-ap-south-1b") && text.contains("public-ap-south-1c"), "{text}");
+    assert!(!text.contains("public-ap-south-1a"), "{text}");
+
+    // What stands elsewhere is left, as when a zone less is wanted.
+    let leaves = plan(&scope, &standing()).unwrap();
+    assert_eq!(lines(&leaves), ["- subnet skyfox-devprod-public-ap-south-1a"]);
+
+    scope.platform.network.zone_names = vec![zone("b"), zone("d"), zone("e")];
+    scope.platform.network.zones = 3;
+    let world = World { lacking: [zone("b")].into(), ..empty() };
+    let refused = plan(&scope, &world).unwrap_err().to_string();
+    assert!(
+        refused.contains(
+            "is not offered in ap-south-1b, and ap-south-1 has no availability zone ap-south-1d, ap-south-1e"
+        ),
+        "{refused}"
+    );
+}
