@@ -12,6 +12,7 @@ mod rollback;
 mod room;
 mod settle;
 pub(crate) mod start;
+pub(crate) mod survey;
 mod sweep;
 mod tell;
 
@@ -20,7 +21,7 @@ pub use look::look;
 pub use release::release;
 pub use rollback::rollback;
 pub use settle::settle;
-pub use sweep::sweep;
+pub use sweep::{Sweep, Swept, sweep};
 
 use skydeck_core::rollout::ledger::{Keys, applied_key};
 use skydeck_core::rollout::run::{Applied, Rollout};

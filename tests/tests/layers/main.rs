@@ -10,6 +10,7 @@ mod harness;
 mod identity;
 mod network;
 mod registry;
+mod rollouts;
 mod secrets;
 mod service;
 mod storage;
