@@ -15,6 +15,7 @@ pub(crate) mod start;
 pub(crate) mod survey;
 mod sweep;
 mod tell;
+mod tidy;
 
 pub use decide::decide;
 pub use look::look;

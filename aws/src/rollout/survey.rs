@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
 use futures::try_join;
 use skydeck_core::layer::service::{Placement, repository, wanted_settings};
 use skydeck_core::rollout::content::Content;
@@ -14,12 +13,10 @@ use skydeck_core::scope::Scope;
 
 use super::{images, read};
 use crate::error::Result;
+use crate::execute::all;
 use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
 use crate::home::Marked;
 use crate::run::Context;
-
-/// How many services are looked at side by side, where AWS has a call for one only.
-pub(crate) const AT_ONCE: usize = 8;
 
 /// A service and its record, as they were at one moment. All else that is read of it comes later.
 pub(super) struct Known {
@@ -47,9 +44,7 @@ pub(super) async fn known(context: &Context, platform: &str, names: &[String]) -
         let key = Keys { platform, service: name }.record();
         async move { context.home.read_marked::<Record>(&key).await }
     };
-    let reads: Vec<_> = names.iter().map(read).collect();
-    let records = stream::iter(reads).buffered(AT_ONCE).try_collect::<Vec<_>>();
-    let (mut found, records) = try_join!(read::serving(clients, platform, names), records)?;
+    let (mut found, records) = try_join!(read::serving(clients, platform, names), all(names.iter().map(read)))?;
     // A service was read beside its record, and may be older where it says otherwise.
     let is_old = |(name, record): &(&String, &Marked<Record>)| {
         let serving = found.get(*name);

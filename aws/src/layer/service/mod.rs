@@ -15,7 +15,7 @@ mod apply;
 mod definition;
 mod observe;
 
-pub(crate) use apply::{capacity, load_balancers};
+pub(crate) use apply::{capacity, delete_definitions, load_balancers};
 pub(crate) use definition::register;
 pub(crate) use observe::{alive, describe, described, read};
 
