@@ -3,19 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
 use futures::try_join;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use skydeck_core::rollout::decide::Asked;
 use skydeck_core::rollout::run::Word;
-use skydeck_core::rollout::trigger::Cause;
+use skydeck_core::rollout::trigger::{Cause, changed_parameter};
 use skydeck_core::scope::Scope;
 
 use super::decide::{Here, decide_known};
-use super::survey::{self, AT_ONCE, Known};
+use super::survey::{self, Known};
 use super::{applied, read, scope_of, start};
 use crate::error::{Error, Result};
+use crate::execute::all;
 use crate::lock;
 use crate::run::Context;
 
@@ -44,16 +44,16 @@ pub struct Swept {
 /// # Errors
 /// Where AWS refuses.
 pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
-    let mut swept = Swept::default();
+    let (mut swept, parameter) = (Swept::default(), changed_parameter(&asked.event));
     for platform in context.home.platforms().await? {
         let Some(applied) = applied(context, &platform).await? else { continue };
         let scope = scope_of(context, &applied, &asked.execution)?;
         // What an apply or a destroy is at is no drift.
-        if parameter(&asked.event).is_none() && !lock::is_held(&context.clients, &context.home, &platform).await? {
+        if parameter.is_none() && !lock::is_held(&context.clients, &context.home, &platform).await? {
             let plan = start::drift(context, &platform, &asked.execution).await?;
             swept.plans.insert(platform.clone(), plan);
         }
-        let (cause, reasons) = match parameter(&asked.event) {
+        let (cause, reasons) = match &parameter {
             Some(name) => (Cause::Secret, readers(&scope, name)),
             None => {
                 let here = Here { scope: &scope, since: applied.since, execution: &asked.execution };
@@ -85,7 +85,7 @@ async fn look_at_all(context: &Context, here: &Here<'_>) -> Result<Vec<(String, 
         let name = known.name.clone();
         Ok::<_, Error>((name, idle(decide_known(context, here, known, missing, asked).await)?))
     };
-    stream::iter(known.into_iter().map(decide)).buffered(AT_ONCE).try_collect().await
+    all(known.into_iter().map(decide)).await
 }
 
 /// Why a service is left alone; `None` where a rollout is to be started.
@@ -97,12 +97,6 @@ fn idle(decided: Result<skydeck_core::rollout::run::Decided>) -> Result<Option<S
         Err(Error::NotYet(whom)) => Ok(Some(format!("waits for {whom}"))),
         Err(error) => Err(error),
     }
-}
-
-/// The parameter that an event is about.
-fn parameter(event: &Value) -> Option<&str> {
-    let is_change = event["detail-type"].as_str() == Some("Parameter Store Change");
-    event["detail"]["name"].as_str().filter(|_| is_change)
 }
 
 /// Why each service is left alone when a parameter was changed; `None` where its tasks read it.
