@@ -94,7 +94,9 @@ pub const FUNCTIONS: &[Function] = &[
         actions: &[
             "ecr:BatchDeleteImage",
             "ecr:BatchGetImage",
+            "ecr:ListImages",
             "ecr:PutImage",
+            "ecs:DeleteTaskDefinitions",
             "ecs:DeregisterTaskDefinition",
             "ecs:ListTaskDefinitions",
             "events:PutEvents",

@@ -128,6 +128,18 @@ impl Home {
         Ok(())
     }
 
+    /// Writes JSON unless it is there already.
+    ///
+    /// # Errors
+    /// Where S3 refuses.
+    pub async fn keep_json(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<()> {
+        let known = self.read(key, None).await?;
+        if known.is_some_and(|known| json(value).is_ok_and(|wanted| known.text.as_bytes() == wanted)) {
+            return Ok(());
+        }
+        self.write_json(key, value).await
+    }
+
     /// Writes JSON if a condition holds.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use miette::IntoDiagnostic;
 use serde_json::Value;
 use skydeck_aws::home::Home;
 use skydeck_core::plan::{Action, Attribute, Description};
-use skydeck_core::preview::Preview;
+use skydeck_core::preview::{PlanSummary, Preview};
 
 use crate::context::Context;
 use crate::follow::Finished;
@@ -13,8 +13,10 @@ use crate::follow::Finished;
 /// The plan that a run has made, if that is what it was for and it came so far.
 pub(crate) async fn plan_of(context: &Context, home: &Home, finished: &Finished) -> miette::Result<Option<Preview>> {
     match finished.conclusion.as_ref().and_then(|conclusion| conclusion.plan.as_ref()) {
-        Some(plan) => context.patiently(async || home.read_json(&plan.key).await).await.into_diagnostic(),
-        None => Ok(None),
+        Some(PlanSummary { key: Some(key), .. }) => {
+            context.patiently(async || home.read_json(key).await).await.into_diagnostic()
+        }
+        Some(_) | None => Ok(None),
     }
 }
 

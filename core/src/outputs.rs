@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{ClusterFacts, IdentityFacts, LoadBalancerFacts};
+use crate::layer::service::environment;
 use crate::scope::Scope;
 
 /// The outputs; no secret value is among them.
@@ -26,7 +27,9 @@ pub struct Outputs {
     pub target_groups: BTreeMap<String, String>,
     /// ECS service ARN of each service.
     pub services: BTreeMap<String, String>,
-    /// Environment of each service, references filled in.
+    /// Environment of each service, references filled in; no secret is in it. An execution's output has none: of all services they may
+    /// be more than Step Functions takes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environments: BTreeMap<String, BTreeMap<String, String>>,
     /// Buckets, by key in the platform file.
     pub buckets: BTreeMap<String, BucketOutput>,
@@ -50,7 +53,11 @@ impl Outputs {
         let facts = scope.facts.clone();
         let network = facts.network.unwrap_or_default();
         let balancer = facts.balancer.unwrap_or_default();
-        let service = facts.service.unwrap_or_default();
+        let services = facts.service.unwrap_or_default().service_arns;
+        let environment = |name: &String| {
+            let service = scope.platform.services.get(name)?;
+            Some((name.clone(), environment(scope, service).ok()?))
+        };
         let bucket = |(key, name): (String, String)| {
             let arn = format!("arn:{}:s3:::{name}", scope.partition);
             (key, BucketOutput { name, arn })
@@ -63,8 +70,8 @@ impl Outputs {
             roles: facts.identity.unwrap_or_default(),
             load_balancers: balancer.load_balancers,
             target_groups: balancer.target_group_arns,
-            services: service.service_arns,
-            environments: service.environments,
+            environments: services.keys().filter_map(environment).collect(),
+            services,
             buckets: facts.storage.unwrap_or_default().bucket_names.into_iter().map(bucket).collect(),
             missing_secrets: facts.secrets.unwrap_or_default().missing,
         }

@@ -81,8 +81,9 @@ pub struct Counts {
 pub struct PlanSummary {
     /// The plan's id, for `skydeck apply --plan`.
     pub id: String,
-    /// Where the plan lies in skydeck's bucket.
-    pub key: String,
+    /// Where the plan lies in skydeck's bucket; none where it says nothing that is worth keeping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// How many resources would be changed, as a sentence.
     pub summary: String,
 }
@@ -182,10 +183,15 @@ pub fn file_key(platform: &str, hash: &str) -> String {
     format!("platforms/{platform}/plans/{hash}.toml")
 }
 
-/// Key of a layer's part, until the plan is put together or compared.
+/// Key of a layer's part, until the plan is put together or compared. The plans that look for drift share one: they come every
+/// few minutes, and mostly say the same.
 #[must_use]
 pub fn part_key(run: &Run, layer: Layer) -> String {
-    run.key(&format!("plan/{layer}.json"))
+    if run.drift {
+        format!("platforms/{}/drift/{layer}.json", run.platform)
+    } else {
+        run.key(&format!("plan/{layer}.json"))
+    }
 }
 
 #[cfg(test)]

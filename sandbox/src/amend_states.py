@@ -10,12 +10,59 @@ class Ended(Exception):
     """The execution is over, and its thread goes no further."""
 
 
+# The most that a state may take or give, and that a task may be told
+# (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+LARGEST = 256 * 1024
+TOO_LARGE = "States.DataLimitExceeded"
+
+
 def amend(sfn, faults):
     start_once(sfn)
     list_of_known(sfn)
+    limit_payloads(sfn)
     end_when_stopped(sfn)
     name_refusals(sfn)
     fail_functions(sfn, faults)
+
+
+def limit_payloads(sfn):
+    """Ends an execution where more than 256 KiB is handed on, as text in UTF-8. Neither a retry nor a catch of States.ALL is asked
+    then."""
+    add, invoke, invoke_in_time = sfn._add_event, sfn._invoke_resource, sfn._invoke_resource_with_timeout
+
+    def check(data, what):
+        size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+        if size > LARGEST:
+            message = f"The {what} has a size exceeding the maximum number of bytes service limit."
+            raise sfn._ExecutionError(TOO_LARGE, message)
+
+    def add_checked(execution, kind, details=None):
+        for part in (details or {}).values():
+            for key in ("input", "output"):
+                if isinstance(part, dict) and len(part.get(key) or "") > LARGEST:
+                    check(json.loads(part[key]), f"{key} of {part.get('name', kind)}")
+        return add(execution, kind, details)
+
+    def invoke_checked(resource, data):
+        check(data, f"input of {resource}")
+        return invoke(resource, data)
+
+    def invoke_in_time_checked(resource, data, timeout):
+        check(data, f"input of {resource}")
+        return invoke_in_time(resource, data, timeout)
+
+    def named_only(find):
+        def amended(handlers, error, *more):
+            if error == TOO_LARGE:
+                handlers = [handler for handler in handlers if TOO_LARGE in handler.get("ErrorEquals", [])]
+            return find(handlers, error, *more)
+
+        return amended
+
+    sfn._add_event, sfn._invoke_resource = add_checked, invoke_checked
+    sfn._invoke_resource_with_timeout = invoke_in_time_checked
+    sfn._find_matching_retrier = named_only(sfn._find_matching_retrier)
+    sfn._find_matching_catcher = named_only(sfn._find_matching_catcher)
 
 
 def name_refusals(sfn):

@@ -4,16 +4,21 @@ use skydeck_core::Scope;
 use skydeck_core::facts::Facts;
 use skydeck_core::spec;
 
+/// SkyFox's file under a name of the test's own.
+#[must_use]
+pub fn file(name: &str) -> String {
+    include_str!("../../platforms/skyfox.toml")
+        .replace("name = \"skyfox\"", &format!("name = \"{name}\""))
+        .replace("/skyfox-backend", &format!("/{name}-backend"))
+}
+
 /// The platform in the emulators' account, under a name of the test's own, so that tests can share an emulator.
 ///
 /// # Panics
 /// Where the platform file is wrong.
 #[must_use]
 pub fn scope(name: &str) -> Scope {
-    let file = include_str!("../../platforms/skyfox.toml")
-        .replace("name = \"skyfox\"", &format!("name = \"{name}\""))
-        .replace("/skyfox-backend", &format!("/{name}-backend"));
-    let mut platform = spec::parse("skyfox.toml", &file).expect("a right file");
+    let mut platform = spec::parse("skyfox.toml", &file(name)).expect("a right file");
     platform.tags.insert("Team".into(), "cinema".into());
     Scope {
         platform,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{ClusterField, ContainerInstanceField, ServiceField, TaskField};
+use aws_sdk_ecs::types::{ClusterField, ContainerInstanceField, TaskField};
 use futures::future::try_join_all;
 use futures::try_join;
 use skydeck_core::foreign::Foreign;
@@ -11,11 +11,9 @@ use skydeck_core::scope::Scope;
 
 use crate::client::Clients;
 use crate::error::{Explain, Result};
+use crate::layer::service::described;
 use crate::tag::{from_ec2, from_ecs};
 
-/// How many services one call describes
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>).
-const SERVICES: usize = 10;
 /// How many tasks, container instances or clusters one call describes
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>).
 const OTHERS: usize = 100;
@@ -47,15 +45,8 @@ async fn inside(ecs: &Client, scope: &Scope, instances: &BTreeSet<String>) -> Re
 async fn services(ecs: &Client, scope: &Scope, cluster: &str) -> Result<Vec<Foreign>> {
     let request = ecs.list_services().cluster(cluster).max_results(100).into_paginator().items().send();
     let arns = request.collect::<Result<Vec<_>, _>>().await.find(GONE, "list services of cluster", cluster)?;
-    let arns = arns.unwrap_or_default();
-    let chunks = arns.chunks(SERVICES).map(|arns| async move {
-        let request = ecs.describe_services().cluster(cluster).set_services(Some(arns.to_vec()));
-        let answer = request.include(ServiceField::Tags).send().await;
-        answer.find(GONE, "describe services of cluster", cluster)
-    });
-    let answers = try_join_all(chunks).await?;
-    let found = answers.iter().flatten().flat_map(|answer| answer.services());
-    let foreign = found.filter(|service| service.status() != Some("INACTIVE")).filter_map(|service| {
+    let found = described(ecs, cluster, &arns.unwrap_or_default()).await?;
+    let foreign = found.iter().filter(|service| service.status() != Some("INACTIVE")).filter_map(|service| {
         let tags = from_ecs(service.tags());
         let found = Foreign::new("ECS service", service.service_name()?, format!("runs in cluster {cluster}"));
         (!scope.owns(&tags)).then(|| found.tagged(tags))

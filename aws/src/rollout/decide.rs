@@ -1,25 +1,24 @@
 //! `Decide`: what a trigger means, by the account as it is now. Writes nothing.
 
+use std::collections::BTreeSet;
+
 use futures::try_join;
-use skydeck_core::layer::service::{Placement, repository, wanted_settings};
+use skydeck_core::layer::service::repository;
 use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::decide::{
-    Asked, Choice, Decision, Reason, Running, Situation, choose, decide as follow, passed_over,
+    Asked, Choice, Decision, Reason, Situation, choose, decide as follow, passed_over,
 };
-use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::ledger::{Entry, Keys};
-use skydeck_core::rollout::record::{Liveness, Record, Verified};
 use skydeck_core::rollout::release::desired;
-use skydeck_core::rollout::run::{Applied, Decided, Rollout, Start, Word};
+use skydeck_core::rollout::run::{Decided, Rollout, Start, Word};
 use skydeck_core::rollout::trigger::{Cause, Order, Push, Trigger};
 use skydeck_core::scope::Scope;
 use skydeck_core::spec::Service;
 use skydeck_core::verdict::{Check, Fault, Name, Outcome, Questions, Verification};
 
+use super::survey::{self, Found, Known};
 use super::{applied, images, now, read, scope_of};
 use crate::error::{Error, Result};
-use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
-use crate::home::Marked;
 use crate::run::Context;
 
 /// One look at everything that a decision rests on, and the decision.
@@ -54,7 +53,8 @@ async fn decide_push(context: &Context, push: &Push, execution: &str) -> Result<
             super::start::order(context, &platform, other, Cause::Push, Some(&push.digest), execution).await?;
         }
         let asked = Asked { cause: Cause::Push, image: Some(&push.digest), tag: Some(&push.tag), since: None };
-        return decide_service(context, &applied, &scope, service, &asked, execution).await;
+        let here = Here { scope: &scope, since: applied.since, execution };
+        return decide_service(context, &here, service, &asked).await;
     }
     Ok(ignored(&Reason::NoService { repository: push.repository.clone() }))
 }
@@ -72,67 +72,8 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
         return Err(read::no_service(&platform, &order.service, scope.platform.services.keys().cloned()));
     }
     let asked = Asked { cause: order.cause, image: order.image.as_deref(), tag: None, since: order.since };
-    decide_service(context, &applied, &scope, &order.service, &asked, execution).await
-}
-
-/// What was read of a service at one moment.
-struct Found {
-    images: Vec<Pushed>,
-    record: Marked<Record>,
-    running: Running,
-    verified: Option<Verified>,
-    placed: Option<Placement>,
-    holder: Liveness,
-}
-
-/// Reads the record first: nothing else may be older than it, or a newer rollout's release could be taken for none. `named` is
-/// an image of which it is known already that it will be asked for.
-async fn find(
-    context: &Context,
-    scope: &Scope,
-    keys: Keys<'_>,
-    execution: &str,
-    named: Option<&str>,
-) -> Result<Option<(Found, Option<About>)>> {
-    let repository = &repository(scope, keys.service).unwrap_or_default();
-    let (clients, home, name) = (&context.clients, &context.home, keys.service);
-    let key = keys.record();
-    let cluster = scope.prefix();
-    let (serving, mut record) = try_join!(read::serving(clients, &cluster, name), home.read_marked::<Record>(&key))?;
-    let Some(mut serving) = serving else { return Ok(None) };
-    record.value = record.value.of(Some(&serving.life));
-    let holder = async {
-        match record.value.lease.as_ref().filter(|lease| lease.execution != execution) {
-            Some(lease) => liveness(clients, &lease.execution, SAFE_TO_DECIDE_SECONDS, record.written).await,
-            None => Ok(Liveness::Gone),
-        }
-    };
-    let about = async {
-        match named {
-            Some(digest) => about(context, scope, keys, digest).await.map(Some),
-            None => Ok(None),
-        }
-    };
-    let running = async {
-        // It was read beside the record, and may be older where it says otherwise.
-        if record.value.stands() != Some(&serving.definition)
-            && let Some(again) = read::serving(clients, &cluster, name).await?
-        {
-            serving = again;
-        }
-        read::running(clients, scope, name, &serving).await
-    };
-    let wanted = wanted_settings(scope, name)?;
-    let (images, (running, verified), holder, mut about) =
-        try_join!(images::list(clients, repository), running, holder, about)?;
-    let placed = Some(serving.placement).filter(|placed| wanted.1 != *placed);
-    let (mut images, mut unnamed) = (images.unwrap_or_default(), Content::default());
-    if let Some(service) = scope.platform.services.get(name) {
-        let content = about.as_mut().map_or(&mut unnamed, |about| &mut about.content);
-        images::sift(clients, repository, &service.image, &mut images, content).await?;
-    }
-    let found = Found { images, record, running, verified, placed, holder };
-    Ok(Some((found, about)))
+    let here = Here { scope: &scope, since: applied.since, execution };
+    decide_service(context, &here, &order.service, &asked).await
 }
 
 /// What is known of an image.
@@ -142,10 +83,11 @@ struct About {
     content: Content,
 }
 
-async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str) -> Result<About> {
+/// What is known of an image beside `content`, which may have been read already.
+async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str, content: Content) -> Result<About> {
     let (key, repository) = (keys.entry(digest), repository(scope, keys.service).unwrap_or_default());
     let content = async {
-        let (clients, mut content) = (&context.clients, Content::default());
+        let (clients, mut content) = (&context.clients, content);
         images::read(clients, &repository, &mut content, &[digest.to_owned()]).await?;
         images::read_configs(clients, &repository, &mut content, digest).await;
         Ok(content)
@@ -154,33 +96,56 @@ async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str) -
     Ok(About { entry, content })
 }
 
-pub(super) async fn decide_service(
+/// Which platform is decided about, and by which execution.
+pub(super) struct Here<'a> {
+    pub(super) scope: &'a Scope,
+    /// Since when skydeck keeps records of the platform, in milliseconds since 1970.
+    pub(super) since: i64,
+    pub(super) execution: &'a str,
+}
+
+async fn decide_service(context: &Context, here: &Here<'_>, name: &str, asked: &Asked<'_>) -> Result<Decided> {
+    let (platform, names) = (here.scope.prefix(), [name.to_owned()]);
+    let (known, missing) =
+        try_join!(survey::known(context, &platform, &names), survey::missing(context, here.scope, &names))?;
+    match known.into_iter().next() {
+        Some(known) => decide_known(context, here, known, &missing, asked).await,
+        None => Ok(ignored(&Reason::NotMadeYet { service: name.to_owned() })),
+    }
+}
+
+/// Decides about a service of which the record was read already. `missing` are the parameters of the platform that are not there.
+pub(super) async fn decide_known(
     context: &Context,
-    applied: &Applied,
-    scope: &Scope,
-    name: &str,
+    here: &Here<'_>,
+    known: Known,
+    missing: &BTreeSet<String>,
     asked: &Asked<'_>,
-    execution: &str,
 ) -> Result<Decided> {
-    let platform = scope.prefix();
-    let keys = Keys { platform: &platform, service: name };
+    let (scope, platform, name) = (here.scope, here.scope.prefix(), known.name.clone());
+    let (name, keys) = (name.as_str(), Keys { platform: &platform, service: &name });
     // The image of an event is known, and what is asked of it need not wait for the rest.
     let named = asked.image.filter(|image| image.starts_with("sha256:"));
-    let (found, missing) = try_join!(
-        find(context, scope, keys, execution, named),
-        read::missing_parameters(&context.clients, scope, name),
-    )?;
-    let (Some((found, known)), Some(service)) = (found, scope.platform.services.get(name)) else {
+    let early = async {
+        match named {
+            Some(digest) => about(context, scope, keys, digest, Content::default()).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (found, mut known) = try_join!(known.look(context, scope, here.execution), early)?;
+    let (Some(mut found), Some(service)) = (found, scope.platform.services.get(name)) else {
         return Ok(ignored(&Reason::NotMadeYet { service: name.to_owned() }));
     };
+    let mut seen = Content::default();
+    found.sift(context, scope, name, known.as_mut().map_or(&mut seen, |known| &mut known.content)).await?;
     let situation = Situation {
-        execution,
+        execution: here.execution,
         policy: &service.image,
         images: &found.images,
         record: &found.record.value,
         running: &found.running,
         holder: found.holder,
-        records_since: applied.since,
+        records_since: here.since,
     };
     let other = known
         .as_ref()
@@ -192,7 +157,7 @@ pub(super) async fn decide_service(
     };
     let about = match (&choice, known) {
         (Ok(choice), Some(known)) if named == Some(&choice.digest) => known,
-        (Ok(choice), _) => about(context, scope, keys, &choice.digest).await?,
+        (Ok(choice), _) => about(context, scope, keys, &choice.digest, seen).await?,
         (Err(_), _) => About::default(),
     };
     // What a person names by its tag was not looked at yet.
@@ -225,6 +190,7 @@ pub(super) async fn decide_service(
         Decision::Release(choice) => choice,
     };
     let rollout = rollout(scope, (name, service), asked.cause, &situation, &choice, &found);
+    let missing: Vec<String> = read::parameters(scope, name).intersection(missing).cloned().collect();
     Ok(match unfit(&about.content, &missing, &choice) {
         Some((fault, reason)) => refused(rollout, fault, reason),
         None => released(scope, rollout, &found),

@@ -1,6 +1,6 @@
 //! The images of a repository: what lies in it, without what is no image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageDetail, ImageIdentifier, TagStatus};
@@ -52,6 +52,14 @@ pub(crate) async fn has(clients: &Clients, repository: &str, digest: &str) -> Re
     let missing = ["ImageNotFoundException", "RepositoryNotFoundException"];
     let found = request.send().await.find(&missing, "look for image", &format!("{repository}@{digest}"))?;
     Ok(found.is_some())
+}
+
+/// The digests of all that lies in a repository, with a tag or without; none where there is no such repository.
+pub(crate) async fn digests(clients: &Clients, repository: &str) -> Result<BTreeSet<String>> {
+    let request = clients.ecr.list_images().repository_name(repository).max_results(1000);
+    let images = request.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await;
+    let images = images.find(&["RepositoryNotFoundException"], "list images of repository", repository)?;
+    Ok(images.unwrap_or_default().into_iter().filter_map(|image| image.image_digest).collect())
 }
 
 fn listed(image: &ImageDetail) -> Listed<'_> {

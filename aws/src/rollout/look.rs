@@ -14,6 +14,7 @@ use skydeck_core::verdict::{Patience, Questions, Round, Status, Streak, Verifica
 
 use super::{keys, read, room, scope};
 use crate::error::{Error, Explain, Result};
+use crate::layer::service::described;
 use crate::number;
 use crate::run::{Context, stop, targets, tasks};
 
@@ -63,16 +64,15 @@ async fn see(
     (digest, began): (&str, i64),
 ) -> Result<Sight> {
     let clients = &context.clients;
-    let request = clients.ecs.describe_services().cluster(scope.prefix()).services(name);
-    let describe = async { request.send().await.during("describe service", name) };
-    let (answer, wanted, targets, stopped) = try_join!(
-        describe,
+    let (cluster, names) = (scope.prefix(), [name.to_owned()]);
+    let (services, wanted, targets, stopped) = try_join!(
+        described(&clients.ecs, &cluster, &names),
         tasks(clients, scope, name, ecs::DesiredStatus::Running),
         targets(clients, scope, name),
         tasks(clients, scope, name, ecs::DesiredStatus::Stopped),
     )?;
     let gone = || Error::Input(format!("service {name} is not there any more"));
-    let service = answer.services().iter().find(|found| found.status() == Some("ACTIVE")).ok_or_else(gone)?;
+    let service = services.iter().find(|found| found.status() == Some("ACTIVE")).ok_or_else(gone)?;
     let is_ours = |task: &&ecs::Task| task.task_definition_arn() == Some(definition);
     let runs = |task: &&ecs::Task| task.last_status() == Some("RUNNING");
     let running: Vec<&ecs::Task> = wanted.iter().filter(is_ours).filter(runs).collect();

@@ -12,15 +12,17 @@ mod rollback;
 mod room;
 mod settle;
 pub(crate) mod start;
+pub(crate) mod survey;
 mod sweep;
 mod tell;
+mod tidy;
 
 pub use decide::decide;
 pub use look::look;
 pub use release::release;
 pub use rollback::rollback;
 pub use settle::settle;
-pub use sweep::sweep;
+pub use sweep::{Sweep, Swept, sweep};
 
 use skydeck_core::rollout::ledger::{Keys, applied_key};
 use skydeck_core::rollout::run::{Applied, Rollout};

@@ -14,6 +14,7 @@ use skydeck_core::rollout::record::{Liveness, Phase, Record, Suspended};
 use skydeck_core::rollout::trigger::{Cause, Trigger};
 use skydeck_core::scope::Scope;
 
+use super::survey::{self, Known};
 use super::{applied, images, now, read, record, scope_of};
 use crate::error::{Error, Explain, Result};
 use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
@@ -85,15 +86,11 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
     let Some(service) = scope.platform.services.get(keys.service) else {
         return Err(read::no_service(keys.platform, keys.service, scope.platform.services.keys().cloned()));
     };
-    let (clients, key) = (&context.clients, keys.record());
+    let clients = &context.clients;
     let repository = repository(&scope, keys.service).unwrap_or_default();
-    let (images, serving, record) = try_join!(
-        images::list(clients, &repository),
-        read::serving(clients, keys.platform, keys.service),
-        context.home.read_json::<Record>(&key),
-    )?;
-    let record = record.of(serving.as_ref().map(|serving| serving.life.as_str()));
-    let running = match &serving {
+    let (images, known) = try_join!(images::list(clients, &repository), known(context, keys))?;
+    let record = known.record.value;
+    let running = match &known.serving {
         Some(serving) => read::running(clients, &scope, keys.service, serving).await?.0,
         None => Running::default(),
     };
@@ -122,10 +119,21 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
 /// # Errors
 /// Where S3 or ECS refuses.
 pub async fn record(context: &Context, keys: Keys<'_>) -> Result<Record> {
-    let key = keys.record();
-    let serving = read::serving(&context.clients, keys.platform, keys.service);
-    let (record, serving) = try_join!(context.home.read_json::<Record>(&key), serving)?;
-    Ok(record.of(serving.as_ref().map(|serving| serving.life.as_str())))
+    Ok(known(context, keys).await?.record.value)
+}
+
+/// The records of several services.
+///
+/// # Errors
+/// Where S3 or ECS refuses.
+pub async fn records(context: &Context, platform: &str, services: &[String]) -> Result<Vec<(String, Record)>> {
+    let known = survey::known(context, platform, services).await?;
+    Ok(known.into_iter().map(|known| (known.name, known.record.value)).collect())
+}
+
+async fn known(context: &Context, keys: Keys<'_>) -> Result<Known> {
+    let known = survey::known(context, keys.platform, &[keys.service.to_owned()]).await?;
+    known.into_iter().next().ok_or_else(|| Error::Broken(format!("service {} was not looked at", keys.service)))
 }
 
 /// What is known of an image.

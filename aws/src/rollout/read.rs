@@ -1,6 +1,9 @@
 //! What is read before a decision.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_ecr::types::ImageIdentifier;
+use futures::future::try_join_all;
 use skydeck_core::layer::service::{Placement, repository};
 use skydeck_core::rollout::decide::Running;
 use skydeck_core::rollout::manifest::Manifest;
@@ -9,7 +12,7 @@ use skydeck_core::scope::Scope;
 
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
-use crate::layer::service::{self, describe};
+use crate::layer::service::{self, describe, described};
 
 /// The manifest of an image, as text.
 pub(crate) async fn manifest(clients: &Clients, scope: &Scope, service: &str, digest: &str) -> Result<Option<String>> {
@@ -41,16 +44,18 @@ pub(crate) struct Serving {
     pub(crate) placement: Placement,
 }
 
-pub(crate) async fn serving(clients: &Clients, cluster: &str, name: &str) -> Result<Option<Serving>> {
-    let request = clients.ecs.describe_services().cluster(cluster).services(name);
-    let answer = request.send().await.find(&["ClusterNotFoundException"], "describe service", name)?;
-    let found = answer.and_then(|answer| answer.services?.into_iter().find(|found| found.status() == Some("ACTIVE")));
-    Ok(found.map(|found| {
+/// Those of the services that are there, by name.
+pub(crate) async fn serving(clients: &Clients, cluster: &str, names: &[String]) -> Result<BTreeMap<String, Serving>> {
+    let found = described(&clients.ecs, cluster, names).await?;
+    let alive = found.into_iter().filter(|found| found.status() == Some("ACTIVE"));
+    let serving = alive.map(|found| {
         let read = service::read(&found);
         let made = found.created_at().and_then(|at| at.to_millis().ok()).unwrap_or_default();
         let life = format!("{} {made}", read.arn);
-        Serving { life, definition: read.definition, desired: read.desired, placement: read.placement }
-    }))
+        let serving = Serving { life, definition: read.definition, desired: read.desired, placement: read.placement };
+        (found.service_name.unwrap_or_default(), serving)
+    });
+    Ok(serving.collect())
 }
 
 /// What a service runs, by its task definition.
@@ -68,22 +73,22 @@ pub(crate) async fn running(
     Ok((Running { digest, desired: serving.desired, same_settings, registered }, verified))
 }
 
-/// Names of the parameters that a service reads and that are not there.
-pub(crate) async fn missing_parameters(clients: &Clients, scope: &Scope, name: &str) -> Result<Vec<String>> {
-    let Some(service) = scope.platform.services.get(name) else { return Ok(Vec::new()) };
-    let keys = service.secrets.values();
-    let mut names: Vec<String> =
-        keys.filter_map(|key| scope.platform.secrets.get(key)).map(|secret| secret.parameter.clone()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let mut missing = Vec::new();
-    for names in names.chunks(BATCH) {
+/// Names of the parameters that a service reads.
+pub(crate) fn parameters(scope: &Scope, name: &str) -> BTreeSet<String> {
+    let keys = scope.platform.services.get(name).into_iter().flat_map(|service| service.secrets.values());
+    keys.filter_map(|key| scope.platform.secrets.get(key)).map(|secret| secret.parameter.clone()).collect()
+}
+
+/// Those of the parameters that are not there.
+pub(crate) async fn missing(clients: &Clients, names: BTreeSet<String>) -> Result<BTreeSet<String>> {
+    let names: Vec<String> = names.into_iter().collect();
+    let chunks = names.chunks(BATCH).map(|names| async move {
         // Without decryption: whether it is there is all that is asked.
         let request = clients.ssm.get_parameters().set_names(Some(names.to_vec())).with_decryption(false);
-        let answer = request.send().await.during("read parameters", &names.join(", "))?;
-        missing.extend(answer.invalid_parameters.unwrap_or_default());
-    }
-    Ok(missing)
+        request.send().await.during("read parameters", &names.join(", "))
+    });
+    let answers = try_join_all(chunks).await?;
+    Ok(answers.into_iter().flat_map(|answer| answer.invalid_parameters.unwrap_or_default()).collect())
 }
 
 /// How many names one call takes

@@ -1,18 +1,17 @@
 //! `Settle`: remembers how a rollout ended, gives the lease back, and tidies up.
 
 use aws_sdk_ecr::types::ImageIdentifier;
-use futures::future::try_join_all;
 use futures::try_join;
-use skydeck_core::layer::service::{family, repository};
+use skydeck_core::layer::service::repository;
 use skydeck_core::rollout::ledger::{Entry, Past, Rejection, Verdict};
 use skydeck_core::rollout::record::{Record, Verified};
-use skydeck_core::rollout::release::{expendable, keep_tag};
+use skydeck_core::rollout::release::keep_tag;
 use skydeck_core::rollout::run::{Result as Ended, Rollout, Settlement};
 use skydeck_core::rollout::story::story;
 use skydeck_core::scope::Scope;
 use skydeck_core::verdict::Fault;
 
-use super::{keys, now, read, record, scope, tell};
+use super::{keys, now, read, record, scope, tell, tidy};
 use crate::error::{Explain, Result, tolerate};
 use crate::run::Context;
 
@@ -35,7 +34,7 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
             (past.clone(), write(context, &ended, &past).await?)
         }
     };
-    let mut notes = if past.verdict == Verdict::Succeeded { tidy(context, &rollout).await } else { Vec::new() };
+    let mut notes = clear(context, &ended, past.verdict).await;
     let seconds = u64::try_from((past.ended - past.began).max(0)).unwrap_or_default().div_ceil(1000);
     let mut told = Ended {
         platform: rollout.platform.clone(),
@@ -124,8 +123,8 @@ async fn write(context: &Context, ended: &Settlement, past: &Past) -> Result<Ent
 }
 
 /// Keeps the image from the repository's lifecycle rules, and removes what nobody needs any more. Returns what did not work.
-async fn tidy(context: &Context, rollout: &Rollout) -> Vec<String> {
-    let mut notes = Vec::new();
+async fn clear(context: &Context, ended: &Settlement, verdict: Verdict) -> Vec<String> {
+    let (mut notes, rollout) = (Vec::new(), &ended.rollout);
     let key = keys(rollout).record();
     let (scope, record) = match try_join!(scope(context, rollout), context.home.read_json(&key)) {
         Ok(read) => read,
@@ -134,9 +133,15 @@ async fn tidy(context: &Context, rollout: &Rollout) -> Vec<String> {
             return notes;
         }
     };
-    note(&mut notes, keep(context, &scope, rollout).await);
-    note(&mut notes, forget(context, &scope, rollout, &record).await);
-    note(&mut notes, deregister(context, &scope, rollout, &record).await);
+    if verdict == Verdict::Succeeded {
+        note(&mut notes, keep(context, &scope, rollout).await);
+        note(&mut notes, forget(context, &scope, rollout, &record).await);
+    }
+    // Where another rollout has taken over, that one knows what the service runs.
+    if ended.released.is_some() && verdict != Verdict::Superseded {
+        note(&mut notes, tidy::revisions(context, &scope, ended, &record).await);
+    }
+    note(&mut notes, tidy::ledger(context, &scope, rollout).await);
     notes
 }
 
@@ -166,21 +171,4 @@ async fn forget(context: &Context, scope: &Scope, rollout: &Rollout, record: &Re
     let tag = ImageIdentifier::builder().image_tag(keep_tag(old)).build();
     let request = context.clients.ecr.batch_delete_image().repository_name(&repository).image_ids(tag);
     request.send().await.during("let go of an image of", &repository).map(drop)
-}
-
-/// Deregisters revisions beyond the number in the platform file.
-async fn deregister(context: &Context, scope: &Scope, rollout: &Rollout, record: &Record) -> Result<()> {
-    let Some(service) = scope.platform.services.get(&rollout.service) else { return Ok(()) };
-    let (ecs, family) = (&context.clients.ecs, family(scope, &rollout.service));
-    let request = ecs.list_task_definitions().family_prefix(&family).sort(aws_sdk_ecs::types::SortOrder::Desc);
-    let active: std::result::Result<Vec<String>, _> = request.into_paginator().items().send().collect().await;
-    let active = active.during("list task definitions of", &family)?;
-    let kept = record.kept();
-    let needed = record.verified.iter().filter(|verified| kept.contains(&verified.digest.as_str()));
-    let needed: Vec<&str> = needed.map(|verified| verified.definition.as_str()).collect();
-    let calls = expendable(&active, service.keep_revisions, &needed).into_iter().map(|arn| async move {
-        let request = ecs.deregister_task_definition().task_definition(&arn);
-        request.send().await.during("deregister task definition", &arn).map(drop)
-    });
-    try_join_all(calls).await.map(drop)
 }

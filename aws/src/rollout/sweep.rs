@@ -3,15 +3,19 @@
 
 use std::collections::BTreeMap;
 
+use futures::try_join;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use skydeck_core::rollout::decide::Asked;
 use skydeck_core::rollout::run::Word;
-use skydeck_core::rollout::trigger::Cause;
+use skydeck_core::rollout::trigger::{Cause, changed_parameter};
 use skydeck_core::scope::Scope;
 
-use super::{applied, scope_of, start};
+use super::decide::{Here, decide_known};
+use super::survey::{self, Known};
+use super::{applied, read, scope_of, start};
 use crate::error::{Error, Result};
+use crate::execute::all;
 use crate::lock;
 use crate::run::Context;
 
@@ -40,37 +44,48 @@ pub struct Swept {
 /// # Errors
 /// Where AWS refuses.
 pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
-    let mut swept = Swept::default();
+    let (mut swept, parameter) = (Swept::default(), changed_parameter(&asked.event));
     for platform in context.home.platforms().await? {
         let Some(applied) = applied(context, &platform).await? else { continue };
         let scope = scope_of(context, &applied, &asked.execution)?;
         // What an apply or a destroy is at is no drift.
-        if parameter(&asked.event).is_none() && !lock::is_held(&context.clients, &context.home, &platform).await? {
+        if parameter.is_none() && !lock::is_held(&context.clients, &context.home, &platform).await? {
             let plan = start::drift(context, &platform, &asked.execution).await?;
             swept.plans.insert(platform.clone(), plan);
         }
-        for service in scope.platform.services.keys() {
-            let (cause, reason) = match parameter(&asked.event) {
-                Some(name) if reads(&scope, service, name) => (Cause::Secret, None),
-                Some(name) => (Cause::Secret, Some(format!("does not read {name}"))),
-                None => {
-                    let asked_for = Asked { cause: Cause::Sweep, image: None, tag: None, since: None };
-                    let decided =
-                        super::decide::decide_service(context, &applied, &scope, service, &asked_for, &asked.execution);
-                    (Cause::Sweep, idle(decided.await)?)
-                }
-            };
+        let (cause, reasons) = match &parameter {
+            Some(name) => (Cause::Secret, readers(&scope, name)),
+            None => {
+                let here = Here { scope: &scope, since: applied.since, execution: &asked.execution };
+                (Cause::Sweep, look_at_all(context, &here).await?)
+            }
+        };
+        for (service, reason) in reasons {
             let key = format!("{platform}/{service}");
             match reason {
                 Some(reason) => drop(swept.ignored.insert(key, reason)),
                 None => {
-                    let arn = start::order(context, &platform, service, cause, None, &asked.execution).await?;
+                    let arn = start::order(context, &platform, &service, cause, None, &asked.execution).await?;
                     swept.started.insert(key, arn);
                 }
             }
         }
     }
     Ok(swept)
+}
+
+/// Decides about every service of a platform. Returns why each is left alone; `None` where a rollout is to be started.
+async fn look_at_all(context: &Context, here: &Here<'_>) -> Result<Vec<(String, Option<String>)>> {
+    let (platform, names) = (here.scope.prefix(), here.scope.platform.services.keys().cloned().collect::<Vec<_>>());
+    let (known, missing) =
+        try_join!(survey::known(context, &platform, &names), survey::missing(context, here.scope, &names))?;
+    let asked = &Asked { cause: Cause::Sweep, image: None, tag: None, since: None };
+    let missing = &missing;
+    let decide = |known: Known| async move {
+        let name = known.name.clone();
+        Ok::<_, Error>((name, idle(decide_known(context, here, known, missing, asked).await)?))
+    };
+    all(known.into_iter().map(decide)).await
 }
 
 /// Why a service is left alone; `None` where a rollout is to be started.
@@ -84,15 +99,11 @@ fn idle(decided: Result<skydeck_core::rollout::run::Decided>) -> Result<Option<S
     }
 }
 
-/// The parameter that an event is about.
-fn parameter(event: &Value) -> Option<&str> {
-    let is_change = event["detail-type"].as_str() == Some("Parameter Store Change");
-    event["detail"]["name"].as_str().filter(|_| is_change)
-}
-
-/// Whether a service's tasks read a parameter.
-fn reads(scope: &Scope, service: &str, parameter: &str) -> bool {
-    let secrets = scope.platform.services.get(service).map(|service| service.secrets.values());
-    let parameters = secrets.into_iter().flatten().filter_map(|key| scope.platform.secrets.get(key));
-    parameters.into_iter().any(|secret| secret.parameter == parameter)
+/// Why each service is left alone when a parameter was changed; `None` where its tasks read it.
+fn readers(scope: &Scope, parameter: &str) -> Vec<(String, Option<String>)> {
+    let services = scope.platform.services.keys().map(|service| {
+        let reads = read::parameters(scope, service).contains(parameter);
+        (service.clone(), (!reads).then(|| format!("does not read {parameter}")))
+    });
+    services.collect()
 }

@@ -23,7 +23,7 @@ pub async fn conclude(context: &Context, ending: Ending) -> Result<Conclusion> {
         Mode::Apply if failure.is_none() => {
             let made = Outputs::of(&context.scope(&run, facts).await?);
             context.home.write_json(&outputs_key(&run.platform), &made).await?;
-            outputs = Some(made);
+            outputs = Some(Outputs { environments: BTreeMap::new(), ..made });
         }
         // What it says is there no longer.
         Mode::Destroy if failure.is_none() => context.home.forget(&outputs_key(&run.platform)).await?,
@@ -40,24 +40,29 @@ pub async fn conclude(context: &Context, ending: Ending) -> Result<Conclusion> {
         outputs,
         failure,
     };
-    context.home.write_json(&run.key("conclusion.json"), &conclusion).await?;
+    // What a look for drift came to, its execution tells; nobody wants one object more every few minutes.
+    if !run.drift {
+        context.home.write_json(&run.key("conclusion.json"), &conclusion).await?;
+    }
     if run.purpose() != Mode::Plan {
         lock::release(&context.home, &run).await?;
     }
     Ok(conclusion)
 }
 
-/// Puts the plan together from the layers' parts, and keeps it under its id.
+/// Puts the plan together from the layers' parts, and keeps it under its id; one that looks for drift only where it finds some.
 async fn keep_plan(context: &Context, run: &Run) -> Result<PlanSummary> {
     let before = match &run.file {
         None => Some(run.spec_version.clone()),
         Some(_) => run.before.clone(),
     };
     let plan = Preview::of(run, before, context.parts(run).await?);
-    let key = plan_key(&run.platform, &plan.id);
-    context.home.write_json(&key, &plan).await?;
-    if run.drift {
-        drift::tell(context, &plan).await?;
-    }
-    Ok(PlanSummary { id: plan.id, key, summary: plan.summary })
+    let kept = if run.drift {
+        drift::tell(context, &plan).await?
+    } else {
+        context.home.write_json(&plan_key(&run.platform, &plan.id), &plan).await?;
+        Some(plan.id.clone())
+    };
+    let key = kept.as_ref().map(|id| plan_key(&run.platform, id));
+    Ok(PlanSummary { id: kept.unwrap_or(plan.id), key, summary: plan.summary })
 }

@@ -71,7 +71,11 @@ async fn plan<W: Work>(context: &Context, run: &Run, facts: Facts) -> Result<Lay
         deferred: attempt.deferred.iter().map(ToString::to_string).collect(),
     };
     let key = part_key(run, W::LAYER);
-    context.home.write_json(&key, &part).await?;
+    if run.drift {
+        context.home.keep_json(&key, &part).await?;
+    } else {
+        context.home.write_json(&key, &part).await?;
+    }
     let counted = LayerReport::count(W::LAYER, &part.changes);
     let LayerReport { calls, milliseconds, notes, .. } = attempt.report;
     let report = LayerReport { calls, milliseconds, notes, changes: Some(key), ..counted };

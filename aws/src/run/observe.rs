@@ -16,10 +16,10 @@ use super::Context;
 use super::group::{failed_launch, group};
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
+use crate::layer::service::described;
 use crate::number;
 
-/// How many services, and how many tasks, one call describes.
-const SERVICES_AT_ONCE: usize = 10;
+/// How many tasks one call describes.
 const TASKS_AT_ONCE: usize = 100;
 
 /// One look at the services.
@@ -79,12 +79,8 @@ async fn rollouts(clients: &Clients, started: &BTreeMap<String, String>) -> Resu
 async fn services(clients: &Clients, scope: &Scope) -> Result<BTreeMap<String, ecs::Service>> {
     let cluster = &scope.prefix();
     let names: Vec<String> = scope.platform.services.keys().cloned().collect();
-    let chunks = names.chunks(SERVICES_AT_ONCE).map(|names| async move {
-        let request = clients.ecs.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
-        request.send().await.during("describe services of cluster", cluster)
-    });
-    let found = try_join_all(chunks).await?.into_iter().flat_map(|answer| answer.services.unwrap_or_default());
-    let alive = found.filter(|service| service.status() == Some("ACTIVE"));
+    let found = described(&clients.ecs, cluster, &names).await?;
+    let alive = found.into_iter().filter(|service| service.status() == Some("ACTIVE"));
     Ok(alive.map(|service| (service.service_name().unwrap_or_default().to_owned(), service)).collect())
 }
 

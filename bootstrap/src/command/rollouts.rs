@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use console::Style;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use skydeck_aws::rollout::people::{self, Going};
 use skydeck_core::rollout::image;
@@ -15,6 +16,9 @@ use crate::cli::Rollouts;
 use crate::context::Context;
 use crate::error::Ending;
 use crate::run::{installed, unix_now};
+
+/// How many ledgers are read side by side.
+const AT_ONCE: usize = 4;
 
 /// All that is shown.
 #[derive(Debug, Default, Serialize)]
@@ -56,16 +60,14 @@ pub(super) async fn run(context: &Context, options: &Rollouts) -> miette::Result
     let (backend, machine, platform) = (&site.backend, &site.machine, &site.platform);
     let services = people::services(backend, machine, platform, options.service.as_deref()).await.map_err(told)?;
     let mut board = Board { platform: platform.clone(), ..Board::default() };
-    let mut records = Vec::new();
-    for service in services {
-        let keys = site.keys(&service);
-        let record = people::record(backend, keys).await.map_err(installed)?;
-        let entries = people::ledger(backend, keys, options.limit).await.map_err(installed)?;
-        board.rollouts.extend(rows(&service, entries));
+    let records = people::records(backend, platform, &services).await.map_err(installed)?;
+    let entries = services.iter().map(|service| people::ledger(backend, site.keys(service), options.limit));
+    let entries: Vec<Vec<Entry>> = stream::iter(entries).buffered(AT_ONCE).try_collect().await.map_err(installed)?;
+    for ((service, record), entries) in records.iter().zip(entries) {
+        board.rollouts.extend(rows(service, entries));
         if let Some(suspended) = record.suspended.clone() {
             board.suspended.push(Held { service: service.clone(), suspended });
         }
-        records.push((service, record));
     }
     board.rollouts.sort_by_key(|row| Reverse(row.ended));
     board.rollouts.truncate(options.limit);

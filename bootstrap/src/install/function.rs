@@ -223,6 +223,8 @@ impl Wanted<'_> {
             && self.has_settings(live)
             && live.architectures() == [self.architecture()]
         {
+            // `cargo lambda deploy` publishes versions too, and deletes none.
+            self.prune(live.version().unwrap_or_default()).await?;
             return Ok(Change::Unchanged);
         }
         let lambda = &self.clients.lambda;

@@ -164,6 +164,4 @@ pub struct ServiceFacts {
     pub service_arns: BTreeMap<String, String>,
     /// Task definition ARN of each service.
     pub task_definition_arns: BTreeMap<String, String>,
-    /// Environment of each service, references filled in; no secret is in it.
-    pub environments: BTreeMap<String, BTreeMap<String, String>>,
 }

@@ -7,6 +7,8 @@ use crate::verdict::Check;
 
 /// How many rollouts of one digest are remembered.
 const REMEMBERED: usize = 20;
+/// How many entries of a service stay, whether their images are there or not.
+pub const KEPT: usize = 50;
 
 /// What is known of an image of a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +113,13 @@ impl Entry {
         let rejected = self.rejected.clone().or(Some(rejection));
         Entry { digest: digest.into(), rejected, ..self.clone() }
     }
+}
+
+/// The entries that may go: all but the newest, of images that are not in their repository any more. Of one that is there, a
+/// rejection is never forgotten. `entries` is newest first.
+#[must_use]
+pub fn bygone(entries: &[String], is_there: impl Fn(&str) -> bool) -> Vec<String> {
+    entries.iter().skip(KEPT).filter(|entry| !is_there(entry)).cloned().collect()
 }
 
 /// Where the records of a service lie in skydeck's bucket.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::decide::{Choice, Running};
-use super::record::{Record, Verified};
+use super::record::{Lease, Record, Verified};
 use crate::layer::service::{Definition, task_definition};
 use crate::plan::Refusal;
 use crate::scope::{Scope, TAG_DIGEST, TAG_EXECUTION, TAG_PUSHED, TAG_TAG};
@@ -64,4 +64,21 @@ pub fn way_back(record: &Record, released: Option<&str>) -> Option<Verified> {
 pub fn expendable(active: &[String], keep: u32, needed: &[&str]) -> Vec<String> {
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
     active.iter().skip(keep).filter(|arn| !needed.contains(&arn.as_str())).cloned().collect()
+}
+
+/// Deregistered revisions that nobody goes back to: all but those that were verified, which a rollback reads although they were
+/// deregistered, and those that somebody works with.
+#[must_use]
+pub fn deletable(inactive: &[String], record: &Record, needed: &[&str]) -> Vec<String> {
+    let lease = record.lease.iter();
+    let held = lease.flat_map(|lease| lease.released.as_deref().into_iter().chain(before(lease)));
+    let held: Vec<&str> = held
+        .chain(record.verified.iter().map(|verified| verified.definition.as_str()))
+        .chain(needed.iter().copied())
+        .collect();
+    inactive.iter().filter(|arn| !held.contains(&arn.as_str())).cloned().collect()
+}
+
+fn before(lease: &Lease) -> Option<&str> {
+    lease.before.as_ref().map(|before| before.definition.as_str())
 }

@@ -100,6 +100,20 @@ pub struct Push {
     pub at: Option<i64>,
 }
 
+/// What Parameter Store tells of a parameter
+/// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/reference-eventbridge-events.html>).
+#[derive(Debug, Serialize, Deserialize)]
+struct ParameterChange {
+    name: String,
+}
+
+/// The parameter that an event tells was changed; `None` where it tells of something else, such as that a schedule is due.
+#[must_use]
+pub fn changed_parameter(input: &Value) -> Option<String> {
+    let event = EventBridgeEvent::<ParameterChange>::deserialize(input).ok()?;
+    (event.detail_type == "Parameter Store Change").then_some(event.detail.name)
+}
+
 /// What a person, the sweep or `provision` asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,9 @@
 //! Task definitions and services.
 
+use skydeck_core::Scope;
+use skydeck_core::facts::Facts;
 use skydeck_core::layer::service::{Change, Definition, Family, Settings, World, facts, plan, teardown};
+use skydeck_core::outputs::Outputs;
 use skydeck_core::plan::{Describe, Handover, Plan, Refusal};
 
 use crate::fixture::{changed, foreign, lines, scope};
@@ -356,7 +359,8 @@ fn facts_give_arns_and_the_environment_without_secrets() {
     let found = facts(&scope(), &standing()).service.unwrap();
     assert_eq!(found.service_arns["movie"], "arn:service/movie");
     assert_eq!(found.task_definition_arns["backend"], arn("backend", 1));
-    let environment = &found.environments["backend"];
+    let facts_of_all = Facts { service: Some(found), ..scope().facts };
+    let environment = &Outputs::of(&Scope { facts: facts_of_all, ..scope() }).environments["backend"];
     assert_eq!(environment["S3_BUCKET"], "skyfox-devprod-images");
     assert!(!environment.contains_key("JWT_SECRET_KEY"));
     assert_eq!(facts(&scope(), &World::default()).service, None);

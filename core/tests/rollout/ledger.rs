@@ -1,6 +1,6 @@
 //! What is remembered of an image.
 
-use skydeck_core::rollout::ledger::{Entry, Keys, Past, Rejection, Verdict};
+use skydeck_core::rollout::ledger::{Entry, KEPT, Keys, Past, Rejection, Verdict, bygone};
 use skydeck_core::rollout::trigger::Cause;
 
 fn past(execution: u32, verdict: Verdict) -> Past {
@@ -20,6 +20,14 @@ fn past(execution: u32, verdict: Verdict) -> Past {
 
 fn rejection(reason: &str) -> Rejection {
     Rejection { at: 1, execution: "one".into(), reason: reason.into() }
+}
+
+#[test]
+fn the_newest_entries_stay_and_older_ones_as_long_as_their_images_do() {
+    let entries: Vec<String> = (0..KEPT + 3).map(|number| number.to_string()).collect();
+    let there = (KEPT + 1).to_string();
+    assert_eq!(bygone(&entries, |entry| entry == there), [KEPT.to_string(), (KEPT + 2).to_string()]);
+    assert!(bygone(&entries[..KEPT], |_| false).is_empty());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use skydeck_core::layer::registry::KEEP_PREFIX;
 use skydeck_core::rollout::decide::Running;
 use skydeck_core::rollout::image::is_own;
 use skydeck_core::rollout::record::{Phase, Record};
-use skydeck_core::rollout::release::{expendable, keep_tag, way_back};
+use skydeck_core::rollout::release::{deletable, expendable, keep_tag, way_back};
 use skydeck_core::rollout::trigger::Cause;
 
 use crate::claims::verified;
@@ -44,6 +44,16 @@ fn the_newest_revisions_and_those_that_are_needed_stay() {
     assert_eq!(expendable(&active, 2, &["r2"]), ["r3", "r1"]);
     assert!(expendable(&active, 5, &[]).is_empty() && expendable(&[], 0, &[]).is_empty());
     assert_eq!(expendable(&active, 0, &[]).len(), 5);
+}
+
+#[test]
+fn a_deregistered_revision_is_deleted_unless_somebody_may_go_back_to_it() {
+    let inactive: Vec<String> = (1..=6).rev().map(|revision| format!("arn:task/{revision}")).collect();
+    let record = Record { verified: vec![verified("a", 6), verified("b", 4)], ..Record::default() };
+    assert_eq!(deletable(&inactive, &record, &["arn:task/2"]), ["arn:task/5", "arn:task/3", "arn:task/1"]);
+    let at_work = record.taken("me", "a", Cause::Push, None, None);
+    let at_work = at_work.moved("me", Phase::Verifying, Some("arn:task/5")).unwrap();
+    assert_eq!(deletable(&inactive, &at_work, &[]), ["arn:task/3", "arn:task/2", "arn:task/1"]);
 }
 
 proptest! {

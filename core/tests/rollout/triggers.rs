@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use skydeck_core::rollout::manifest::Manifest;
-use skydeck_core::rollout::trigger::{Cause, Order, Push, Trigger};
+use skydeck_core::rollout::trigger::{Cause, Order, Push, Trigger, changed_parameter};
 
 const DIGEST: &str = "sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234";
 
@@ -49,6 +49,33 @@ fn a_push_is_read_as_aws_sends_it() {
     let at = Some(1_573_869_274_000);
     let wanted = Push { repository: "skyfox-devprod-backend".into(), digest: DIGEST.into(), tag: "latest".into(), at };
     assert_eq!(event(|_| {}), Ok(wanted));
+}
+
+#[test]
+fn a_changed_parameter_is_read_as_aws_sends_it() {
+    let change = json!({
+        "version": "0",
+        "id": "6a7e4feb-b491-4cf7-a9f1-bf3703497718",
+        "detail-type": "Parameter Store Change",
+        "source": "aws.ssm",
+        "account": "123456789012",
+        "time": "2017-05-22T16:43:48Z",
+        "region": "us-east-1",
+        "resources": ["arn:aws:ssm:us-east-1:123456789012:parameter/MyExampleParameter"],
+        "detail": { "operation": "Create", "name": "MyExampleParameter", "type": "String", "description": "Sample" }
+    });
+    assert_eq!(changed_parameter(&change).as_deref(), Some("MyExampleParameter"));
+    let spoilt = |spoil: fn(&mut Value)| {
+        let mut event = change.clone();
+        spoil(&mut event);
+        changed_parameter(&event)
+    };
+    assert_eq!(spoilt(|event| event["detail-type"] = "Parameter Store Policy Action".into()), None);
+    assert_eq!(spoilt(|event| event["detail"] = json!({})), None);
+    assert_eq!(spoilt(|event| event["detail"]["name"] = 1.into()), None);
+    let schedule = json!({ "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events",
+        "account": "1", "time": "2017-05-22T16:43:48Z", "region": "us-east-1", "resources": [], "detail": {} });
+    assert_eq!((changed_parameter(&schedule), changed_parameter(&json!({}))), (None, None));
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl Region {
         }
         self.release_instances(world);
         self.advance(world, balancer);
+        self.delete_unused();
         std::mem::take(&mut self.orders)
     }
 

@@ -1,9 +1,12 @@
 //! Task definitions: families of numbered revisions.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::container::{self, Container, TaskLevel};
+use super::service::Status;
 use super::tags::{self, Tag};
 use super::{Refusal, Region, Result, World, page, without_nulls};
 
@@ -151,6 +154,10 @@ impl Region {
     pub(super) fn list_task_definition_families(&self, request: &ListDefinitionsRequest) -> Result {
         let prefix = request.family_prefix.as_deref().unwrap_or_default();
         let wanted = |family: &Family| {
+            // A family of which all revisions were deleted is not told, though its number goes on.
+            if family.revisions.is_empty() {
+                return false;
+            }
             let active = family.revisions.iter().any(|definition| definition.state == State::Active);
             match request.status.as_deref() {
                 Some("ALL") | None => true,
@@ -194,12 +201,27 @@ impl Region {
             };
             failures.push(json!({ "arn": given, "reason": reason }));
         }
-        // Nothing runs on them, so on AWS they would be gone soon.
-        let used: Vec<String> = self.services.values().map(|service| service.task_definition.clone()).collect();
-        for family in self.families.values_mut() {
-            family.revisions.retain(|definition| definition.state != State::Deleting || used.contains(&definition.arn));
-        }
+        self.delete_unused();
         Ok(json!({ "taskDefinitions": found, "failures": failures }))
+    }
+
+    /// A revision that is to be deleted stays for as long as a task or a deployment refers to it. ECS looks periodically; here it
+    /// goes at once.
+    pub(super) fn delete_unused(&mut self) {
+        let is_deleting = |definition: &TaskDefinition| definition.state == State::Deleting;
+        if !self.families.values().any(|family| family.revisions.iter().any(is_deleting)) {
+            return;
+        }
+        let deployed =
+            self.services.values().filter(|service| service.status != Status::Inactive).flat_map(|service| {
+                let deployments = service.deployments.iter().map(|deployment| &deployment.task_definition);
+                deployments.chain([&service.task_definition])
+            });
+        let tasks = self.tasks.values().filter(|task| task.is_alive()).map(|task| &task.definition);
+        let used: HashSet<String> = deployed.chain(tasks).cloned().collect();
+        for family in self.families.values_mut() {
+            family.revisions.retain(|definition| !is_deleting(definition) || used.contains(&definition.arn));
+        }
     }
 }
 

@@ -56,6 +56,32 @@ fn a_task_definition_is_filled_in_and_numbered() {
     assert_eq!(code(act(&mut region, "DescribeTaskDefinition", json!({ "taskDefinition": "f:1" }))), "ClientException");
 }
 
+// fidelity: F-ECS-10
+#[test]
+fn a_revision_goes_when_nothing_refers_to_it_any_more() {
+    let mut region = with_cluster();
+    register(&mut region);
+    let service = json!({ "cluster": "c", "serviceName": "s", "taskDefinition": "f:1", "desiredCount": 0 });
+    act(&mut region, "CreateService", service).unwrap();
+    act(&mut region, "DeregisterTaskDefinition", json!({ "taskDefinition": "f:1" })).unwrap();
+    let deleted = act(&mut region, "DeleteTaskDefinitions", json!({ "taskDefinitions": ["f:1"] })).unwrap();
+    assert_eq!(deleted["taskDefinitions"][0]["status"], "DELETE_IN_PROGRESS");
+    let found = act(&mut region, "DescribeTaskDefinition", json!({ "taskDefinition": "f:1" })).unwrap();
+    assert_eq!(found["taskDefinition"]["status"], "DELETE_IN_PROGRESS", "the service refers to it");
+    let used = json!({ "cluster": "c", "service": "s", "taskDefinition": "f:1" });
+    assert_eq!(code(act(&mut region, "UpdateService", used)), "ClientException");
+    let families = |region: &mut Region| {
+        act(region, "ListTaskDefinitionFamilies", json!({})).unwrap()["families"].as_array().unwrap().len()
+    };
+    assert_eq!(families(&mut region), 1);
+
+    act(&mut region, "DeleteService", json!({ "cluster": "c", "service": "s" })).unwrap();
+    region.delete_unused();
+    assert_eq!(code(act(&mut region, "DescribeTaskDefinition", json!({ "taskDefinition": "f:1" }))), "ClientException");
+    assert_eq!(families(&mut region), 0, "the name is not told any more");
+    assert_eq!(register(&mut region)["revision"], 2, "and its number goes on");
+}
+
 #[test]
 fn a_wrong_task_definition_is_refused() {
     let mut region = with_cluster();

@@ -10,7 +10,7 @@ use skydeck_aws::layer::{Attempt, Work, converge};
 use skydeck_core::Scope;
 use skydeck_core::facts::Facts;
 use skydeck_core::run::{Layer, Mode};
-use skydeck_sandbox::{ACCOUNT, Call, FOREIGN_ACCOUNT, Moto, Options, Sandbox};
+use skydeck_sandbox::{ACCOUNT, Call, FOREIGN_ACCOUNT, Image, Moto, Options, Pushed, Sandbox};
 use skydeck_tests::{acm, root, skyfox};
 
 /// How often a layer is tried, and how long apart: in a run the state machine does that.
@@ -106,6 +106,12 @@ impl Emulator {
     pub(crate) fn take_from_offer(&self, zone: &str, instance_type: &str) {
         let Kind::Sandbox(sandbox) = &self.kind else { panic!("moto offers what it offers") };
         sandbox.take_from_offer(zone, instance_type).unwrap();
+    }
+
+    /// Pushes an image; only the sandbox can.
+    pub(crate) async fn push(&self, repository: &str, tag: &str, image: &Image) -> Pushed {
+        let Kind::Sandbox(sandbox) = &self.kind else { panic!("moto takes no push") };
+        sandbox.push(repository, tag, image).await.unwrap()
     }
 
     /// The number of the last call, where the emulator keeps a record.

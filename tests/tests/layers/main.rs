@@ -11,6 +11,7 @@ mod identity;
 mod network;
 mod others;
 mod registry;
+mod rollouts;
 mod secrets;
 mod service;
 mod storage;

@@ -4,6 +4,7 @@ use skydeck_aws::layer::balancer::Balancer;
 use skydeck_aws::layer::cluster::Cluster;
 use skydeck_aws::layer::network::Network;
 use skydeck_aws::layer::service::Service;
+use skydeck_core::outputs::Outputs;
 use skydeck_core::run::Mode;
 
 use crate::ground::ground;
@@ -28,7 +29,7 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
         let facts = scope.facts.service.clone().unwrap();
         assert_eq!(facts.service_arns.len(), 3, "{}", emulator.name);
         assert_eq!(facts.task_definition_arns.len(), 3);
-        assert_eq!(facts.environments["movie"]["LOG_LEVEL"], "info");
+        assert_eq!(Outputs::of(&scope).environments["movie"]["LOG_LEVEL"], "info");
 
         let cluster = scope.prefix();
         let update = clients.ecs.update_service().cluster(&cluster).service("movie");

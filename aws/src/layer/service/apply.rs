@@ -142,7 +142,7 @@ async fn set(client: &Client, cluster: &str, name: &str, new: &Settings) -> Resu
 }
 
 /// ECS tells in its answer what it did not delete.
-async fn delete_definitions(client: &Client, family: &str, arns: &[String]) -> Result<()> {
+pub(crate) async fn delete_definitions(client: &Client, family: &str, arns: &[String]) -> Result<()> {
     let request = client.delete_task_definitions().set_task_definitions(Some(arns.to_vec()));
     let answer = request.send().await.during("delete task definitions of", family)?;
     let failures: Vec<String> = answer

@@ -16,9 +16,9 @@ mod definition;
 mod observe;
 mod others;
 
-pub(crate) use apply::{capacity, load_balancers};
+pub(crate) use apply::{capacity, delete_definitions, load_balancers};
 pub(crate) use definition::register;
-pub(crate) use observe::{alive, describe, read};
+pub(crate) use observe::{alive, describe, described, read};
 
 /// The service layer.
 #[derive(Debug)]

@@ -118,15 +118,21 @@ pub(crate) async fn alive(client: &Client, scope: &Scope) -> Result<Vec<ecs::Ser
     let listed = listed.iter().filter_map(|arn| arn.rsplit('/').next().map(ToOwned::to_owned));
     let names: BTreeSet<String> = listed.chain(scope.platform.services.keys().cloned()).collect();
     let names: Vec<String> = names.into_iter().collect();
+    let found = described(client, cluster, &names).await?;
+    // A deleted service stays visible for a while, as INACTIVE.
+    Ok(found.into_iter().filter(|service| service.status() != Some("INACTIVE")).collect())
+}
+
+/// Services of a cluster by their names or ARNs, with their tags, in as few calls as ECS admits; none where there is no such
+/// cluster. All that describes services comes here.
+pub(crate) async fn described(client: &Client, cluster: &str, names: &[String]) -> Result<Vec<ecs::Service>> {
     let chunks = names.chunks(AT_ONCE).map(|names| async move {
         let request = client.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
         let result = request.include(ecs::ServiceField::Tags).send().await;
         result.find(&["ClusterNotFoundException"], "describe services of cluster", cluster)
     });
     let answers = try_join_all(chunks).await?;
-    let found = answers.into_iter().flatten().flat_map(|answer| answer.services.unwrap_or_default());
-    // A deleted service stays visible for a while, as INACTIVE.
-    Ok(found.filter(|service| service.status() != Some("INACTIVE")).collect())
+    Ok(answers.into_iter().flatten().flat_map(|answer| answer.services.unwrap_or_default()).collect())
 }
 
 pub(crate) fn read(found: &ecs::Service) -> Service {

@@ -147,7 +147,8 @@ pub(super) fn placement(scope: &Scope, name: &str, service: &Service) -> Result<
     })
 }
 
-/// ARNs of what was observed, and the environments that the services get.
+/// ARNs of what was observed. What the services' environments are is not among them: together they may be more than a state machine
+/// hands on, and anybody can work them out.
 #[must_use]
 pub fn facts(scope: &Scope, world: &World) -> Facts {
     let ours = || {
@@ -158,12 +159,6 @@ pub fn facts(scope: &Scope, world: &World) -> Facts {
     let facts = ServiceFacts {
         service_arns: ours().map(|(name, found)| (name.clone(), found.arn.clone())).collect(),
         task_definition_arns: ours().map(|(name, found)| (name.clone(), found.definition.clone())).collect(),
-        environments: ours()
-            .filter_map(|(name, _)| {
-                let service = scope.platform.services.get(name)?;
-                Some((name.clone(), environment(scope, service).ok()?))
-            })
-            .collect(),
     };
     Facts { service: (facts != ServiceFacts::default()).then_some(facts), ..Facts::default() }
 }
