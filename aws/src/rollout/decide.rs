@@ -4,19 +4,20 @@ use futures::try_join;
 use skydeck_core::layer::service::{Placement, repository, wanted_settings};
 use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::decide::{
-    Asked, Choice, Decision, Reason, Running, Situation, choose, decide as follow, passed_over,
+    Asked, Choice, Decision, Reason, Running, Situation, choose, decide as follow, passed_over, waiting,
 };
 use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::ledger::{Entry, Keys};
 use skydeck_core::rollout::record::{Liveness, Record, Verified};
 use skydeck_core::rollout::release::desired;
 use skydeck_core::rollout::run::{Applied, Decided, Rollout, Start, Word};
+use skydeck_core::rollout::tags::Tags;
 use skydeck_core::rollout::trigger::{Cause, Order, Push, Trigger};
 use skydeck_core::scope::Scope;
 use skydeck_core::spec::Service;
 use skydeck_core::verdict::{Check, Fault, Name, Outcome, Questions, Verification};
 
-use super::{applied, images, now, read, scope_of};
+use super::{applied, images, now, read, record, scope_of};
 use crate::error::{Error, Result};
 use crate::execution::{SAFE_TO_DECIDE_SECONDS, liveness};
 use crate::home::Marked;
@@ -51,9 +52,16 @@ async fn decide_push(context: &Context, push: &Push, execution: &str) -> Result<
         let others: Vec<&String> = services.map(|(name, _)| name).collect();
         for other in &others {
             // A repository that services share: each has a rollout of its own.
-            super::start::order(context, &platform, other, Cause::Push, Some(&push.digest), execution).await?;
+            let order = Order {
+                platform: Some(platform.clone()),
+                service: (*other).clone(),
+                image: Some(push.digest.clone()),
+                cause: Cause::Push,
+                since: push.at,
+            };
+            super::start::order(context, order, execution).await?;
         }
-        let asked = Asked { cause: Cause::Push, image: Some(&push.digest), tag: Some(&push.tag), since: None };
+        let asked = Asked { cause: Cause::Push, image: Some(&push.digest), tag: Some(&push.tag), since: push.at };
         return decide_service(context, &applied, &scope, service, &asked, execution).await;
     }
     Ok(ignored(&Reason::NoService { repository: push.repository.clone() }))
@@ -68,6 +76,9 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
         return Err(Error::Input(format!("platform {platform} was not applied yet: `skydeck apply` does it")));
     };
     let scope = scope_of(context, &applied, execution)?;
+    if !scope.platform.services.contains_key(&order.service) && !order.cause.is_person() {
+        return Ok(ignored(&Reason::Left { service: order.service.clone() }));
+    }
     if !scope.platform.services.contains_key(&order.service) {
         return Err(read::no_service(&platform, &order.service, scope.platform.services.keys().cloned()));
     }
@@ -85,14 +96,18 @@ struct Found {
     holder: Liveness,
 }
 
-/// Reads the record first: nothing else may be older than it, or a newer rollout's release could be taken for none. `named` is
-/// an image of which it is known already that it will be asked for.
+/// The image of an event is known, and what is asked of it need not wait for the rest.
+fn named<'a>(asked: &Asked<'a>) -> Option<&'a str> {
+    asked.image.filter(|image| image.starts_with("sha256:"))
+}
+
+/// Reads the record first: nothing else may be older than it, or a newer rollout's release could be taken for none.
 async fn find(
     context: &Context,
     scope: &Scope,
     keys: Keys<'_>,
     execution: &str,
-    named: Option<&str>,
+    asked: &Asked<'_>,
 ) -> Result<Option<(Found, Option<About>)>> {
     let repository = &repository(scope, keys.service).unwrap_or_default();
     let (clients, home, name) = (&context.clients, &context.home, keys.service);
@@ -108,7 +123,7 @@ async fn find(
         }
     };
     let about = async {
-        match named {
+        match named(asked) {
             Some(digest) => about(context, scope, keys, digest).await.map(Some),
             None => Ok(None),
         }
@@ -123,11 +138,14 @@ async fn find(
         read::running(clients, scope, name, &serving).await
     };
     let wanted = wanted_settings(scope, name)?;
-    let (images, (running, verified), holder, mut about) =
-        try_join!(images::list(clients, repository), running, holder, about)?;
+    let tags_key = keys.tags();
+    let tags = home.read_marked::<Tags>(&tags_key);
+    let (images, (running, verified), holder, mut about, tags) =
+        try_join!(images::list(clients, repository), running, holder, about, tags)?;
     let placed = Some(serving.placement).filter(|placed| wanted.1 != *placed);
     let (mut images, mut unnamed) = (images.unwrap_or_default(), Content::default());
     if let Some(service) = scope.platform.services.get(name) {
+        learn(context, &tags_key, tags, asked, &images, &running).await.date(&service.image, &mut images);
         let content = about.as_mut().map_or(&mut unnamed, |about| &mut about.content);
         images::sift(clients, repository, &service.image, &mut images, content).await?;
     }
@@ -135,11 +153,56 @@ async fn find(
     Ok(Some((found, about)))
 }
 
+/// What is known of the tags, with what an event or a look of the sweep adds to it. Where that cannot be kept, it is known only now.
+async fn learn(
+    context: &Context,
+    key: &str,
+    found: Marked<Tags>,
+    asked: &Asked<'_>,
+    images: &[Pushed],
+    running: &Running,
+) -> Tags {
+    let known = &found.value;
+    let learned = match (asked.cause, named(asked).zip(asked.since)) {
+        (Cause::Push, Some((digest, at))) => known.told(digest, asked.tag, at, images),
+        (Cause::Sweep, _) => known.looked(images, running, now()),
+        _ => known.clone(),
+    };
+    // When was looked last says something only where something was found.
+    if learned.tags != known.tags {
+        let kept = record::swap(&context.home, key, found.etag.as_deref(), &learned).await;
+        if let Err(error) = kept {
+            tracing::warn!("what is known of the tags could not be kept: {error}");
+        }
+    }
+    learned
+}
+
 /// What is known of an image.
 #[derive(Default)]
 struct About {
+    digest: String,
     entry: Entry,
     content: Content,
+}
+
+impl About {
+    fn is_of(&self, digest: &str) -> bool {
+        self.digest == digest
+    }
+}
+
+/// The image that waits for a parameter, since it was refused without one, and what is known of it.
+async fn refused_before(
+    context: &Context,
+    scope: &Scope,
+    keys: Keys<'_>,
+    now: &Situation<'_>,
+) -> Result<Option<(Choice, About)>> {
+    let Some(choice) = waiting(now) else { return Ok(None) };
+    let about = about(context, scope, keys, &choice.digest).await?;
+    let waits = about.entry.clone().of(now.record.service.as_deref()).waits();
+    Ok(waits.then_some((choice, about)))
 }
 
 async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str) -> Result<About> {
@@ -151,7 +214,7 @@ async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str) -
         Ok(content)
     };
     let (entry, content) = try_join!(context.home.read_json::<Entry>(&key), content)?;
-    Ok(About { entry, content })
+    Ok(About { digest: digest.to_owned(), entry, content })
 }
 
 pub(super) async fn decide_service(
@@ -164,10 +227,9 @@ pub(super) async fn decide_service(
 ) -> Result<Decided> {
     let platform = scope.prefix();
     let keys = Keys { platform: &platform, service: name };
-    // The image of an event is known, and what is asked of it need not wait for the rest.
-    let named = asked.image.filter(|image| image.starts_with("sha256:"));
+    let named = named(asked);
     let (found, missing) = try_join!(
-        find(context, scope, keys, execution, named),
+        find(context, scope, keys, execution, asked),
         read::missing_parameters(&context.clients, scope, name),
     )?;
     let (Some((found, known)), Some(service)) = (found, scope.platform.services.get(name)) else {
@@ -186,12 +248,17 @@ pub(super) async fn decide_service(
         .as_ref()
         .zip(named)
         .filter(|(known, digest)| known.content.has(digest) && !known.content.is_image(digest));
-    let choice = match other {
-        Some((_, digest)) => Err(Reason::NotAnImage { image: digest.to_owned() }),
-        None => choose(asked, &situation),
+    let waiting = match asked.cause {
+        Cause::Secret => refused_before(context, scope, keys, &situation).await?,
+        _ => None,
+    };
+    let (choice, known) = match (other, waiting) {
+        (Some((_, digest)), _) => (Err(Reason::NotAnImage { image: digest.to_owned() }), known),
+        (None, Some((choice, about))) => (Ok(choice), Some(about)),
+        (None, None) => (choose(asked, &situation), known),
     };
     let about = match (&choice, known) {
-        (Ok(choice), Some(known)) if named == Some(&choice.digest) => known,
+        (Ok(choice), Some(known)) if known.is_of(&choice.digest) => known,
         (Ok(choice), _) => about(context, scope, keys, &choice.digest).await?,
         (Err(_), _) => About::default(),
     };
@@ -201,7 +268,8 @@ pub(super) async fn decide_service(
         Ok(choice) if is_other(&choice) => Err(Reason::NotAnImage { image: choice.tag.unwrap_or(choice.digest) }),
         choice => choice,
     };
-    let choice = match follow(asked, &situation, choice, about.entry.rejected.as_ref()) {
+    let rejected = about.entry.of(situation.record.service.as_deref()).rejected;
+    let choice = match follow(asked, &situation, choice, rejected.as_ref()) {
         // A person who asks for what is not there is told so by a failure.
         Decision::Ignore(reason @ (Reason::Gone { .. } | Reason::NotAnImage { .. })) if asked.cause.is_person() => {
             return Err(Error::Input(reason.to_string()));

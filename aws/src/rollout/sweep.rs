@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use skydeck_core::rollout::decide::Asked;
-use skydeck_core::rollout::run::Word;
+use skydeck_core::rollout::record::{Lease, Record};
+use skydeck_core::rollout::run::{Decided, Rollout, Word};
+use skydeck_core::rollout::story::abandoned;
 use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::scope::Scope;
 
-use super::{applied, scope_of, start};
+use super::{applied, keys, record, scope_of, start, tell};
 use crate::error::{Error, Result};
 use crate::lock;
 use crate::run::Context;
@@ -57,14 +59,15 @@ pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
                     let asked_for = Asked { cause: Cause::Sweep, image: None, tag: None, since: None };
                     let decided =
                         super::decide::decide_service(context, &applied, &scope, service, &asked_for, &asked.execution);
-                    (Cause::Sweep, idle(decided.await)?)
+                    (Cause::Sweep, idle(context, decided.await).await?)
                 }
             };
             let key = format!("{platform}/{service}");
             match reason {
                 Some(reason) => drop(swept.ignored.insert(key, reason)),
                 None => {
-                    let arn = start::order(context, &platform, service, cause, None, &asked.execution).await?;
+                    let order = start::by_policy(&platform, service, cause);
+                    let arn = start::order(context, order, &asked.execution).await?;
                     swept.started.insert(key, arn);
                 }
             }
@@ -74,14 +77,30 @@ pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
 }
 
 /// Why a service is left alone; `None` where a rollout is to be started.
-fn idle(decided: Result<skydeck_core::rollout::run::Decided>) -> Result<Option<String>> {
+async fn idle(context: &Context, decided: Result<Decided>) -> Result<Option<String>> {
     match decided {
         Ok(decided) if matches!(decided.decision, Word::Ignored) => Ok(Some(decided.reason)),
+        Ok(Decided { decision: Word::Release | Word::Return, rollout: Some(rollout), .. }) => {
+            match rollout.record.given_up(&rollout.digest) {
+                Some(lease) => give_up(context, &rollout, lease).await.map(Some),
+                None => Ok(None),
+            }
+        }
         Ok(_) => Ok(None),
         // The next sweep looks again.
         Err(Error::NotYet(whom)) => Ok(Some(format!("waits for {whom}"))),
         Err(error) => Err(error),
     }
+}
+
+/// Leaves alone what would end as it did before, and tells a person of it once. Returns why.
+async fn give_up(context: &Context, rollout: &Rollout, lease: &Lease) -> Result<String> {
+    let why = abandoned(&rollout.service, lease);
+    if !lease.told {
+        tell::given_up(context, rollout, lease, &why).await?;
+        record::change(&context.home, &keys(rollout).record(), |found: &Record| found.told(lease)).await?;
+    }
+    Ok(why)
 }
 
 /// The parameter that an event is about.

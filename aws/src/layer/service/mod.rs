@@ -17,7 +17,7 @@ mod observe;
 
 pub(crate) use apply::{capacity, load_balancers};
 pub(crate) use definition::register;
-pub(crate) use observe::{alive, describe, read};
+pub(crate) use observe::{Revision, alive, describe, read};
 
 /// The service layer.
 #[derive(Debug)]
