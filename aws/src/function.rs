@@ -54,13 +54,17 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function { name: "ask", actions: &[] },
     Function { name: "conclude", actions: &["events:PutEvents", "states:DescribeExecution"] },
-    Function { name: "dispatch", actions: &["states:DescribeExecution", "states:StartExecution"] },
+    Function {
+        name: "dispatch",
+        actions: &["ecs:DescribeServices", "states:DescribeExecution", "states:StartExecution"],
+    },
     Function { name: "decide", actions: DECIDE },
     Function {
         name: "release",
         actions: &[
             "autoscaling:DescribeAutoScalingGroups",
             "ecs:DescribeContainerInstances",
+            "ecs:DescribeServices",
             "ecs:DescribeTaskDefinition",
             "ecs:ListContainerInstances",
             "ecs:ListTaskDefinitions",
@@ -88,7 +92,18 @@ pub const FUNCTIONS: &[Function] = &[
             "logs:GetLogEvents",
         ],
     },
-    Function { name: "rollback", actions: &["ecs:UpdateService", "iam:PassRole"] },
+    Function {
+        name: "rollback",
+        actions: &[
+            "ecr:BatchGetImage",
+            "ecs:DescribeServices",
+            "ecs:DescribeTaskDefinition",
+            "ecs:RegisterTaskDefinition",
+            "ecs:TagResource",
+            "ecs:UpdateService",
+            "iam:PassRole",
+        ],
+    },
     Function {
         name: "settle",
         actions: &[
@@ -98,11 +113,12 @@ pub const FUNCTIONS: &[Function] = &[
             "ecr:PutImage",
             "ecs:DeleteTaskDefinitions",
             "ecs:DeregisterTaskDefinition",
+            "ecs:DescribeServices",
             "ecs:ListTaskDefinitions",
             "events:PutEvents",
         ],
     },
-    Function { name: "sweep", actions: DECIDE },
+    Function { name: "sweep", actions: SWEEP },
 ];
 
 /// The pre-flight reads what the layers read, and what others have put into it.
@@ -183,6 +199,19 @@ const DECIDE: &[&str] = &[
     "ecr:GetDownloadUrlForLayer",
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
+    "ssm:GetParameters",
+    "states:DescribeExecution",
+    "states:StartExecution",
+];
+
+/// A decision for every service, and the word to a person where none goes on.
+const SWEEP: &[&str] = &[
+    "ecr:BatchGetImage",
+    "ecr:DescribeImages",
+    "ecr:GetDownloadUrlForLayer",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "events:PutEvents",
     "ssm:GetParameters",
     "states:DescribeExecution",
     "states:StartExecution",

@@ -169,6 +169,22 @@ impl Stage {
         }
     }
 
+    /// Lets the sweep's schedule fire, and waits until the sweep has ended.
+    ///
+    /// # Panics
+    /// Where it does not in time.
+    pub async fn sweep(&self) {
+        let sfn = &self.rig.aws.sfn;
+        let ended = async || {
+            let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-sweep");
+            let listed = sfn.list_executions().state_machine_arn(machine).send().await.expect("executions");
+            listed.executions().iter().filter(|run| *run.status() != ExecutionStatus::Running).count()
+        };
+        let before = ended().await;
+        self.rig.sandbox.fire("skydeck-sweep").await.expect("the schedule is there");
+        until(async || if ended().await > before { Ok(()) } else { Err("the sweep goes on".to_owned()) }).await;
+    }
+
     /// Skydeck's own events, in order.
     #[must_use]
     pub fn told(&self) -> Vec<Value> {

@@ -6,18 +6,19 @@ use futures::try_join;
 use skydeck_core::layer::service::repository;
 use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::decide::{
-    Asked, Choice, Decision, Reason, Situation, choose, decide as follow, passed_over,
+    Asked, Choice, Decision, Reason, Situation, choose, decide as follow, passed_over, waiting,
 };
 use skydeck_core::rollout::ledger::{Entry, Keys};
 use skydeck_core::rollout::release::desired;
 use skydeck_core::rollout::run::{Decided, Rollout, Start, Word};
+use skydeck_core::rollout::tags::Tags;
 use skydeck_core::rollout::trigger::{Cause, Order, Push, Trigger};
 use skydeck_core::scope::Scope;
 use skydeck_core::spec::Service;
 use skydeck_core::verdict::{Check, Fault, Name, Outcome, Questions, Verification};
 
 use super::survey::{self, Found, Known};
-use super::{applied, images, now, read, scope_of};
+use super::{applied, images, now, read, record, scope_of};
 use crate::error::{Error, Result};
 use crate::run::Context;
 
@@ -50,9 +51,16 @@ async fn decide_push(context: &Context, push: &Push, execution: &str) -> Result<
         let others: Vec<&String> = services.map(|(name, _)| name).collect();
         for other in &others {
             // A repository that services share: each has a rollout of its own.
-            super::start::order(context, &platform, other, Cause::Push, Some(&push.digest), execution).await?;
+            let order = Order {
+                platform: Some(platform.clone()),
+                service: (*other).clone(),
+                image: Some(push.digest.clone()),
+                cause: Cause::Push,
+                since: push.at,
+            };
+            super::start::order(context, order, execution).await?;
         }
-        let asked = Asked { cause: Cause::Push, image: Some(&push.digest), tag: Some(&push.tag), since: None };
+        let asked = Asked { cause: Cause::Push, image: Some(&push.digest), tag: Some(&push.tag), since: push.at };
         let here = Here { scope: &scope, since: applied.since, execution };
         return decide_service(context, &here, service, &asked).await;
     }
@@ -68,6 +76,9 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
         return Err(Error::Input(format!("platform {platform} was not applied yet: `skydeck apply` does it")));
     };
     let scope = scope_of(context, &applied, execution)?;
+    if !scope.platform.services.contains_key(&order.service) && !order.cause.is_person() {
+        return Ok(ignored(&Reason::Left { service: order.service.clone() }));
+    }
     if !scope.platform.services.contains_key(&order.service) {
         return Err(read::no_service(&platform, &order.service, scope.platform.services.keys().cloned()));
     }
@@ -76,11 +87,54 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
     decide_service(context, &here, &order.service, &asked).await
 }
 
+/// The image of an event is known, and what is asked of it need not wait for the rest.
+fn named<'a>(asked: &Asked<'a>) -> Option<&'a str> {
+    asked.image.filter(|image| image.starts_with("sha256:"))
+}
+
+/// What is known of the tags, with what an event or a look of the sweep adds to it. Where that cannot be kept, it is known only now.
+async fn learn(context: &Context, key: &str, found: &Found, asked: &Asked<'_>) -> Tags {
+    let known = &found.tags.value;
+    let learned = match (asked.cause, named(asked).zip(asked.since)) {
+        (Cause::Push, Some((digest, at))) => known.told(digest, asked.tag, at, &found.images),
+        (Cause::Sweep, _) => known.looked(&found.images, &found.running, now()),
+        _ => known.clone(),
+    };
+    // When was looked last says something only where something was found.
+    if learned.tags != known.tags {
+        let kept = record::swap(&context.home, key, found.tags.etag.as_deref(), &learned).await;
+        if let Err(error) = kept {
+            tracing::warn!("what is known of the tags could not be kept: {error}");
+        }
+    }
+    learned
+}
+
 /// What is known of an image.
 #[derive(Default)]
 struct About {
+    digest: String,
     entry: Entry,
     content: Content,
+}
+
+impl About {
+    fn is_of(&self, digest: &str) -> bool {
+        self.digest == digest
+    }
+}
+
+/// The image that waits for a parameter, since it was refused without one, and what is known of it.
+async fn refused_before(
+    context: &Context,
+    scope: &Scope,
+    keys: Keys<'_>,
+    now: &Situation<'_>,
+) -> Result<Option<(Choice, About)>> {
+    let Some(choice) = waiting(now) else { return Ok(None) };
+    let about = about(context, scope, keys, &choice.digest, Content::default()).await?;
+    let waits = about.entry.clone().of(now.record.service.as_deref()).waits();
+    Ok(waits.then_some((choice, about)))
 }
 
 /// What is known of an image beside `content`, which may have been read already.
@@ -93,7 +147,7 @@ async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str, c
         Ok(content)
     };
     let (entry, content) = try_join!(context.home.read_json::<Entry>(&key), content)?;
-    Ok(About { entry, content })
+    Ok(About { digest: digest.to_owned(), entry, content })
 }
 
 /// Which platform is decided about, and by which execution.
@@ -124,8 +178,7 @@ pub(super) async fn decide_known(
 ) -> Result<Decided> {
     let (scope, platform, name) = (here.scope, here.scope.prefix(), known.name.clone());
     let (name, keys) = (name.as_str(), Keys { platform: &platform, service: &name });
-    // The image of an event is known, and what is asked of it need not wait for the rest.
-    let named = asked.image.filter(|image| image.starts_with("sha256:"));
+    let named = named(asked);
     let early = async {
         match named {
             Some(digest) => about(context, scope, keys, digest, Content::default()).await.map(Some),
@@ -136,6 +189,7 @@ pub(super) async fn decide_known(
     let (Some(mut found), Some(service)) = (found, scope.platform.services.get(name)) else {
         return Ok(ignored(&Reason::NotMadeYet { service: name.to_owned() }));
     };
+    learn(context, &keys.tags(), &found, asked).await.date(&service.image, &mut found.images);
     let mut seen = Content::default();
     found.sift(context, scope, name, known.as_mut().map_or(&mut seen, |known| &mut known.content)).await?;
     let situation = Situation {
@@ -151,12 +205,17 @@ pub(super) async fn decide_known(
         .as_ref()
         .zip(named)
         .filter(|(known, digest)| known.content.has(digest) && !known.content.is_image(digest));
-    let choice = match other {
-        Some((_, digest)) => Err(Reason::NotAnImage { image: digest.to_owned() }),
-        None => choose(asked, &situation),
+    let waiting = match asked.cause {
+        Cause::Secret => refused_before(context, scope, keys, &situation).await?,
+        _ => None,
+    };
+    let (choice, known) = match (other, waiting) {
+        (Some((_, digest)), _) => (Err(Reason::NotAnImage { image: digest.to_owned() }), known),
+        (None, Some((choice, about))) => (Ok(choice), Some(about)),
+        (None, None) => (choose(asked, &situation), known),
     };
     let about = match (&choice, known) {
-        (Ok(choice), Some(known)) if named == Some(&choice.digest) => known,
+        (Ok(choice), Some(known)) if known.is_of(&choice.digest) => known,
         (Ok(choice), _) => about(context, scope, keys, &choice.digest, seen).await?,
         (Err(_), _) => About::default(),
     };
@@ -166,7 +225,8 @@ pub(super) async fn decide_known(
         Ok(choice) if is_other(&choice) => Err(Reason::NotAnImage { image: choice.tag.unwrap_or(choice.digest) }),
         choice => choice,
     };
-    let choice = match follow(asked, &situation, choice, about.entry.rejected.as_ref()) {
+    let rejected = about.entry.of(situation.record.service.as_deref()).rejected;
+    let choice = match follow(asked, &situation, choice, rejected.as_ref()) {
         // A person who asks for what is not there is told so by a failure.
         Decision::Ignore(reason @ (Reason::Gone { .. } | Reason::NotAnImage { .. })) if asked.cause.is_person() => {
             return Err(Error::Input(reason.to_string()));

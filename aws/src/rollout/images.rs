@@ -129,6 +129,13 @@ async fn manifests(clients: &Clients, repository: &str, digests: &[String]) -> R
     Ok(images.into_iter().filter_map(read).collect())
 }
 
+/// Which of these images a repository has no more.
+pub(super) async fn gone(clients: &Clients, repository: &str, digests: &[String]) -> Result<Vec<String>> {
+    let calls = digests.chunks(BATCH).map(|digests| manifests(clients, repository, digests));
+    let found: Vec<String> = try_join_all(calls).await?.into_iter().flatten().map(|(digest, _)| digest).collect();
+    Ok(digests.iter().filter(|digest| !found.contains(digest)).cloned().collect())
+}
+
 /// Reads the configurations that say for which processor an image is, where its manifest does not. One that cannot be had is
 /// remembered as such: then the task tells.
 pub(crate) async fn read_configs(clients: &Clients, repository: &str, content: &mut Content, digest: &str) {

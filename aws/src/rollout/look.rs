@@ -8,7 +8,7 @@ use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::Record;
 use skydeck_core::rollout::run::Look;
 use skydeck_core::rollout::stop::{Kind, Stop, known_line};
-use skydeck_core::rollout::verdict::{Released, Sight, look as judge};
+use skydeck_core::rollout::verdict::{Released, Sight, gone, look as judge};
 use skydeck_core::scope::Scope;
 use skydeck_core::verdict::{Patience, Questions, Round, Status, Streak, Verification};
 
@@ -30,7 +30,12 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
     let key = keys(&rollout).record();
     let (scope, found) = try_join!(scope(context, &rollout), context.home.read_json::<Record>(&key))?;
     let see = see(context, &scope, &rollout.service, &definition, (&digest, rollout.began));
-    let mut sight = see.await?;
+    let mut sight = match see.await {
+        Ok(sight) => sight,
+        // With a service its targets and its cluster may go.
+        Err(_) if read::is_gone(&context.clients, &rollout).await? => return Ok(gone(&rollout.service, round)),
+        Err(error) => return Err(error),
+    };
     sight.holds = found.holds(&rollout.execution);
     let released = Released { service: &rollout.service, definition: &definition };
     let questions = Questions::of(&scope, [rollout.service.as_str()]);
@@ -71,8 +76,8 @@ async fn see(
         targets(clients, scope, name),
         tasks(clients, scope, name, ecs::DesiredStatus::Stopped),
     )?;
-    let gone = || Error::Input(format!("service {name} is not there any more"));
-    let service = services.iter().find(|found| found.status() == Some("ACTIVE")).ok_or_else(gone)?;
+    let away = || Error::NotYet(format!("service {name}, which ECS does not show"));
+    let service = services.iter().find(|found| found.status() == Some("ACTIVE")).ok_or_else(away)?;
     let is_ours = |task: &&ecs::Task| task.task_definition_arn() == Some(definition);
     let runs = |task: &&ecs::Task| task.last_status() == Some("RUNNING");
     let running: Vec<&ecs::Task> = wanted.iter().filter(is_ours).filter(runs).collect();

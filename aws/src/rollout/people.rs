@@ -11,6 +11,8 @@ use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::decide::{Asked, Choice, Reason, Running, Situation, choose};
 use skydeck_core::rollout::ledger::{Entry, Keys, Rejection};
 use skydeck_core::rollout::record::{Liveness, Phase, Record, Suspended};
+use skydeck_core::rollout::story::abandoned;
+use skydeck_core::rollout::tags::Tags;
 use skydeck_core::rollout::trigger::{Cause, Trigger};
 use skydeck_core::scope::Scope;
 
@@ -53,6 +55,9 @@ pub struct Going {
     pub phase: Option<Phase>,
     /// When it was started, in milliseconds since 1970; none where it runs no more and the sweep will take its place.
     pub started: Option<i64>,
+    /// Set where nobody takes its place: why, and what a person can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<String>,
 }
 
 /// The platform's scope. `machine` is the ARN of anything in its account.
@@ -88,13 +93,19 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
     };
     let clients = &context.clients;
     let repository = repository(&scope, keys.service).unwrap_or_default();
-    let (images, known) = try_join!(images::list(clients, &repository), known(context, keys))?;
+    let tags_key = keys.tags();
+    let (images, known, tags) = try_join!(
+        images::list(clients, &repository),
+        known(context, keys),
+        context.home.read_json::<Tags>(&tags_key),
+    )?;
     let record = known.record.value;
     let running = match &known.serving {
         Some(serving) => read::running(clients, &scope, keys.service, serving).await?.0,
         None => Running::default(),
     };
     let mut images = images.unwrap_or_default();
+    tags.date(&service.image, &mut images);
     images::sift(clients, &repository, &service.image, &mut images, &mut Content::default()).await?;
     let situation = Situation {
         execution: "",
@@ -107,7 +118,7 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
     };
     let choice = choose(asked, &situation);
     let rejected = match &choice {
-        Ok(choice) => entry(context, keys, &choice.digest).await?.rejected,
+        Ok(choice) => entry(context, keys, &choice.digest).await?.of(record.service.as_deref()).rejected,
         Err(_) => None,
     };
     let leaves = record.lease.as_ref().map(|lease| lease.digest.clone()).or_else(|| running.digest.clone());
@@ -203,16 +214,24 @@ pub async fn going(
         let request = sfn.describe_execution().execution_arn(item.execution_arn());
         let input = request.send().await.during("read rollout", item.name())?.input.unwrap_or_default();
         let Some((service, cause, image)) = meant(&scope, &input) else { continue };
-        going.push(Going { execution: item.execution_arn().into(), service, cause, image, phase: None, started });
+        going.push(Going {
+            execution: item.execution_arn().into(),
+            service,
+            cause,
+            image,
+            phase: None,
+            started,
+            given_up: None,
+        });
     }
     let known: Vec<String> = going.iter().map(|going| going.execution.clone()).collect();
     let rest = records.iter().filter_map(|(service, record)| leased(service, record, None));
     for died in rest.filter(|rest| !known.contains(&rest.execution)) {
         match liveness(&context.clients, &died.execution, SAFE_TO_DECIDE_SECONDS, 0).await? {
-            Liveness::Running => going.push(Going { started: Some(now()), ..died }),
+            Liveness::Running => going.push(Going { started: Some(now()), given_up: None, ..died }),
             // It may have given its lease back since that was read.
-            Liveness::EndedLately => {}
-            Liveness::Gone => going.push(died),
+            Liveness::EndedLately if died.given_up.is_none() => {}
+            Liveness::EndedLately | Liveness::Gone => going.push(died),
         }
     }
     Ok(going)
@@ -227,6 +246,7 @@ fn leased(service: &str, record: &Record, started: Option<i64>) -> Option<Going>
         image: Some(lease.digest.clone()),
         phase: Some(lease.phase),
         started,
+        given_up: (lease.told && started.is_none()).then(|| abandoned(service, lease)),
     })
 }
 

@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecr::types::ImageIdentifier;
+use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
 use futures::future::try_join_all;
 use skydeck_core::layer::service::{Placement, repository};
 use skydeck_core::rollout::decide::Running;
 use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::Verified;
+use skydeck_core::rollout::run::Rollout;
 use skydeck_core::scope::Scope;
 
+use super::now;
 use crate::client::Clients;
-use crate::error::{Error, Explain, Result};
-use crate::layer::service::{self, describe, described};
+use crate::error::{Error, Explain, Result, not_yet};
+use crate::layer::service::{self, Revision, describe, described};
 
 /// The manifest of an image, as text.
 pub(crate) async fn manifest(clients: &Clients, scope: &Scope, service: &str, digest: &str) -> Result<Option<String>> {
@@ -58,6 +61,43 @@ pub(crate) async fn serving(clients: &Clients, cluster: &str, names: &[String]) 
     Ok(serving.collect())
 }
 
+/// Milliseconds after which a service that ECS does not know is taken for gone, and not for one that it does not know yet.
+const YOUNG: i64 = 120_000;
+
+/// Whether the service of a rollout is going or gone.
+pub(crate) async fn is_gone(clients: &Clients, rollout: &Rollout) -> Result<bool> {
+    let request = clients.ecs.describe_services().cluster(&rollout.platform).services(&rollout.service);
+    let gone = ["ClusterNotFoundException"];
+    let answer = request.send().await.find(&gone, "describe service", &rollout.service)?;
+    let found = answer.and_then(|answer| answer.services?.into_iter().next());
+    Ok(found.map_or_else(|| now() - rollout.began > YOUNG, |found| found.status() != Some("ACTIVE")))
+}
+
+/// Whether another service of the same name stands in the place of the rollout's: it was deleted, and made again.
+pub(crate) async fn is_another(clients: &Clients, rollout: &Rollout) -> Result<bool> {
+    let serving = serving(clients, &rollout.platform, std::slice::from_ref(&rollout.service)).await?;
+    let serving = serving.get(&rollout.service);
+    Ok(serving.is_some_and(|serving| rollout.record.service.as_ref() != Some(&serving.life)))
+}
+
+/// Changes a rollout's service. `false` where it is gone: then there is nothing to be done any more. What was registered or made a
+/// moment ago, and is not known to this call yet, says nothing of the image: it passes.
+pub(crate) async fn update(
+    clients: &Clients,
+    rollout: &Rollout,
+    request: UpdateServiceFluentBuilder,
+    verb: &str,
+) -> Result<bool> {
+    let request = request.cluster(&rollout.platform).service(&rollout.service);
+    let Err(error) = request.send().await.during(verb, &rollout.service) else { return Ok(true) };
+    let missing = ["ServiceNotFoundException", "ServiceNotActiveException", "ClusterNotFoundException"];
+    let is_missing = error.code().is_some_and(|code| missing.contains(&code));
+    if is_missing && is_gone(clients, rollout).await? {
+        return Ok(false);
+    }
+    not_yet(Err(error), |error| error.is_unknown() || is_missing)
+}
+
 /// What a service runs, by its task definition.
 pub(crate) async fn running(
     clients: &Clients,
@@ -65,10 +105,10 @@ pub(crate) async fn running(
     name: &str,
     serving: &Serving,
 ) -> Result<(Running, Option<Verified>)> {
-    let (arn, definition, registered) = describe(&clients.ecs, &serving.definition).await?;
+    let Revision { arn, definition, registered, active } = describe(&clients.ecs, &serving.definition).await?;
     let digest = definition.digest().map(ToOwned::to_owned);
     let wanted = skydeck_core::layer::service::wanted_settings(scope, name)?;
-    let same_settings = definition.settings == wanted.0 && serving.placement == wanted.1;
+    let same_settings = active && definition.settings == wanted.0 && serving.placement == wanted.1;
     let verified = digest.clone().map(|digest| Verified { definition: arn, digest });
     Ok((Running { digest, desired: serving.desired, same_settings, registered }, verified))
 }

@@ -13,7 +13,7 @@ use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::scope::Scope;
 use skydeck_core::scope::TAG_EXECUTION;
 
-use super::{keys, now, record, room, scope, tell};
+use super::{keys, now, read, record, room, scope, tell};
 use crate::error::{Error, Explain, Result};
 use crate::home::Swap;
 use crate::layer::service::{capacity, describe, load_balancers, register};
@@ -23,12 +23,19 @@ use crate::run::Context;
 /// Releases what was decided. Before it writes, it takes the lease of the service's record as it was when that was decided.
 ///
 /// # Errors
-/// [`Error::Stale`] where the record has changed since, so that it has to be decided again.
+/// [`Error::Stale`] where the record has changed since, or the service is another one, so that it has to be decided again.
 pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
     if starts_many(&rollout) {
         wait_for_instances(context, &rollout).await?;
     }
-    let (scope, again) = try_join!(scope(context, &rollout), take(context, &rollout))?;
+    let is_another = read::is_another(&context.clients, &rollout);
+    let (scope, again, is_another) = try_join!(scope(context, &rollout), take(context, &rollout), is_another)?;
+    if is_another {
+        return Err(Error::Stale(format!("a new service {}", rollout.service)));
+    }
+    if !scope.platform.services.contains_key(&rollout.service) {
+        return Ok(Released { definition: None, digest: None, superseded: true });
+    }
     if rollout.cause == Cause::Rollback {
         reject_left(context, &rollout).await?;
     }
@@ -42,7 +49,9 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
         }
     };
     let request = request(context, &scope, &rollout)?.task_definition(&arn);
-    request.send().await.during("release to service", &rollout.service)?;
+    if !read::update(&context.clients, &rollout, request, "release to service").await? {
+        return Ok(Released { definition: Some(arn), digest: Some(rollout.digest), superseded: true });
+    }
     let verifying = |found: &Record| found.moved(&rollout.execution, Phase::Verifying, Some(&arn));
     let held = record::hold(&context.home, &keys(&rollout).record(), &rollout.execution, verifying).await?;
     if let Err(error) = tell::started(context, &rollout, &arn).await {
@@ -104,12 +113,12 @@ async fn registered(context: &Context, scope: &Scope, rollout: &Rollout) -> Resu
     let request = request.sort(aws_sdk_ecs::types::SortOrder::Desc);
     let answer = request.send().await.during("list task definitions of", family)?;
     let Some(newest) = answer.task_definition_arns().first() else { return Ok(None) };
-    let (arn, found, _) = describe(&context.clients.ecs, newest).await?;
-    Ok((found.tags.get(TAG_EXECUTION) == Some(&rollout.execution)).then_some(arn))
+    let found = describe(&context.clients.ecs, newest).await?;
+    Ok((found.definition.tags.get(TAG_EXECUTION) == Some(&rollout.execution)).then_some(found.arn))
 }
 
 fn request(context: &Context, scope: &Scope, rollout: &Rollout) -> Result<UpdateServiceFluentBuilder> {
-    let request = context.clients.ecs.update_service().cluster(scope.prefix()).service(&rollout.service);
+    let request = context.clients.ecs.update_service();
     let request = request.set_desired_count(rollout.desired.map(number::to_aws));
     match rollout.placed {
         Some(_) => place(request, &wanted_settings(scope, &rollout.service)?.1),

@@ -11,7 +11,7 @@ use skydeck_core::rollout::story::story;
 use skydeck_core::scope::Scope;
 use skydeck_core::verdict::Fault;
 
-use super::{keys, now, read, record, scope, tell, tidy};
+use super::{applied, keys, now, read, record, scope, scope_of, tell, tidy};
 use crate::error::{Explain, Result, tolerate};
 use crate::run::Context;
 
@@ -30,6 +30,9 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
         Some(past) => (past.clone(), known.clone()),
         None => {
             ended.verdict = give_back(context, &ended).await?;
+            if ended.verdict == Verdict::Superseded {
+                ended.left = left(context, &rollout, ended.released.as_deref()).await?;
+            }
             let past = past(&ended);
             (past.clone(), write(context, &ended, &past).await?)
         }
@@ -45,7 +48,7 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
         tag: rollout.tag.clone(),
         seconds,
         reason: past.reason.clone(),
-        rejected: entry.rejected.is_some(),
+        rejected: entry.of(rollout.record.service.as_deref()).rejected.is_some(),
         fault: ended.verification.as_ref().and_then(|seen| seen.fault),
         checks: past.checks.clone(),
         notes: notes.clone(),
@@ -75,9 +78,9 @@ async fn give_back(context: &Context, ended: &Settlement) -> Result<Verdict> {
     let (home, key, me) = (&context.home, keys(&ended.rollout).record(), &ended.rollout.execution);
     if ended.verdict != Verdict::Succeeded {
         // A service that could not be rolled back keeps the lease of an execution that has ended: the sweep finds it by that.
-        if ended.verdict != Verdict::RolledBack || ended.returned.is_some() {
-            record::hold(home, &key, me, |found| found.freed(me)).await?;
-        }
+        let returned = ended.verdict != Verdict::RolledBack || ended.returned.is_some();
+        let next = |found: &Record| if returned { found.freed(me) } else { found.unreturned(me) };
+        record::hold(home, &key, me, next).await?;
         return Ok(ended.verdict);
     }
     let definition = ended.released.clone().unwrap_or_default();
@@ -89,6 +92,27 @@ async fn give_back(context: &Context, ended: &Settlement) -> Result<Verdict> {
     // An attempt before this one may have remembered it, and somebody else works on the service since.
     let found = home.read_json::<Record>(&key).await?;
     Ok(if found.verified.contains(&verified) { Verdict::Succeeded } else { Verdict::Superseded })
+}
+
+/// Why there is nothing to roll out any more, where the service is gone or has left the platform file. What was registered for it
+/// goes as well: whoever removed the service has done so already with all that there was.
+async fn left(context: &Context, rollout: &Rollout, released: Option<&str>) -> Result<Option<String>> {
+    let service = &rollout.service;
+    if read::is_gone(&context.clients, rollout).await? {
+        if let Some(arn) = released {
+            let request = context.clients.ecs.deregister_task_definition().task_definition(arn);
+            let gone = "ClientException";
+            tolerate(request.send().await.during("deregister task definition", arn), &[gone])?;
+        }
+        return Ok(Some(format!("service {service} is not there any more: it was deleted while this was rolled out")));
+    }
+    if read::is_another(&context.clients, rollout).await? {
+        return Ok(Some(format!("service {service} was deleted and made again while this was rolled out")));
+    }
+    let applied = applied(context, &rollout.platform).await?;
+    let scope = applied.map(|applied| scope_of(context, &applied, &rollout.execution)).transpose()?;
+    let is_in = scope.is_some_and(|scope| scope.platform.services.contains_key(service));
+    Ok((!is_in).then(|| format!("service {service} is not in the platform file any more")))
 }
 
 /// What the ledger remembers of the rollout.
@@ -113,9 +137,12 @@ async fn write(context: &Context, ended: &Settlement, past: &Past) -> Result<Ent
     let digest = &ended.rollout.digest;
     let fault = ended.verification.as_ref().and_then(|seen| seen.fault);
     let unfit = ended.verdict == Verdict::Refused && fault == Some(Fault::Image);
-    let rejection = Rejection { at: past.ended, execution: past.execution.clone(), reason: past.reason.clone() };
+    let service = ended.rollout.record.service.clone();
+    let (execution, reason) = (past.execution.clone(), past.reason.clone());
+    let rejection = Rejection { at: past.ended, execution, reason, service: service.clone() };
     let next = |entry: &Entry| {
-        let entry = if unfit { entry.rejecting(digest, rejection.clone()) } else { entry.clone() };
+        let entry = entry.clone().of(service.as_deref());
+        let entry = if unfit { entry.rejecting(digest, rejection.clone()) } else { entry };
         Some(entry.with(digest, past.clone()))
     };
     let entry = record::change(&context.home, &keys(&ended.rollout).entry(digest), next).await?;

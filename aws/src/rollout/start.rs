@@ -10,23 +10,15 @@ use crate::run::Context;
 
 /// Starts a rollout of a service in the account and region of `execution`, which is part of its name: a retry starts no
 /// second one. Returns the ARN of the execution.
-pub(crate) async fn order(
-    context: &Context,
-    platform: &str,
-    service: &str,
-    cause: Cause,
-    image: Option<&str>,
-    execution: &str,
-) -> Result<String> {
-    let order = Order {
-        platform: Some(platform.to_owned()),
-        service: service.to_owned(),
-        image: image.map(ToOwned::to_owned),
-        cause,
-        since: (cause == Cause::Secret).then(super::now),
-    };
-    let of = format!("{platform}-{service}-{cause}");
+pub(crate) async fn order(context: &Context, order: Order, execution: &str) -> Result<String> {
+    let of = format!("{}-{}-{}", order.platform.as_deref().unwrap_or_default(), order.service, order.cause);
     begin(context, ("rollout", &of), &json!(order), execution).await
+}
+
+/// The order of a rollout of a service by its policy, or, for a change of settings, with the image that it runs.
+pub(crate) fn by_policy(platform: &str, service: &str, cause: Cause) -> Order {
+    let since = (cause == Cause::Secret).then(super::now);
+    Order { platform: Some(platform.to_owned()), service: service.to_owned(), image: None, cause, since }
 }
 
 /// Starts the plan that finds a platform's drift, once for an execution of the sweep. Returns the ARN of the execution.

@@ -9,6 +9,7 @@ use skydeck_core::rollout::decide::Running;
 use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::ledger::Keys;
 use skydeck_core::rollout::record::{Liveness, Record, Verified};
+use skydeck_core::rollout::tags::Tags;
 use skydeck_core::scope::Scope;
 
 use super::{images, read};
@@ -19,12 +20,12 @@ use crate::home::Marked;
 use crate::run::Context;
 
 /// A service and its record, as they were at one moment. All else that is read of it comes later.
-pub(super) struct Known {
-    pub(super) name: String,
+pub(crate) struct Known {
+    pub(crate) name: String,
     /// None where there is no such service.
-    pub(super) serving: Option<read::Serving>,
+    pub(crate) serving: Option<read::Serving>,
     /// As far as it is about that service.
-    pub(super) record: Marked<Record>,
+    pub(crate) record: Marked<Record>,
 }
 
 /// What was read of a service after its record.
@@ -35,10 +36,12 @@ pub(super) struct Found {
     pub(super) verified: Option<Verified>,
     pub(super) placed: Option<Placement>,
     pub(super) holder: Liveness,
+    /// What is known of the repository's tags.
+    pub(super) tags: Marked<Tags>,
 }
 
 /// Services of a platform with their records.
-pub(super) async fn known(context: &Context, platform: &str, names: &[String]) -> Result<Vec<Known>> {
+pub(crate) async fn known(context: &Context, platform: &str, names: &[String]) -> Result<Vec<Known>> {
     let clients = &context.clients;
     let read = |name: &String| {
         let key = Keys { platform, service: name }.record();
@@ -76,10 +79,13 @@ impl Known {
             }
         };
         let running = read::running(clients, scope, &name, &serving);
-        let (images, (running, verified), holder) = try_join!(images::list(clients, &repository), running, holder)?;
+        let (platform, images) = (scope.prefix(), images::list(clients, &repository));
+        let tags_key = Keys { platform: &platform, service: &name }.tags();
+        let tags = context.home.read_marked::<Tags>(&tags_key);
+        let (images, (running, verified), holder, tags) = try_join!(images, running, holder, tags)?;
         let wanted = wanted_settings(scope, &name)?.1;
         let placed = Some(serving.placement).filter(|placed| *placed != wanted);
-        Ok(Some(Found { images: images.unwrap_or_default(), record, running, verified, placed, holder }))
+        Ok(Some(Found { images: images.unwrap_or_default(), record, running, verified, placed, holder, tags }))
     }
 }
 

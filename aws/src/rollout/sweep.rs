@@ -7,13 +7,15 @@ use futures::try_join;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use skydeck_core::rollout::decide::Asked;
-use skydeck_core::rollout::run::Word;
+use skydeck_core::rollout::record::{Lease, Record};
+use skydeck_core::rollout::run::{Decided, Rollout, Word};
+use skydeck_core::rollout::story::abandoned;
 use skydeck_core::rollout::trigger::{Cause, changed_parameter};
 use skydeck_core::scope::Scope;
 
 use super::decide::{Here, decide_known};
 use super::survey::{self, Known};
-use super::{applied, read, scope_of, start};
+use super::{applied, keys, read, record, scope_of, start, tell};
 use crate::error::{Error, Result};
 use crate::execute::all;
 use crate::lock;
@@ -65,7 +67,8 @@ pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
             match reason {
                 Some(reason) => drop(swept.ignored.insert(key, reason)),
                 None => {
-                    let arn = start::order(context, &platform, &service, cause, None, &asked.execution).await?;
+                    let order = start::by_policy(&platform, &service, cause);
+                    let arn = start::order(context, order, &asked.execution).await?;
                     swept.started.insert(key, arn);
                 }
             }
@@ -83,15 +86,21 @@ async fn look_at_all(context: &Context, here: &Here<'_>) -> Result<Vec<(String, 
     let missing = &missing;
     let decide = |known: Known| async move {
         let name = known.name.clone();
-        Ok::<_, Error>((name, idle(decide_known(context, here, known, missing, asked).await)?))
+        Ok::<_, Error>((name, idle(context, decide_known(context, here, known, missing, asked).await).await?))
     };
     all(known.into_iter().map(decide)).await
 }
 
 /// Why a service is left alone; `None` where a rollout is to be started.
-fn idle(decided: Result<skydeck_core::rollout::run::Decided>) -> Result<Option<String>> {
+async fn idle(context: &Context, decided: Result<Decided>) -> Result<Option<String>> {
     match decided {
         Ok(decided) if matches!(decided.decision, Word::Ignored) => Ok(Some(decided.reason)),
+        Ok(Decided { decision: Word::Release | Word::Return, rollout: Some(rollout), .. }) => {
+            match rollout.record.given_up(&rollout.digest) {
+                Some(lease) => give_up(context, &rollout, lease).await.map(Some),
+                None => Ok(None),
+            }
+        }
         Ok(_) => Ok(None),
         // The next sweep looks again.
         Err(Error::NotYet(whom)) => Ok(Some(format!("waits for {whom}"))),
@@ -106,4 +115,14 @@ fn readers(scope: &Scope, parameter: &str) -> Vec<(String, Option<String>)> {
         (service.clone(), (!reads).then(|| format!("does not read {parameter}")))
     });
     services.collect()
+}
+
+/// Leaves alone what would end as it did before, and tells a person of it once. Returns why.
+async fn give_up(context: &Context, rollout: &Rollout, lease: &Lease) -> Result<String> {
+    let why = abandoned(&rollout.service, lease);
+    if !lease.told {
+        tell::given_up(context, rollout, lease, &why).await?;
+        record::change(&context.home, &keys(rollout).record(), |found: &Record| found.told(lease)).await?;
+    }
+    Ok(why)
 }

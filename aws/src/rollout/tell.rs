@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use skydeck_core::rollout::ledger::Verdict;
+use skydeck_core::rollout::record::Lease;
 use skydeck_core::rollout::run::{Result as Ended, Rollout};
 
 use crate::error::Result;
@@ -27,6 +28,15 @@ pub(super) async fn ended(context: &Context, rollout: &Rollout, ended: &Ended) -
     detail["reason"] = ended.reason.as_str().into();
     detail["rejected"] = ended.rejected.into();
     put(context, kind, &detail).await
+}
+
+/// Nobody goes on with a rollout that ended without saying how.
+pub(super) async fn given_up(context: &Context, rollout: &Rollout, lease: &Lease, reason: &str) -> Result<()> {
+    let mut detail = common(rollout);
+    detail["cause"] = json!(lease.cause);
+    detail["execution"] = lease.execution.as_str().into();
+    detail["reason"] = reason.into();
+    put(context, "Rollout Given Up", &detail).await
 }
 
 fn common(rollout: &Rollout) -> Value {

@@ -113,9 +113,10 @@ fn lines(board: &Board, now: f64, command: &str, style: &Style) -> Vec<String> {
     let mut lines = Vec::new();
     for going in &board.running {
         let name = going.image.as_deref().map_or("what the policy wants".into(), |name| image::name(name, None));
-        let (word, since) = match going.started {
-            Some(started) => (style.clone().cyan().apply_to("running    "), now - started as f64 / 1000.0),
-            None => (style.clone().red().apply_to("died       "), 0.0),
+        let (word, since) = match (going.started, &going.given_up) {
+            (Some(started), _) => (style.clone().cyan().apply_to("running    "), now - started as f64 / 1000.0),
+            (None, Some(_)) => (style.clone().red().apply_to("given up   "), 0.0),
+            (None, None) => (style.clone().red().apply_to("died       "), 0.0),
         };
         let phase = phase(going);
         lines.push(format!(
@@ -125,6 +126,7 @@ fn lines(board: &Board, now: f64, command: &str, style: &Style) -> Vec<String> {
             since.max(0.0),
             going.cause.to_string()
         ));
+        lines.extend(going.given_up.iter().map(|why| format!("               {why}")));
     }
     for row in &board.rollouts {
         let style = match row.verdict {
@@ -164,6 +166,7 @@ fn lines(board: &Board, now: f64, command: &str, style: &Style) -> Vec<String> {
 
 fn phase(going: &Going) -> &'static str {
     match (going.started, going.phase) {
+        (None, _) if going.given_up.is_some() => "with which nobody goes on",
         (None, _) => "which the sweep will take back",
         (Some(_), None) => "being decided, or waiting for another",
         (Some(_), Some(Phase::Releasing)) => "being released",
@@ -213,11 +216,13 @@ mod tests {
             image: Some("v3".into()),
             phase,
             started,
+            given_up: None,
         };
+        let abandoned = Going { given_up: Some("rollout x ended without saying how".into()), ..going(None, None) };
         let suspended = Suspended { at: AT, reason: "opening night".into() };
         let board = Board {
             platform: "skyfox-devprod".into(),
-            running: vec![going(Some(Phase::Verifying), Some(AT)), going(None, None)],
+            running: vec![going(Some(Phase::Verifying), Some(AT)), going(None, None), abandoned],
             suspended: vec![Held { service: "movie".into(), suspended }],
             rollouts: rows("movie", vec![Entry { digest, rejected: None, rollouts }]),
         };

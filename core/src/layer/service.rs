@@ -29,6 +29,9 @@ pub struct World {
     pub families: BTreeMap<String, Family>,
     /// The task definitions that services use, and the newest of each family, by ARN; of idle services the two newest.
     pub definitions: BTreeMap<String, Definition>,
+    /// Those of them that services use and that were deregistered: their tasks run on, and no deployment can be made of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deregistered: BTreeSet<String>,
     /// Digests of the images that services are to start with: of those that have run none, by name.
     pub images: BTreeMap<String, String>,
     /// Digests of the images that services run and their repositories have no more, by name. A person's to mend, and not written

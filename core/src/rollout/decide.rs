@@ -20,7 +20,7 @@ pub struct Asked<'a> {
     pub image: Option<&'a str>,
     /// The tag that an event names.
     pub tag: Option<&'a str>,
-    /// When the reason came up, in milliseconds since 1970.
+    /// When the reason came up, in milliseconds since 1970: a push, or a change of a parameter.
     pub since: Option<i64>,
 }
 
@@ -31,7 +31,7 @@ pub struct Running {
     pub digest: Option<String>,
     /// Tasks wanted.
     pub desired: u32,
-    /// Whether the task definition says, but for the image, what the platform file does.
+    /// Whether the task definition says, but for the image, what the platform file does, and was not deregistered.
     pub same_settings: bool,
     /// When the task definition was registered, in milliseconds since 1970.
     pub registered: i64,
@@ -107,6 +107,7 @@ pub enum Reason {
     IdleEvent { why: String },
     NoService { repository: String },
     NotMadeYet { service: String },
+    Left { service: String },
 }
 
 /// A [`Reason`] as programs know it, by a word that stays where its sentence is put better.
@@ -130,6 +131,7 @@ pub enum Kind {
     IdleEvent,
     NoService,
     NotMadeYet,
+    Left,
 }
 
 impl Reason {
@@ -153,6 +155,7 @@ impl Reason {
             Reason::IdleEvent { .. } => Kind::IdleEvent,
             Reason::NoService { .. } => Kind::NoService,
             Reason::NotMadeYet { .. } => Kind::NotMadeYet,
+            Reason::Left { .. } => Kind::Left,
         }
     }
 }
@@ -184,6 +187,7 @@ impl fmt::Display for Reason {
             Reason::NotMadeYet { service } => {
                 write!(f, "service {service} does not exist yet: `skydeck apply` makes it")
             }
+            Reason::Left { service } => write!(f, "service {service} is not in the platform file any more"),
         }
     }
 }
@@ -193,8 +197,7 @@ impl fmt::Display for Reason {
 /// # Errors
 /// Why there is none.
 pub fn choose(asked: &Asked<'_>, now: &Situation<'_>) -> Result<Choice, Reason> {
-    let wanted = policy::wanted(now.policy, now.images)
-        .map(|wanted| Choice { digest: wanted.image.digest.clone(), tag: Some(wanted.tag.to_owned()) });
+    let wanted = wanted(now);
     match asked.cause {
         Cause::Push => pushed(asked, now, wanted),
         Cause::Person => match asked.image {
@@ -202,14 +205,28 @@ pub fn choose(asked: &Asked<'_>, now: &Situation<'_>) -> Result<Choice, Reason> 
             None => wanted.ok_or(Reason::NoImage),
         },
         Cause::Rollback => back(now),
-        Cause::Configuration | Cause::Secret => match &now.running.digest {
-            Some(digest) => Ok(Choice { digest: digest.clone(), tag: None }),
-            None if asked.cause == Cause::Secret => Err(Reason::NoImage),
-            // The platform file is applied, and the service is to start.
-            None => wanted.ok_or(Reason::NoImage),
-        },
+        // The platform file is applied, and a service without an image is to start.
+        Cause::Configuration => unchanged(now).or(wanted).ok_or(Reason::NoImage),
+        Cause::Secret => unchanged(now).ok_or(Reason::NoImage),
         Cause::Sweep => swept(now, wanted),
     }
+}
+
+fn wanted(now: &Situation<'_>) -> Option<Choice> {
+    let wanted = policy::wanted(now.policy, now.images)?;
+    Some(Choice { digest: wanted.image.digest.clone(), tag: Some(wanted.tag.to_owned()) })
+}
+
+/// The image that the policy wants and the service does not run: where it was refused for want of a parameter, a change of one
+/// starts it.
+#[must_use]
+pub fn waiting(now: &Situation<'_>) -> Option<Choice> {
+    swept(now, wanted(now)).ok().filter(|choice| Some(&choice.digest) != now.running.digest.as_ref())
+}
+
+/// The image that the service runs.
+fn unchanged(now: &Situation<'_>) -> Option<Choice> {
+    now.running.digest.clone().map(|digest| Choice { digest, tag: None })
 }
 
 fn pushed(asked: &Asked<'_>, now: &Situation<'_>, wanted: Option<Choice>) -> Result<Choice, Reason> {
@@ -292,7 +309,8 @@ pub fn decide(
         return ignore(Reason::Rejected { digest: digest(), reason: rejected.reason.clone() }, now, cause);
     }
     if now.record.lease.is_none() {
-        if cause == Cause::Secret && asked.since.is_some_and(|since| since < now.running.registered) {
+        let stays = now.running.digest.as_ref() == Some(&choice.digest);
+        if cause == Cause::Secret && stays && asked.since.is_some_and(|since| since < now.running.registered) {
             return Decision::Ignore(Reason::KnownAlready);
         }
         if runs(&choice, now) && cause != Cause::Secret && (cause != Cause::Configuration || now.running.same_settings)
@@ -321,7 +339,8 @@ fn left_behind(now: &Situation<'_>) -> bool {
 
 /// Nothing is released; what a dead rollout left half done is taken back all the same.
 fn ignore(reason: Reason, now: &Situation<'_>, cause: Cause) -> Decision {
-    let Some(lease) = now.record.lease.as_ref().filter(|_| left_behind(now) && cause == Cause::Sweep) else {
+    let finishes = matches!(cause, Cause::Sweep | Cause::Configuration);
+    let Some(lease) = now.record.lease.as_ref().filter(|_| left_behind(now) && finishes) else {
         return Decision::Ignore(reason);
     };
     if now.holder == Liveness::EndedLately && lease.phase.writes() {

@@ -31,6 +31,10 @@ pub struct Rejection {
     pub execution: String,
     /// What was wrong, as a sentence.
     pub reason: String,
+    /// The service that it was found bad in, as [`Record::of`](super::record::Record::of) names it; none where it was written before
+    /// skydeck remembered that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
 }
 
 /// A rollout that has ended.
@@ -94,6 +98,14 @@ impl Verdict {
 }
 
 impl Entry {
+    /// What the entry says of this service. What was found in one of the same name that has gone, maybe with other settings, rejects
+    /// nothing any more; what became of the image there is told all the same.
+    #[must_use]
+    pub fn of(self, service: Option<&str>) -> Entry {
+        let holds = |rejected: &Rejection| rejected.service.is_none() || rejected.service.as_deref() == service;
+        Entry { rejected: self.rejected.filter(holds), ..self }
+    }
+
     /// The entry with a rollout that has ended. A success ends a rejection: a person has overridden it, and was right.
     #[must_use]
     pub fn with(&self, digest: &str, past: Past) -> Entry {
@@ -105,6 +117,12 @@ impl Entry {
         entry.rollouts.insert(0, past);
         entry.rollouts.truncate(REMEMBERED);
         entry
+    }
+
+    /// Whether the image was refused last, and is not at fault: it waits for what it was refused for.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.rejected.is_none() && self.rollouts.first().is_some_and(|past| past.verdict == Verdict::Refused)
     }
 
     /// The entry of an image that is not deployed again. What was found first stays.
@@ -136,6 +154,12 @@ impl Keys<'_> {
     #[must_use]
     pub fn record(&self) -> String {
         format!("platforms/{}/services/{}/record.json", self.platform, self.service)
+    }
+
+    /// What is remembered of the tags of its repository.
+    #[must_use]
+    pub fn tags(&self) -> String {
+        format!("platforms/{}/services/{}/tags.json", self.platform, self.service)
     }
 
     /// Where the ledger's entries lie.

@@ -17,6 +17,7 @@ pub mod room;
 pub mod run;
 pub mod stop;
 pub mod story;
+pub mod tags;
 pub mod trigger;
 pub mod verdict;
 pub mod wait;

@@ -11,6 +11,8 @@ use crate::layer::service::Placement;
 
 /// How many verified revisions are remembered.
 const REMEMBERED: usize = 10;
+/// How often the sweep goes on in the place of an execution that ended without saying how.
+const MORE_TRIES: u32 = 1;
 /// How many images are kept for what runs and for a rollback.
 const KEPT: usize = 2;
 
@@ -55,6 +57,17 @@ pub struct Lease {
     /// capacity.
     #[serde(default)]
     pub placed: Option<Placement>,
+    /// How many executions with this digest in their hands have ended before without saying how, one after the other.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub deaths: u32,
+    /// Whether a person was told that nobody goes on with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_none(deaths: &u32) -> bool {
+    *deaths == 0
 }
 
 /// Where a rollout is. Nobody takes a lease over while its holder may be writing.
@@ -168,6 +181,8 @@ impl Record {
             Some(lease) => lease.before.clone(),
             None => self.verified.first().cloned().or(running),
         };
+        // The sweep comes where an execution has died; whoever else comes begins anew.
+        let died = self.lease.as_ref().filter(|lease| cause == Cause::Sweep && lease.digest == digest);
         let lease = Lease {
             execution: execution.into(),
             digest: digest.into(),
@@ -176,6 +191,8 @@ impl Record {
             released: None,
             before,
             placed: self.lease.as_ref().and_then(|lease| lease.placed.clone()),
+            deaths: died.map_or(0, |lease| lease.deaths + 1),
+            told: false,
         };
         // A change of settings chooses no image.
         let passed_over = if cause.keeps_image() { self.passed_over.clone() } else { passed_over };
@@ -223,8 +240,41 @@ impl Record {
     #[must_use]
     pub fn adopted(&self, execution: &str) -> Option<Record> {
         let lease = self.lease.clone()?;
-        let lease = Lease { execution: execution.into(), phase: Phase::RollingBack, ..lease };
+        let deaths = lease.deaths + 1;
+        let lease = Lease { execution: execution.into(), phase: Phase::RollingBack, deaths, told: false, ..lease };
         Some(Record { lease: Some(lease), ..self.clone() })
+    }
+
+    /// The lease of a digest with which nobody goes on by himself: one execution after the other has ended without saying how.
+    #[must_use]
+    pub fn given_up(&self, digest: &str) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| lease.digest == digest && lease.deaths >= MORE_TRIES)
+    }
+
+    /// The record of an execution that could not take the service back and has said so: whoever finds its lease goes on. `None`
+    /// where the lease is not this execution's.
+    #[must_use]
+    pub fn unreturned(&self, execution: &str) -> Option<Record> {
+        let lease = self.lease.as_ref().filter(|lease| lease.execution == execution)?;
+        Some(Record { lease: Some(Lease { deaths: 0, ..lease.clone() }), ..self.clone() })
+    }
+
+    /// The record with the lease marked as one that a person was told of; `None` where it is another by now.
+    #[must_use]
+    pub fn told(&self, lease: &Lease) -> Option<Record> {
+        let told = Lease { told: true, ..lease.clone() };
+        (self.lease.as_ref() == Some(lease)).then(|| Record { lease: Some(told), ..self.clone() })
+    }
+
+    /// The record with a revision in the place of another one of the same image, which ECS makes no deployment of any more.
+    #[must_use]
+    pub fn renewed(&self, old: &str, new: &str) -> Record {
+        let renew = |known: Verified| {
+            let definition = if known.definition == old { new.to_owned() } else { known.definition };
+            Verified { definition, ..known }
+        };
+        let lease = self.lease.clone().map(|lease| Lease { before: lease.before.map(renew), ..lease });
+        Record { lease, verified: self.verified.iter().cloned().map(renew).collect(), ..self.clone() }
     }
 
     /// ARN of the task definition that the service runs by this record; `None` where it does not say. What was read of the

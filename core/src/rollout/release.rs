@@ -49,13 +49,19 @@ pub fn desired(service: &Service, record: &Record, running: &Running) -> Option<
     (record.verified.is_empty() && !running.serves()).then_some(service.desired)
 }
 
-/// Where a rollback goes: what was verified last, or else what ran before; `None` where there is neither. `released` is what
-/// did not serve.
+/// What a rollback may go to, best first: what was verified, the last first, then what ran before. `released` is what did not
+/// serve.
+pub fn ways_back<'a>(record: &'a Record, released: Option<&'a str>) -> impl Iterator<Item = &'a Verified> {
+    let before = record.lease.as_ref().and_then(|lease| lease.before.as_ref());
+    record.verified.iter().chain(before).filter(move |known| Some(known.definition.as_str()) != released)
+}
+
+/// Where a rollback goes: to the best whose image is still there. Where all of these are `gone`, to the best: its tasks may run on.
+/// `None` where there is nothing to go to.
 #[must_use]
-pub fn way_back(record: &Record, released: Option<&str>) -> Option<Verified> {
-    let before = record.lease.as_ref().and_then(|lease| lease.before.clone());
-    let known = record.verified.iter().cloned().chain(before);
-    known.into_iter().find(|known| Some(known.definition.as_str()) != released)
+pub fn way_back(record: &Record, released: Option<&str>, gone: &[String]) -> Option<Verified> {
+    let is_there = |known: &&Verified| !gone.contains(&known.digest);
+    ways_back(record, released).find(is_there).or_else(|| ways_back(record, released).next()).cloned()
 }
 
 /// Revisions that are not needed any more. `active` is newest first; what runs or is remembered for a rollback is never among

@@ -179,6 +179,9 @@ pub struct Settlement {
     /// What was seen of that.
     #[serde(default)]
     pub returning: Option<Verification>,
+    /// Why the service is no business of a rollout's any more, where it is gone.
+    #[serde(default)]
+    pub left: Option<String>,
 }
 
 /// Output of a rollout: what the execution in the console shows as its result.

@@ -2,6 +2,7 @@
 
 use super::image;
 use super::ledger::Verdict;
+use super::record::Lease;
 use super::run::{Rollout, Settlement};
 use super::trigger::Cause;
 use crate::layer::service::short;
@@ -13,7 +14,10 @@ pub fn story(ended: &Settlement) -> String {
     let why = why(ended);
     match ended.verdict {
         Verdict::Succeeded => warning(ended.verification.as_ref()),
-        Verdict::Superseded => format!("a newer rollout of service {} took over", ended.rollout.service),
+        Verdict::Superseded => match &ended.left {
+            Some(why) => why.clone(),
+            None => format!("a newer rollout of service {} took over", ended.rollout.service),
+        },
         Verdict::Refused => format!("{} was not released: {why}", subject(&ended.rollout)),
         Verdict::Unverified => {
             format!(
@@ -25,6 +29,17 @@ pub fn story(ended: &Settlement) -> String {
             format!("{} does not serve: {why}; {}{}", subject(&ended.rollout), back(ended), lost(ended))
         }
     }
+}
+
+/// Why nobody goes on with a rollout, and what a person can do.
+#[must_use]
+pub fn abandoned(service: &str, lease: &Lease) -> String {
+    let name = lease.execution.rsplit(':').next().unwrap_or(&lease.execution);
+    format!(
+        "rollout {name} of image {} of service {service} ended without saying how, and so did the one before it: it is given up. \
+         See why in that execution, and begin anew with `skydeck rollout {service}`",
+        image::name(&lease.digest, None)
+    )
 }
 
 /// What was rolled out, and where.

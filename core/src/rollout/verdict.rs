@@ -139,6 +139,14 @@ pub fn look(
     seen
 }
 
+/// The look at a service that is not there any more: there is nothing to judge.
+#[must_use]
+pub fn gone(service: &str, round: u32) -> Verification {
+    let mut seen = Verification::of(round, Vec::new(), Questions::default(), Questions::default());
+    (seen.status, seen.summary) = (Status::Superseded, format!("service {service} is not there any more"));
+    seen
+}
+
 /// Whether somebody else's release runs. Right after its own, AWS may still tell of the one before.
 fn is_superseded(released: &Released<'_>, sight: &Sight, round: u32) -> bool {
     !sight.holds || (sight.definition != released.definition && round >= STALE_LOOKS)

@@ -32,16 +32,17 @@ pub enum Progress {
 /// Where the rollout is, by what skydeck remembers.
 #[must_use]
 pub fn progress(known: &Known<'_>) -> Progress {
-    let Known { digest, record, entry, before } = known;
+    let Known { digest, record, entry, before } = *known;
+    let rejected = entry.clone().of(record.service.as_deref()).rejected;
     let new = entry.rollouts.first().filter(|past| !before.contains(&past.execution));
-    let lease = record.lease.as_ref().filter(|lease| lease.digest == *digest);
-    match (new, lease, &entry.rejected) {
+    let lease = record.lease.as_ref().filter(|lease| lease.digest == digest);
+    match (new, lease, rejected) {
         (Some(past), ..) if past.verdict == Verdict::Succeeded => Progress::Ended(past.verdict, past.reason.clone()),
         // Another attempt at the same image: by a person, or by the sweep.
         (_, Some(lease), _) => Progress::Going(lease.clone()),
         (Some(past), ..) => Progress::Ended(past.verdict, past.reason.clone()),
-        (None, None, Some(rejected)) => Progress::Ended(Verdict::RolledBack, rejected.reason.clone()),
-        (None, None, None) if record.verified.first().is_some_and(|verified| verified.digest == *digest) => {
+        (None, None, Some(rejected)) => Progress::Ended(Verdict::RolledBack, rejected.reason),
+        (None, None, None) if record.verified.first().is_some_and(|verified| verified.digest == digest) => {
             Progress::Ended(Verdict::Succeeded, "it runs, and was verified already".into())
         }
         (None, None, None) => Progress::Open,
@@ -91,7 +92,7 @@ mod tests {
     }
 
     fn rejected() -> Entry {
-        let rejected = Rejection { at: 1, execution: "old".into(), reason: "it crashed".into() };
+        let rejected = Rejection { at: 1, execution: "old".into(), reason: "it crashed".into(), service: None };
         Entry { rejected: Some(rejected), ..entry(vec![past("old", Verdict::RolledBack)]) }
     }
 
@@ -104,6 +105,8 @@ mod tests {
             released: None,
             before: None,
             placed: None,
+            deaths: 0,
+            told: false,
         };
         Record { lease: Some(lease), ..Record::default() }
     }
@@ -141,6 +144,15 @@ mod tests {
         assert_eq!(ends(&at(&serving(DIGEST), &entry(Vec::new()))), Some(Verdict::Succeeded));
         assert_eq!(at(&serving(DIGEST), &rejected()), Progress::Ended(Verdict::RolledBack, "it crashed".into()));
         assert_eq!(at(&Record::default(), &entry(Vec::new())), Progress::Open);
+    }
+
+    #[test]
+    fn what_was_rejected_in_a_service_that_is_gone_is_open_again() {
+        let rejection = |service: &str| Rejection { service: Some(service.into()), ..rejected().rejected.unwrap() };
+        let of = |service| Entry { rejected: Some(rejection(service)), ..entry(Vec::new()) };
+        let record = Record { service: Some("movie 2".into()), ..Record::default() };
+        assert_eq!(at(&record, &of("movie 1")), Progress::Open);
+        assert_eq!(ends(&at(&record, &of("movie 2"))), Some(Verdict::RolledBack));
     }
 
     #[test]

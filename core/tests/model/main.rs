@@ -13,7 +13,7 @@ use rules::{NEWER, ONE_CLAIM, ONE_WRITER, REJECTED, Rollouts, WANTED};
 use world::{Scenario, Without};
 
 const fn scenario(good: &'static [bool], serves: bool) -> Scenario {
-    Scenario { good, serves, doubled: 0, lost: 0, crashes: 0, refused: 0, sweeps: 0, applies: 0 }
+    Scenario { good, serves, doubled: 0, lost: 0, crashes: 0, refused: 0, sweeps: 0, applies: 0, remakes: 0 }
 }
 
 /// All that happens in a scenario is as it must be.
@@ -51,6 +51,13 @@ fn an_apply_among_pushes_and_a_call_that_aws_refuses() {
 #[test]
 fn an_apply_among_three_pushes() {
     holds(Scenario { applies: 1, ..scenario(&[true, false, true], true) });
+}
+
+#[test]
+fn a_service_that_is_deleted_and_made_again_among_pushes() {
+    holds(Scenario { remakes: 1, ..scenario(&[true, false], true) });
+    holds(Scenario { remakes: 1, crashes: 1, ..scenario(&[true], true) });
+    holds(Scenario { remakes: 2, ..scenario(&[false], true) });
 }
 
 #[test]
@@ -161,4 +168,14 @@ fn a_sweep_that_takes_nothing_back_leaves_a_rejected_image_behind() {
 #[test]
 fn a_rollback_to_what_never_served_brings_a_rejected_image_back() {
     breaks(Without::Serving, WANTED, scenario(&[false, false], false));
+}
+
+#[test]
+fn a_record_of_a_service_that_is_gone_is_a_lease_and_an_image_of_the_next_one() {
+    breaks(Without::Life, WANTED, Scenario { remakes: 1, ..scenario(&[false], true) });
+}
+
+#[test]
+fn a_release_to_another_service_than_it_was_decided_for_makes_two_writers() {
+    breaks(Without::SameService, WANTED, Scenario { remakes: 1, ..scenario(&[true, true], true) });
 }

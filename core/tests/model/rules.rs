@@ -5,7 +5,7 @@ use stateright::{Model, Property};
 use skydeck_core::rollout::trigger::Cause;
 
 use crate::steps::advance;
-use crate::world::{Execution, Read, Scenario, State, Step, Without, digest, name, number};
+use crate::world::{Execution, Read, Scenario, State, Step, Without, digest, name, number, service};
 
 /// Executions of one service at once: what comes while as many run is started when one has ended.
 const AT_ONCE: usize = 2;
@@ -31,6 +31,8 @@ pub(crate) const ONE_CLAIM: &str = "one rollout of a digest at a time";
 pub(crate) enum Action {
     Push,
     Apply,
+    /// The service is deleted, and made again without an image.
+    Remake,
     Deliver(u8),
     Double(u8),
     Lose(u8),
@@ -61,6 +63,9 @@ impl Model for Rollouts {
         let room = state.executions.len() < AT_ONCE;
         if state.applies > 0 && room {
             actions.push(Action::Apply);
+        }
+        if state.remakes > 0 {
+            actions.push(Action::Remake);
         }
         let mut kinds = state.events.clone();
         kinds.dedup();
@@ -109,6 +114,11 @@ impl Model for Rollouts {
                 (state.applies, state.config) = (state.applies - 1, state.config + 1);
                 start(&mut state, Cause::Configuration, None);
             }
+            Action::Remake => {
+                (state.remakes, state.life) = (state.remakes - 1, state.life + 1);
+                // What was rejected, was rejected in the one that is gone.
+                (state.service, state.tasks, state.rejected) = (None, false, [false; 4]);
+            }
             Action::Deliver(event) | Action::Double(event) => {
                 if action == Action::Double(event) {
                     state.doubled -= 1;
@@ -137,8 +147,12 @@ impl Model for Rollouts {
                 let step = &mut state.executions[index].step;
                 match *step {
                     Step::UpdateBack if self.without == Without::FailedRollback => *step = Step::Free,
-                    // It ends and keeps the lease: the next sweep takes its place.
-                    Step::UpdateBack => drop(state.executions.remove(index)),
+                    // It ends, says so and keeps the lease: the next sweep takes its place.
+                    Step::UpdateBack => {
+                        let ended = state.executions.remove(index);
+                        let kept = state.record.unreturned(&name(ended.id));
+                        state.record = kept.unwrap_or_else(|| state.record.clone());
+                    }
                     _ => *step = Step::Back,
                 }
             }
@@ -205,12 +219,16 @@ fn remove(events: &mut Vec<u8>, event: u8) {
 
 /// Executions, or functions that aborted ones have left, that write next.
 fn writers(state: &State) -> usize {
-    state.executions.iter().filter(|execution| execution.step.writes()).count()
+    let writes = |execution: &&Execution| execution.step.writes() && execution.life == state.life;
+    state.executions.iter().filter(writes).count()
 }
 
 fn is_claimed_twice(state: &State) -> bool {
     // Who never had the lease, or gave it up to decide again, claims nothing.
-    let at_it = |execution: &&Execution| !execution.aborted && !execution.cause.keeps_image() && execution.turn > 0;
+    let at_it = |execution: &&Execution| {
+        let of_this_service = execution.life == state.life;
+        of_this_service && !execution.aborted && !execution.cause.keeps_image() && execution.turn > 0
+    };
     let mut chosen = state.executions.iter().filter(at_it).filter_map(|execution| execution.choice);
     matches!((chosen.next(), chosen.next()), (Some(one), Some(other)) if one == other)
 }
@@ -233,6 +251,7 @@ fn start(state: &mut State, cause: Cause, image: Option<u8>) {
         image,
         aborted: false,
         step,
+        life: state.life,
         read,
         choice: None,
         turn: 0,
@@ -250,7 +269,8 @@ impl Rollouts {
         let wanted = state.pushed;
         let good = wanted == 0 || self.scenario.good[usize::from(wanted) - 1];
         let runs = state.service.as_ref().filter(|_| state.tasks);
-        let last = state.record.verified.first();
+        let record = state.record.clone().of(Some(&service(state.life)));
+        let last = record.verified.first();
         let is_last = runs.map(|runs| runs.verified()).as_ref() == last;
         let is_done =
             if good { runs.is_some_and(|runs| runs.image == wanted) } else { state.rejected[usize::from(wanted)] };
@@ -262,6 +282,6 @@ impl Rollouts {
         let verified = last.is_none_or(|last| {
             last.digest == digest(0) || { self.scenario.good[usize::from(number(&last.digest)) - 1] }
         });
-        state.record.lease.is_none() && is_done && is_last && verified && !falsely
+        record.lease.is_none() && is_done && is_last && verified && !falsely
     }
 }

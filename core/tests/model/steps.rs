@@ -7,7 +7,7 @@ use skydeck_core::rollout::release::way_back;
 use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::spec::ImagePolicy;
 
-use crate::world::{Execution, Read, Revision, Scenario, State, Step, Without, digest, name, number};
+use crate::world::{Execution, Read, Revision, Scenario, State, Step, Without, digest, name, number, service};
 
 /// What follows a step: the next one, or the execution's end.
 type Next = Option<Step>;
@@ -22,6 +22,12 @@ pub(crate) fn advance(state: &mut State, index: usize, scenario: &Scenario, with
         Step::Decide => decided(state, &mut me, without),
         Step::Take => take(state, &mut me, without),
         Step::Again => Some(again(state, &mut me, without)),
+        // Of the service that it was decided for nothing is left: it is decided again, and taken back nothing.
+        Step::Update if me.life != state.life && without != Without::SameService => {
+            (me.read, me.choice, me.turn) = (Read::default(), None, 0);
+            Some(Step::ReadService)
+        }
+        Step::UpdateBack if me.life != state.life => Some(Step::Free),
         Step::Update => Some(update(state, &mut me)),
         Step::Verify => moved(state, &me, Phase::Verifying, Step::Look),
         Step::Look => Some(look(state, &mut me, scenario)),
@@ -52,11 +58,14 @@ fn read(state: &State, me: &mut Execution, without: Without) -> Step {
     match me.step {
         Step::ReadService => {
             me.read.service = Some((state.service.clone(), state.tasks));
+            me.life = state.life;
             if early { Step::ReadLedger } else { Step::ReadRecord }
         }
         Step::ReadRecord => {
-            me.read.record = Some(state.record.clone());
-            if leased(&state.record) && without != Without::LivenessFirst {
+            let (raw, life) = (state.record.clone(), service(me.life));
+            let says = if without == Without::Life { raw.clone() } else { raw.clone().of(Some(&life)) };
+            (me.read.raw, me.read.record) = (Some(raw), Some(says.clone()));
+            if leased(&says) && without != Without::LivenessFirst {
                 Step::ReadLiveness
             } else {
                 after_liveness(me, without)
@@ -135,7 +144,7 @@ fn situation<'a>(
 }
 
 fn rejection() -> Rejection {
-    Rejection { at: 0, execution: String::new(), reason: String::new() }
+    Rejection { at: 0, execution: String::new(), reason: String::new(), service: None }
 }
 
 /// The images are read last, at the moment of the decision.
@@ -180,7 +189,7 @@ fn decided(state: &mut State, me: &mut Execution, without: Without) -> Next {
 fn swap(state: &mut State, me: &Execution, next: Record, without: Without) -> bool {
     let seen =
         |record: &Record| Record { turns: if without == Without::Turns { 0 } else { record.turns }, ..record.clone() };
-    let read = me.read.record.clone().unwrap_or_default();
+    let read = me.read.raw.clone().unwrap_or_default();
     let same = without == Without::Etag || seen(&state.record) == seen(&read);
     if same {
         state.record = next;
@@ -271,7 +280,7 @@ fn back(state: &mut State, me: &Execution, without: Without) -> Next {
 
 fn reject(state: &mut State, me: &Execution, without: Without) -> Step {
     let next = if without == Without::RejectionUnderLease { Step::MoveBack } else { Step::UpdateBack };
-    let (Some(released), true) = (&me.released, me.at_fault) else { return next };
+    let (Some(released), true) = (&me.released, me.at_fault && me.life == state.life) else { return next };
     let before = state.record.lease.as_ref().and_then(|lease| lease.before.as_ref());
     if before.is_none_or(|before| before.digest != digest(released.image)) {
         let entry = Entry::default().rejecting(&digest(released.image), rejection());
@@ -282,7 +291,7 @@ fn reject(state: &mut State, me: &Execution, without: Without) -> Step {
 
 fn update_back(state: &mut State, me: &Execution) -> Step {
     let released = state.record.lease.as_ref().and_then(|lease| lease.released.clone());
-    let back = way_back(&state.record, released.as_deref());
+    let back = way_back(&state.record, released.as_deref(), &[]);
     if let Some(old) = &state.service {
         state.broken.undone |= old.turn > me.turn;
     }

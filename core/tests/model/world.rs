@@ -23,6 +23,8 @@ pub(crate) struct Scenario {
     pub(crate) sweeps: u8,
     /// Changes of the platform file that are applied, each by a rollout of its own.
     pub(crate) applies: u8,
+    /// How often the service is deleted and made again, at any moment.
+    pub(crate) remakes: u8,
 }
 
 /// What keeps rollouts apart. Each can be taken away, to see that it is needed.
@@ -62,6 +64,10 @@ pub(crate) enum Without {
     FailedRollback,
     /// The sweep takes nothing back.
     Return,
+    /// What is remembered of a service that is gone counts for the next one of its name.
+    Life,
+    /// A release does not look whether the service is the one that it was decided for.
+    SameService,
 }
 
 /// The world.
@@ -79,6 +85,9 @@ pub(crate) struct State {
     pub(crate) refused: u8,
     pub(crate) sweeps: u8,
     pub(crate) applies: u8,
+    pub(crate) remakes: u8,
+    /// Which service of its name this is.
+    pub(crate) life: u8,
     /// How often the platform file was changed.
     pub(crate) config: u8,
     /// The service's record; ETag is its content.
@@ -146,6 +155,8 @@ pub(crate) struct Execution {
     pub(crate) aborted: bool,
     /// What it does next.
     pub(crate) step: Step,
+    /// Which service it is about.
+    pub(crate) life: u8,
     /// What it has read.
     pub(crate) read: Read,
     /// What it releases.
@@ -162,6 +173,8 @@ pub(crate) struct Execution {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Read {
     pub(crate) service: Option<(Option<Revision>, bool)>,
+    /// The record as it lies in the bucket, and what it says of the service.
+    pub(crate) raw: Option<Record>,
     pub(crate) record: Option<Record>,
     pub(crate) holder: Option<Liveness>,
     pub(crate) rejected: Option<bool>,
@@ -219,6 +232,11 @@ pub(crate) fn number(digest: &str) -> u8 {
     digest.trim_start_matches("sha256:").parse().unwrap()
 }
 
+/// The service, as a record names it.
+pub(crate) fn service(life: u8) -> String {
+    format!("s:{life}")
+}
+
 pub(crate) fn name(id: u8) -> String {
     format!("e:{id}")
 }
@@ -237,8 +255,10 @@ impl State {
             refused: scenario.refused,
             sweeps: scenario.sweeps,
             applies: scenario.applies,
+            remakes: scenario.remakes,
+            life: 0,
             config: 0,
-            record: Record { verified, ..Record::default() },
+            record: Record { verified, service: Some(self::service(0)), ..Record::default() },
             rejected: [false; 4],
             tasks: service.is_some(),
             service,
@@ -268,6 +288,7 @@ impl State {
     pub(crate) fn is_quiet(&self, scenario: &Scenario) -> bool {
         usize::from(self.pushed) == scenario.good.len()
             && self.applies == 0
+            && self.remakes == 0
             && self.events.is_empty()
             && self.executions.is_empty()
     }

@@ -27,6 +27,8 @@ pub(crate) fn held(digest: &str, phase: Phase) -> Record {
         phase,
         released: None,
         before: None,
+        deaths: 0,
+        told: false,
     };
     Record { lease: Some(lease), ..Record::default() }
 }
@@ -130,8 +132,35 @@ fn whoever_finishes_what_died_takes_its_place() {
     let dead = held("new", Phase::Verifying);
     let adopted = dead.adopted("me").unwrap();
     let (old, new) = (dead.lease.unwrap(), adopted.lease.clone().unwrap());
-    assert_eq!(new, Lease { execution: "me".into(), phase: Phase::RollingBack, ..old });
+    assert_eq!(new, Lease { execution: "me".into(), phase: Phase::RollingBack, deaths: 1, ..old });
     assert_eq!(Record::default().adopted("me"), None);
+}
+
+#[test]
+fn what_ends_twice_without_saying_how_is_given_up() {
+    let taken = |record: &Record, execution, digest, cause| record.taken(execution, digest, cause, None, None);
+    let first = taken(&Record::default(), "one", "a", Cause::Push);
+    assert_eq!(first.given_up("a"), None);
+    let second = taken(&first, "two", "a", Cause::Sweep);
+    let lease = second.given_up("a").unwrap().clone();
+    assert_eq!(second.given_up("b"), None, "another image is another matter");
+    assert!(second.told(&lease).unwrap().lease.unwrap().told);
+    assert_eq!(first.told(&lease), None, "of that nobody was told");
+    for (digest, cause) in [("a", Cause::Person), ("a", Cause::Configuration), ("b", Cause::Sweep)] {
+        assert_eq!(taken(&second, "three", digest, cause).given_up(digest), None, "{cause} begins anew");
+    }
+    assert!(first.adopted("two").unwrap().given_up("a").is_some());
+    let said = first.adopted("two").unwrap().unreturned("two").unwrap();
+    assert_eq!(said.given_up("a"), None, "who says that it could not go back did not die");
+    assert_eq!(said.unreturned("one"), None);
+}
+
+#[test]
+fn a_revision_that_was_registered_anew_takes_the_place_of_the_old_one() {
+    let record = Record { verified: vec![verified("b", 2), verified("a", 1)], ..Record::default() };
+    let record = record.taken("me", "c", Cause::Push, None, None).renewed("arn:task/2", "arn:task/9");
+    assert_eq!(record.verified, [verified("b", 9), verified("a", 1)]);
+    assert_eq!(record.lease.unwrap().before, Some(verified("b", 9)));
 }
 
 #[test]

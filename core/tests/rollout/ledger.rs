@@ -19,7 +19,7 @@ fn past(execution: u32, verdict: Verdict) -> Past {
 }
 
 fn rejection(reason: &str) -> Rejection {
-    Rejection { at: 1, execution: "one".into(), reason: reason.into() }
+    Rejection { at: 1, execution: "one".into(), reason: reason.into(), service: None }
 }
 
 #[test]
@@ -67,4 +67,14 @@ fn each_service_and_image_has_an_object_of_its_own() {
     assert_eq!(keys.record(), "platforms/skyfox-devprod/services/backend/record.json");
     assert_eq!(keys.entry("sha256:abc"), format!("{}abc.json", keys.ledger()));
     assert!(keys.ledger().starts_with("platforms/skyfox-devprod/services/backend/"));
+}
+
+#[test]
+fn a_rejection_is_about_the_service_that_it_was_found_in() {
+    let found = Rejection { service: Some("movie 1".into()), ..rejection("it crashed") };
+    let entry = Entry { rejected: Some(found.clone()), ..Entry::default() };
+    assert_eq!(entry.clone().of(Some("movie 1")).rejected, Some(found));
+    assert_eq!(entry.clone().of(Some("movie 2")).rejected, None, "that one is gone");
+    let earlier = Entry { rejected: Some(rejection("it crashed")), ..entry };
+    assert_eq!(earlier.clone().of(Some("movie 2")), earlier, "written before the service was remembered");
 }

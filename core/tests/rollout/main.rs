@@ -10,5 +10,6 @@ mod ledger;
 mod releases;
 mod room;
 mod stops;
+mod tags;
 mod triggers;
 mod verdicts;

@@ -15,12 +15,19 @@ fn a_rollback_goes_to_what_was_verified_last_then_to_what_ran_before() {
     let found = Some(verified("found", 1));
     let record = Record::default().taken("me", "new", Cause::Push, found.clone(), None);
     let looking = record.moved("me", Phase::Verifying, Some("arn:task/2")).unwrap();
-    assert_eq!(way_back(&looking, Some("arn:task/2")), found);
+    assert_eq!(way_back(&looking, Some("arn:task/2"), &[]), found);
     let proven = Record { verified: vec![verified("b", 4), verified("a", 3)], ..looking };
-    assert_eq!(way_back(&proven, Some("arn:task/2")), Some(verified("b", 4)));
-    assert_eq!(way_back(&proven, Some("arn:task/4")), Some(verified("a", 3)), "not to what did not serve just now");
-    assert_eq!(way_back(&proven, None), Some(verified("b", 4)));
-    assert_eq!(way_back(&Record::default(), Some("arn:task/2")), None);
+    assert_eq!(way_back(&proven, Some("arn:task/2"), &[]), Some(verified("b", 4)));
+    assert_eq!(
+        way_back(&proven, Some("arn:task/4"), &[]),
+        Some(verified("a", 3)),
+        "not to what did not serve just now"
+    );
+    assert_eq!(way_back(&proven, None, &[]), Some(verified("b", 4)));
+    let gone = |digests: &[&str]| digests.iter().map(|digest| (*digest).to_owned()).collect::<Vec<_>>();
+    assert_eq!(way_back(&proven, None, &gone(&["b"])), Some(verified("a", 3)), "not to an image that is gone");
+    assert_eq!(way_back(&proven, None, &gone(&["a", "b", "found"])), Some(verified("b", 4)), "its tasks may run on");
+    assert_eq!(way_back(&Record::default(), Some("arn:task/2"), &[]), None);
 }
 
 #[test]
@@ -62,7 +69,7 @@ proptest! {
         let verified: Vec<_> = revisions.iter().map(|revision| verified("a", *revision)).collect();
         let record = Record { verified, ..Record::default() }.taken("me", "a", Cause::Push, None, None);
         let left = format!("arn:task/{released}");
-        let back = way_back(&record, Some(&left));
+        let back = way_back(&record, Some(&left), &[]);
         prop_assert!(back.as_ref().is_none_or(|back| back.definition != left));
         prop_assert_eq!(back.is_some(), revisions.iter().any(|revision| *revision != released));
     }

@@ -152,6 +152,7 @@ async fn roll_out(context: &Context, scope: &Scope, digest: &str, number: usize)
     let rollout = decide(context, start).await.unwrap().rollout.expect("an image to roll out");
     let released = release(context, rollout.clone()).await.unwrap().definition;
     let ended = Settlement {
+        left: None,
         rollout: rollout.clone(),
         verdict: Verdict::Succeeded,
         released: released.clone(),

@@ -18,7 +18,7 @@ mod others;
 
 pub(crate) use apply::{capacity, delete_definitions, load_balancers};
 pub(crate) use definition::register;
-pub(crate) use observe::{alive, describe, described, read};
+pub(crate) use observe::{Revision, alive, describe, described, read};
 
 /// The service layer.
 #[derive(Debug)]

@@ -69,9 +69,12 @@ async fn world(
     });
     let used = services.values().map(|service| &service.definition);
     let arns: BTreeSet<&String> = newest.chain(used).filter(|arn| !arn.is_empty()).collect();
-    let definitions = try_join_all(arns.into_iter().map(|arn| describe(client, arn))).await?;
+    let found = try_join_all(arns.into_iter().map(|arn| describe(client, arn))).await?;
+    let is_used = |arn: &String| services.values().any(|service| service.definition == *arn);
+    let deregistered = found.iter().filter(|found| !found.active && is_used(&found.arn));
+    let deregistered = deregistered.map(|found| found.arn.clone()).collect();
     let definitions: BTreeMap<String, Definition> =
-        definitions.into_iter().map(|(arn, definition, _)| (arn, definition)).collect();
+        found.into_iter().map(|found| (found.arn, found.definition)).collect();
     let families = families.into_iter().map(|(name, mut family)| {
         // Whose a family is, its newest revision says.
         let newest = family.active.first().or(family.inactive.first());
@@ -79,7 +82,7 @@ async fn world(
         family.tags = newest.map(|definition| definition.tags.clone()).unwrap_or_default();
         (name, family)
     });
-    Ok(World { families: families.collect(), services, definitions, ..World::default() })
+    Ok(World { families: families.collect(), services, definitions, deregistered, ..World::default() })
 }
 
 /// The service and the digest of the image that it is to start with; `None` where its repository has none.
@@ -232,11 +235,25 @@ async fn revisions(
     pages.await.during("list task definitions of", family)
 }
 
-/// A task definition by its ARN, and when it was registered, in milliseconds since 1970.
-pub(crate) async fn describe(client: &Client, arn: &str) -> Result<(String, Definition, i64)> {
+/// A revision as ECS has it.
+pub(crate) struct Revision {
+    pub(crate) arn: String,
+    pub(crate) definition: Definition,
+    /// When it was registered, in milliseconds since 1970.
+    pub(crate) registered: i64,
+    /// Whether deployments can be made of it: it was neither deregistered nor deleted.
+    pub(crate) active: bool,
+}
+
+/// A task definition by its ARN.
+pub(crate) async fn describe(client: &Client, arn: &str) -> Result<Revision> {
     let request = client.describe_task_definition().task_definition(arn).include(ecs::TaskDefinitionField::Tags);
     let answer = request.send().await.during("describe task definition", arn)?;
     let found = answer.task_definition().ok_or_else(|| Error::Broken(format!("AWS gives {arn} without contents")))?;
-    let registered = found.registered_at().and_then(|at| at.to_millis().ok()).unwrap_or_default();
-    Ok((arn.to_owned(), definition::read(found, answer.tags()), registered))
+    Ok(Revision {
+        arn: arn.to_owned(),
+        definition: definition::read(found, answer.tags()),
+        registered: found.registered_at().and_then(|at| at.to_millis().ok()).unwrap_or_default(),
+        active: found.status() == Some(&ecs::TaskDefinitionStatus::Active),
+    })
 }

@@ -142,11 +142,15 @@ fn plan_rollout(
     (wanted, placement): (&TaskSettings, &Placement),
 ) {
     let settings = world.definitions.get(&found.definition).map(|definition| &definition.settings);
-    if settings == Some(wanted) && found.placement == *placement {
+    let deregistered = world.deregistered.contains(&found.definition);
+    if settings == Some(wanted) && found.placement == *placement && !deregistered {
         return;
     }
-    let old = json!({ "task_definition": settings, "placement": found.placement });
-    let new = json!({ "task_definition": wanted, "placement": placement });
+    let mut old = json!({ "task_definition": settings, "placement": found.placement });
+    let mut new = json!({ "task_definition": wanted, "placement": placement });
+    if deregistered {
+        (old["status"], new["status"]) = (json!("INACTIVE"), json!("ACTIVE"));
+    }
     let description = Description::update("service", name, &old, &new);
     plan.rollouts.push(Handover { service: name.into(), description });
 }
