@@ -118,12 +118,6 @@ struct About {
     content: Content,
 }
 
-impl About {
-    fn is_of(&self, digest: &str) -> bool {
-        self.digest == digest
-    }
-}
-
 /// The image that waits for a parameter, since it was refused without one, and what is known of it.
 async fn refused_before(
     context: &Context,
@@ -148,6 +142,40 @@ async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str, c
     };
     let (entry, content) = try_join!(context.home.read_json::<Entry>(&key), content)?;
     Ok(About { digest: digest.to_owned(), entry, content })
+}
+
+/// The image that it is about, and what is known of it.
+async fn chosen(
+    context: &Context,
+    scope: &Scope,
+    keys: Keys<'_>,
+    asked: &Asked<'_>,
+    now: &Situation<'_>,
+    (known, seen): (Option<About>, Content),
+) -> Result<(Result<Choice, Reason>, About)> {
+    let is_other = |about: &About| about.content.has(&about.digest) && !about.content.is_image(&about.digest);
+    if let Some(other) = known.as_ref().filter(|known| is_other(known)) {
+        return Ok((Err(Reason::NotAnImage { image: other.digest.clone() }), About::default()));
+    }
+    let waiting = match asked.cause {
+        Cause::Secret => refused_before(context, scope, keys, now).await?,
+        _ => None,
+    };
+    let (choice, known) = match waiting {
+        Some((choice, about)) => (choice, Some(about)),
+        None => match choose(asked, now) {
+            Ok(choice) => (choice, known),
+            Err(reason) => return Ok((Err(reason), About::default())),
+        },
+    };
+    let about = match known.filter(|known| known.digest == choice.digest) {
+        Some(known) => known,
+        None => about(context, scope, keys, &choice.digest, seen).await?,
+    };
+    // What a person names by its tag was not looked at yet.
+    let image = || choice.tag.clone().unwrap_or(choice.digest.clone());
+    let choice = if is_other(&about) { Err(Reason::NotAnImage { image: image() }) } else { Ok(choice) };
+    Ok((choice, about))
 }
 
 /// Which platform is decided about, and by which execution.
@@ -201,30 +229,7 @@ pub(super) async fn decide_known(
         holder: found.holder,
         records_since: here.since,
     };
-    let other = known
-        .as_ref()
-        .zip(named)
-        .filter(|(known, digest)| known.content.has(digest) && !known.content.is_image(digest));
-    let waiting = match asked.cause {
-        Cause::Secret => refused_before(context, scope, keys, &situation).await?,
-        _ => None,
-    };
-    let (choice, known) = match (other, waiting) {
-        (Some((_, digest)), _) => (Err(Reason::NotAnImage { image: digest.to_owned() }), known),
-        (None, Some((choice, about))) => (Ok(choice), Some(about)),
-        (None, None) => (choose(asked, &situation), known),
-    };
-    let about = match (&choice, known) {
-        (Ok(choice), Some(known)) if known.is_of(&choice.digest) => known,
-        (Ok(choice), _) => about(context, scope, keys, &choice.digest, seen).await?,
-        (Err(_), _) => About::default(),
-    };
-    // What a person names by its tag was not looked at yet.
-    let is_other = |choice: &Choice| about.content.has(&choice.digest) && !about.content.is_image(&choice.digest);
-    let choice = match choice {
-        Ok(choice) if is_other(&choice) => Err(Reason::NotAnImage { image: choice.tag.unwrap_or(choice.digest) }),
-        choice => choice,
-    };
+    let (choice, about) = chosen(context, scope, keys, asked, &situation, (known, seen)).await?;
     let rejected = about.entry.of(situation.record.service.as_deref()).rejected;
     let choice = match follow(asked, &situation, choice, rejected.as_ref()) {
         // A person who asks for what is not there is told so by a failure.

@@ -97,7 +97,7 @@ async fn idle(context: &Context, decided: Result<Decided>) -> Result<Option<Stri
         Ok(decided) if matches!(decided.decision, Word::Ignored) => Ok(Some(decided.reason)),
         Ok(Decided { decision: Word::Release | Word::Return, rollout: Some(rollout), .. }) => {
             match rollout.record.given_up(&rollout.digest) {
-                Some(lease) => give_up(context, &rollout, lease).await.map(Some),
+                Some(lease) => Ok(Some(give_up(context, &rollout, lease).await)),
                 None => Ok(None),
             }
         }
@@ -117,12 +117,19 @@ fn readers(scope: &Scope, parameter: &str) -> Vec<(String, Option<String>)> {
     services.collect()
 }
 
-/// Leaves alone what would end as it did before, and tells a person of it once. Returns why.
-async fn give_up(context: &Context, rollout: &Rollout, lease: &Lease) -> Result<String> {
+/// Leaves alone what would end as it did before, and tells a person of it once. Returns why. Where nobody can be told, the next sweep
+/// tries, and the other services are looked at all the same.
+async fn give_up(context: &Context, rollout: &Rollout, lease: &Lease) -> String {
     let why = abandoned(&rollout.service, lease);
-    if !lease.told {
-        tell::given_up(context, rollout, lease, &why).await?;
-        record::change(&context.home, &keys(rollout).record(), |found: &Record| found.told(lease)).await?;
+    if !lease.told
+        && let Err(error) = tell_once(context, rollout, lease, &why).await
+    {
+        tracing::warn!("that the rollout of {} is given up could not be told: {error}", rollout.service);
     }
-    Ok(why)
+    why
+}
+
+async fn tell_once(context: &Context, rollout: &Rollout, lease: &Lease, why: &str) -> Result<()> {
+    tell::given_up(context, rollout, lease, why).await?;
+    record::change(&context.home, &keys(rollout).record(), |found: &Record| found.told(lease)).await.map(drop)
 }

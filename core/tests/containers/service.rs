@@ -185,6 +185,18 @@ fn every_drift_of_a_definition_is_left_to_a_rollout_with_what_differs() {
 }
 
 #[test]
+fn a_revision_that_was_deregistered_while_it_runs_is_left_to_a_rollout() {
+    let plan = after(|world| {
+        runs(world);
+        world.deregistered.insert(arn("backend", 1));
+    });
+    assert!(plan.is_empty());
+    assert_eq!(handed_over(&plan), ["backend"]);
+    let told = serde_json::to_string(&plan.rollouts[0].description).unwrap();
+    assert!(told.contains("INACTIVE"), "{told}");
+}
+
+#[test]
 fn a_definition_that_awaits_its_image_is_made_anew_with_it_and_not_before() {
     let plan = after(|world| container(world).cpu = 1);
     assert!(plan.is_empty() && plan.rollouts.is_empty());

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use skydeck_core::rollout::decide::{Asked, Choice, Decision, Reason, Running, Situation, choose, decide, passed_over};
+use skydeck_core::rollout::decide::{
+    Asked, Choice, Decision, Reason, Running, Situation, choose, decide, passed_over, waiting,
+};
 use skydeck_core::rollout::image::Pushed;
 use skydeck_core::rollout::ledger::Rejection;
 use skydeck_core::rollout::record::{Liveness, Phase, Record, Suspended};
@@ -304,4 +306,28 @@ proptest! {
         let is_held = matches!(world.of(cause), Decision::Ignore(Reason::Suspended { .. }));
         prop_assert_eq!(is_held, held);
     }
+}
+
+#[test]
+fn what_waits_for_a_parameter_is_what_the_sweep_would_start() {
+    assert_eq!(waiting(&world().now()).map(|choice| choice.digest).as_deref(), Some("sha256:new"));
+    let passed = with(|world| world.record.passed_over = Some("sha256:new".into()));
+    assert_eq!(waiting(&passed.now()), None);
+    let runs = with(|world| world.running.digest = Some("sha256:new".into()));
+    assert_eq!(waiting(&runs.now()), None);
+}
+
+#[test]
+fn an_apply_takes_back_what_a_dead_rollout_of_a_rejected_image_has_left() {
+    let dead = |cause| {
+        let world = with(|world| {
+            world.record.lease = held("sha256:new", Phase::Verifying).lease;
+            (world.holder, world.rejected) = (Liveness::Gone, Some("it crashed"));
+            world.running.digest = Some("sha256:new".into());
+        });
+        world.of(cause)
+    };
+    assert_eq!(dead(Cause::Configuration), Decision::Return);
+    assert_eq!(dead(Cause::Sweep), Decision::Return);
+    assert!(matches!(dead(Cause::Secret), Decision::Ignore(_)));
 }

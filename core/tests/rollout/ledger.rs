@@ -70,6 +70,14 @@ fn each_service_and_image_has_an_object_of_its_own() {
 }
 
 #[test]
+fn an_image_waits_that_was_refused_last_and_is_not_at_fault() {
+    let refused = Entry::default().with("sha256:aa", past(1, Verdict::Refused));
+    assert!(refused.waits());
+    assert!(!refused.rejecting("sha256:aa", rejection("it is for amd64")).waits());
+    assert!(!refused.with("sha256:aa", past(2, Verdict::Succeeded)).waits() && !Entry::default().waits());
+}
+
+#[test]
 fn a_rejection_is_about_the_service_that_it_was_found_in() {
     let found = Rejection { service: Some("movie 1".into()), ..rejection("it crashed") };
     let entry = Entry { rejected: Some(found.clone()), ..Entry::default() };

@@ -28,6 +28,8 @@ pub enum Kind {
     People,
     /// Parameters change.
     Secrets,
+    /// What is remembered of a service, and what has become of it meanwhile; calls that are refused.
+    Records,
 }
 
 /// How many tasks, and how many of them a deployment may spare and add, in percent.
@@ -80,6 +82,21 @@ pub(super) enum Step {
     Command(&'static [&'static str]),
     /// The service's parameter is given a value, or deleted.
     Parameter(Option<&'static str>),
+    /// Somebody deregisters the revision that the service runs.
+    Deregister,
+    /// Somebody deletes an image.
+    Delete { image: &'static str },
+    /// Somebody scales the service.
+    Scale(i32),
+    /// Somebody deletes the service, and makes it again without tasks.
+    Remake,
+    /// So many of the next calls of a function that name the service or its repository are refused; 0 is all of them.
+    Refuse {
+        function: &'static str,
+        call: (&'static str, &'static str),
+        says: (&'static str, &'static str),
+        times: u32,
+    },
     /// All cases of the stage come together, and the platform file is applied with other settings of every service.
     Apply,
     /// All come together, and EventBridge is not allowed to start rollouts any more.
@@ -210,6 +227,12 @@ impl Case {
         self
     }
 
+    /// Nothing serves at the end.
+    pub(super) fn serves_nothing(mut self) -> Self {
+        self.serves = None;
+        self
+    }
+
     /// One execution ends with this reason for doing nothing.
     pub(super) fn ignored(mut self, reason: &'static str) -> Self {
         self.ignored.push(reason);
@@ -242,6 +265,7 @@ impl Kind {
             Kind::Deaths => "deaths",
             Kind::People => "people",
             Kind::Secrets => "secrets",
+            Kind::Records => "records",
         }
     }
 

@@ -4,6 +4,7 @@
 mod case;
 mod cases;
 mod field;
+mod hands;
 mod play;
 mod report;
 mod watch;

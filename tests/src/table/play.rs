@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use skydeck_aws::Clients;
 use skydeck_core::rollout::ledger::Verdict;
-use skydeck_sandbox::{ACCOUNT, EventFault, Image};
+use skydeck_sandbox::{ACCOUNT, EventFault, Fault, FaultKind, Image};
 use tokio::sync::Barrier;
 
 use super::case::{Before, Case, Kind, Step, Told};
 use super::field::{Field, parameter, repository};
+use super::hands;
 use super::report::{Outcome, Rollout};
 use super::watch::{Run, pause};
 
@@ -147,6 +149,17 @@ impl<'a> Play<'a> {
             Step::Command(words) => self.command(words).await,
             Step::Parameter(Some(value)) => self.field.give(&self.service, value).await,
             Step::Parameter(None) => self.field.forget(&self.service).await,
+            Step::Deregister => hands::deregister(self.aws(), &self.service).await,
+            Step::Delete { image } => {
+                let known = self.images.get(image).ok_or_else(|| format!("{image} was not pushed"))?;
+                hands::delete(self.aws(), &repository(&self.service), &known.digest).await
+            }
+            Step::Scale(count) => hands::scale(self.aws(), &self.service, *count).await,
+            Step::Remake => hands::remake(self.aws(), &self.service).await,
+            Step::Refuse { function, call, says, times } => {
+                self.refuse(function, *call, *says, *times);
+                Ok(())
+            }
             Step::Apply => self.gather().await,
             Step::Forbid | Step::Allow => {
                 self.gather().await?;
@@ -162,6 +175,18 @@ impl<'a> Play<'a> {
         let done = sandbox.push(&repository(&self.service), &tag, &pushed).await.map_err(|error| error.to_string())?;
         self.images.insert(image, Known { behaves, digest: done.digest });
         Ok(())
+    }
+
+    fn aws(&self) -> &Clients {
+        &self.field.stage.rig.aws
+    }
+
+    fn refuse(&self, function: &str, (service, action): (&str, &str), (code, message): (&str, &str), times: u32) {
+        let kind = FaultKind::Error { status: 400, code: code.to_owned(), message: message.to_owned() };
+        // An execution is named by nothing of the service.
+        let on = if service == "states" { "" } else { self.service.as_str() };
+        let fault = Fault::next(service, action, kind).by(function).on(on).from(1, times);
+        self.field.stage.rig.sandbox.inject(fault);
     }
 
     /// Starts the state machine as EventBridge does for an event.

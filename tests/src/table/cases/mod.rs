@@ -3,6 +3,7 @@
 mod health;
 mod images;
 mod pushes;
+mod records;
 
 use skydeck_core::rollout::ledger::Verdict::{Refused, RolledBack, Succeeded, Superseded};
 
@@ -47,6 +48,9 @@ pub fn all() -> Vec<Case> {
         deaths(),
         people(),
         secrets(),
+        records::trouble(),
+        records::hands(),
+        records::again(),
     ]
     .concat()
 }

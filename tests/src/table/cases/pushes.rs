@@ -138,12 +138,12 @@ pub(super) fn beside() -> Vec<Case> {
             .push("v2", "healthy")
             .then(Step::Again { image: "v2", tag: "v2-again" })
             .told("v2", Succeeded),
-        case("an older one gets a tag, and stays the older one")
+        case("an older one gets a tag, and is the newest by that")
             .push("v2", "healthy")
             .told("v2", Succeeded)
             .then(Step::Settled)
             .then(Step::Again { image: "v1", tag: "v1-again" })
-            .ignored("is not the image that the policy wants now"),
+            .told("v1", Succeeded),
         Case::new(Kind::Together, Before::Nothing, USUAL, "two first images at once")
             .push("v1", "healthy")
             .push("v2", "healthy")
