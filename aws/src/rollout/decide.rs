@@ -96,6 +96,13 @@ async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str, c
     Ok(About { entry, content })
 }
 
+async fn about_named(context: &Context, scope: &Scope, keys: Keys<'_>, named: Option<&str>) -> Result<Option<About>> {
+    match named {
+        Some(digest) => about(context, scope, keys, digest, Content::default()).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Which platform is decided about, and by which execution.
 pub(super) struct Here<'a> {
     pub(super) scope: &'a Scope,
@@ -126,13 +133,8 @@ pub(super) async fn decide_known(
     let (name, keys) = (name.as_str(), Keys { platform: &platform, service: &name });
     // The image of an event is known, and what is asked of it need not wait for the rest.
     let named = asked.image.filter(|image| image.starts_with("sha256:"));
-    let early = async {
-        match named {
-            Some(digest) => about(context, scope, keys, digest, Content::default()).await.map(Some),
-            None => Ok(None),
-        }
-    };
-    let (found, mut known) = try_join!(known.look(context, scope, here.execution), early)?;
+    let (found, mut known) =
+        try_join!(known.look(context, scope, here.execution), about_named(context, scope, keys, named))?;
     let (Some(mut found), Some(service)) = (found, scope.platform.services.get(name)) else {
         return Ok(ignored(&Reason::NotMadeYet { service: name.to_owned() }));
     };
