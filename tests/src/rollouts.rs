@@ -52,12 +52,21 @@ impl Stage {
     /// # Panics
     /// Where it cannot be applied.
     pub async fn applied(file: &str) -> Self {
+        let stage = Self::ready().await;
+        stage.rig.skydeck(["apply", file]).await.succeeded();
+        stage
+    }
+
+    /// Installs skydeck and gives all secrets.
+    ///
+    /// # Panics
+    /// Where one of these fails.
+    pub async fn ready() -> Self {
         let rig = Rig::installed().await;
         for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
             let request = rig.aws.ssm.put_parameter().name(format!("/skyfox-backend/{name}")).value(KEY);
             request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
         }
-        rig.skydeck(["apply", file]).await.succeeded();
         Stage { rig }
     }
 
@@ -228,8 +237,7 @@ impl Stage {
     #[must_use]
     pub fn calls_until_release(&self, since: u64) -> Vec<Call> {
         let calls = self.rig.sandbox.calls_since(since).into_iter();
-        let mut calls: Vec<Call> =
-            calls.filter(|call| call.caller == "skydeck-decide" || call.caller == "skydeck-release").collect();
+        let mut calls: Vec<Call> = calls.filter(|call| call.caller == "decide" || call.caller == "release").collect();
         let last = calls.iter().position(|call| call.action == "UpdateService").map_or(0, |last| last + 1);
         calls.truncate(last);
         calls

@@ -178,6 +178,14 @@ async fn chosen(
     Ok((choice, about))
 }
 
+/// What is known of the image that an event or a person names, where one does.
+async fn about_named(context: &Context, scope: &Scope, keys: Keys<'_>, named: Option<&str>) -> Result<Option<About>> {
+    match named {
+        Some(digest) => about(context, scope, keys, digest, Content::default()).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Which platform is decided about, and by which execution.
 pub(super) struct Here<'a> {
     pub(super) scope: &'a Scope,
@@ -206,13 +214,7 @@ pub(super) async fn decide_known(
 ) -> Result<Decided> {
     let (scope, platform, name) = (here.scope, here.scope.prefix(), known.name.clone());
     let (name, keys) = (name.as_str(), Keys { platform: &platform, service: &name });
-    let named = named(asked);
-    let early = async {
-        match named {
-            Some(digest) => about(context, scope, keys, digest, Content::default()).await.map(Some),
-            None => Ok(None),
-        }
-    };
+    let early = about_named(context, scope, keys, named(asked));
     let (found, mut known) = try_join!(known.look(context, scope, here.execution), early)?;
     let (Some(mut found), Some(service)) = (found, scope.platform.services.get(name)) else {
         return Ok(ignored(&Reason::NotMadeYet { service: name.to_owned() }));

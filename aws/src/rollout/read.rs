@@ -135,9 +135,9 @@ pub(crate) async fn missing(clients: &Clients, names: BTreeSet<String>) -> Resul
 /// (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>).
 const BATCH: usize = 10;
 
-/// The platforms that may have a repository of this name.
+/// The platforms that may have a repository of this name, one that was only planned among them: what was applied tells.
 pub(crate) async fn platforms_of(context: &crate::run::Context, repository: &str) -> Result<Vec<String>> {
-    let platforms = context.home.platforms().await?;
+    let platforms = context.home.folders().await?;
     Ok(platforms.into_iter().filter(|platform| repository.starts_with(&format!("{platform}-"))).collect())
 }
 

@@ -14,7 +14,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-pub use desired::{LINKED_SERVICES, facts, profile_name, roles};
+pub use desired::{LINKED_SERVICES, facts, path, profile_name, roles};
 pub use plan::{plan, teardown};
 
 /// What was observed of IAM.

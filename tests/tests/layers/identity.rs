@@ -8,7 +8,7 @@ use skydeck_aws::layer::identity::Identity;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 
-use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, run};
+use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, run, sandbox};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[
     {"Effect":"Allow","Principal":{"Service":"batch.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -28,9 +28,10 @@ async fn roles_are_made_kept_and_removed() {
             attempt.report.notes
         );
         let facts = attempt.facts.identity.expect("facts");
-        assert_eq!(facts.instance_role_arn, scope.iam_arn("role", "roles-devprod-instance"));
+        let role = |name: &str| scope.iam_arn("role/skydeck/roles-devprod", name);
+        assert_eq!(facts.instance_role_arn, role("roles-devprod-instance"));
         assert_eq!(facts.instance_profile_arn, scope.iam_arn("instance-profile", "roles-devprod-instance"));
-        assert_eq!(facts.probe_role_arn, scope.iam_arn("role", "roles-devprod-probe"));
+        assert_eq!(facts.probe_role_arn, role("roles-devprod-probe"));
         assert_eq!(facts.execution_role_arns.len() + facts.task_role_arns.len(), 6);
         read_back(clients, &scope).await;
         drift(&emulator, &scope).await;
@@ -40,6 +41,35 @@ async fn roles_are_made_kept_and_removed() {
         let ours = left.roles().iter().map(|role| role.role_name()).filter(|name| name.starts_with("roles-"));
         assert_eq!(ours.collect::<Vec<_>>(), [foreign.as_str()], "{}", emulator.name);
     }
+}
+
+#[tokio::test]
+async fn only_the_platforms_own_roles_are_read() {
+    const FOREIGN: usize = 200;
+    let emulator = sandbox().await;
+    let mut scope = emulator.scope("own").await;
+    for number in 0..FOREIGN {
+        foreign_role(&emulator.clients, &format!("somebody-{number}")).await;
+    }
+    apply::<Identity>(&emulator, &mut scope).await;
+    let before = emulator.last_call();
+    run::<Identity>(&emulator, &scope, Mode::Plan).await;
+    let calls = emulator.calls_since(before).unwrap();
+    let of = |action: &str| calls.iter().filter(|call| call.action == action).count();
+    // Two for each service, that of the instances, and the probe's.
+    let ours = 2 * scope.platform.services.len() + 2;
+    for each in ["GetRole", "ListAttachedRolePolicies", "ListRolePolicies"] {
+        assert_eq!(of(each), ours, "{each}");
+    }
+    assert_eq!(of("ListRoles"), 2, "those under the platform's path, and service-linked ones");
+    assert!(calls.len() <= 5 * ours, "{} calls", calls.len());
+    assert!(!calls.iter().any(|call| call.resource.as_deref().is_some_and(|name| name.starts_with("somebody"))));
+
+    // The roles of a service that has left the file are found by their path.
+    scope.platform.services.remove("movie");
+    destroy::<Identity>(&emulator, &scope).await;
+    let left = emulator.clients.iam.list_roles().path_prefix("/skydeck/").send().await.unwrap();
+    assert!(left.roles().is_empty(), "{:?}", left.roles());
 }
 
 async fn foreign_role(clients: &Clients, name: &str) -> String {

@@ -1,16 +1,16 @@
 //! Carries out IAM's changes, one call each.
 
 use aws_sdk_iam::Client;
-use skydeck_core::layer::identity::{Change, Role};
-use skydeck_core::scope::Tags;
+use skydeck_core::layer::identity::{Change, Role, path};
+use skydeck_core::scope::{Scope, Tags};
 
 use crate::error::{Error, Explain, Result, look_again, tolerate};
 use crate::tag::to_iam;
 
-pub(super) async fn apply(iam: &Client, change: &Change) -> Result<Option<String>> {
+pub(super) async fn apply(iam: &Client, scope: &Scope, change: &Change) -> Result<Option<String>> {
     match change {
         Change::CreateLinkedRole { service } => create_linked(iam, service).await?,
-        Change::CreateRole { name, settings } => create_role(iam, name, settings).await?,
+        Change::CreateRole { name, settings } => create_role(iam, &path(scope), name, settings).await?,
         Change::SetTrust { role, new, .. } => {
             let request = iam.update_assume_role_policy().role_name(role).policy_document(new.text());
             request.send().await.during("set the trust of IAM role", role)?;
@@ -52,9 +52,10 @@ async fn create_linked(iam: &Client, service: &str) -> Result<()> {
     }
 }
 
-async fn create_role(iam: &Client, name: &str, settings: &Role) -> Result<()> {
+async fn create_role(iam: &Client, path: &str, name: &str, settings: &Role) -> Result<()> {
     let answer = iam
         .create_role()
+        .path(path)
         .role_name(name)
         .assume_role_policy_document(settings.trust.text())
         .set_tags(Some(to_iam(&settings.tags)))

@@ -30,8 +30,12 @@ impl Work for Identity {
         "iam:DeleteRole",
         "iam:DeleteRolePolicy",
         "iam:DetachRolePolicy",
-        "iam:GetAccountAuthorizationDetails",
         "iam:GetInstanceProfile",
+        "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:ListAttachedRolePolicies",
+        "iam:ListRolePolicies",
+        "iam:ListRoles",
         // AWS asks for it when a role is put into a profile.
         "iam:PassRole",
         "iam:PutRolePolicy",
@@ -59,7 +63,7 @@ impl Work for Identity {
         identity::facts(scope, world)
     }
 
-    async fn apply(clients: &Clients, _scope: &Scope, change: &Change, _made: &Made) -> Result<Option<String>> {
-        apply::apply(&clients.iam, change).await
+    async fn apply(clients: &Clients, scope: &Scope, change: &Change, _made: &Made) -> Result<Option<String>> {
+        apply::apply(&clients.iam, scope, change).await
     }
 }

@@ -51,6 +51,13 @@ pub fn roles(scope: &Scope) -> BTreeMap<String, Role> {
     roles
 }
 
+/// The path of the platform's roles: by it they are found again, without reading those of others. It cannot be changed, and a role of
+/// the right name under another path is as good.
+#[must_use]
+pub fn path(scope: &Scope) -> String {
+    format!("/skydeck/{}/", scope.prefix())
+}
+
 fn role(scope: &Scope, thing: &str, trust: Policy, managed: &[&str]) -> Role {
     let arn = |policy: &&str| format!("arn:{}:iam::aws:policy/{policy}", scope.partition);
     Role {
