@@ -8,7 +8,7 @@ use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::Record;
 use skydeck_core::rollout::run::Look;
 use skydeck_core::rollout::stop::{Kind, Stop, known_line};
-use skydeck_core::rollout::verdict::{Released, Sight, gone, look as judge};
+use skydeck_core::rollout::verdict::{Observation, Released, gone, look as judge};
 use skydeck_core::scope::Scope;
 use skydeck_core::verdict::{Patience, Questions, Round, Status, Streak, Verification};
 
@@ -30,13 +30,13 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
     let key = keys(&rollout).record();
     let (scope, found) = try_join!(scope(context, &rollout), context.home.read_json::<Record>(&key))?;
     let see = see(context, &scope, &rollout.service, &definition, (&digest, rollout.began));
-    let mut sight = match see.await {
-        Ok(sight) => sight,
+    let mut observed = match see.await {
+        Ok(observed) => observed,
         // With a service its targets and its cluster may go.
         Err(_) if read::is_gone(&context.clients, &rollout).await? => return Ok(gone(&rollout.service, round)),
         Err(error) => return Err(error),
     };
-    sight.holds = found.holds(&rollout.execution);
+    observed.holds = found.holds(&rollout.execution);
     let released = Released { service: &rollout.service, definition: &definition };
     let questions = Questions::of(&scope, [rollout.service.as_str()]);
     let streak = match verification {
@@ -49,8 +49,8 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
         },
     };
     let service = scope.platform.services.get(&rollout.service);
-    let patience = service.map(|service| Patience::of(service, sight.desired)).unwrap_or_default();
-    Ok(judge(&released, &sight, Round { number: round, patience }, &streak, questions))
+    let patience = service.map(|service| Patience::of(service, observed.desired)).unwrap_or_default();
+    Ok(judge(&released, &observed, Round { number: round, patience }, &streak, questions))
 }
 
 /// Whether a definition has a container check: of a task that is not healthy yet, ECS says the same as of one without.
@@ -67,7 +67,7 @@ async fn see(
     name: &str,
     definition: &str,
     (digest, began): (&str, i64),
-) -> Result<Sight> {
+) -> Result<Observation> {
     let clients = &context.clients;
     let (cluster, names) = (scope.prefix(), [name.to_owned()]);
     let (services, wanted, targets, stopped) = try_join!(
@@ -90,7 +90,7 @@ async fn see(
     let event = event.filter(|text| text.contains("unable to"));
     let says = |health: ecs::HealthStatus| running.iter().filter(|task| task.health_status() == Some(&health)).count();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let mut sight = Sight {
+    let mut observed = Observation {
         holds: false,
         definition: service.task_definition().unwrap_or_default().to_owned(),
         desired: number::from_aws(Some(service.desired_count())),
@@ -109,21 +109,21 @@ async fn see(
         failed_launch: None,
         full: false,
     };
-    if sight.running < sight.desired && (sight.waiting > 0 || sight.event.is_some()) {
+    if observed.running < observed.desired && (observed.waiting > 0 || observed.event.is_some()) {
         let shortage = room::shortage(clients, scope, name).await?;
-        (sight.full, sight.failed_launch) = (shortage.full, shortage.failed_launch);
+        (observed.full, observed.failed_launch) = (shortage.full, shortage.failed_launch);
     }
     let reported: BTreeSet<&str> =
         running.iter().flat_map(|task| task.containers()).filter_map(|container| container.image_digest()).collect();
-    if reported.iter().any(|reported| *reported != digest) && sight.definition == definition {
+    if reported.iter().any(|reported| *reported != digest) && observed.definition == definition {
         // ECS may report the image that it took out of the index.
         let manifest = read::manifest(clients, scope, name, digest).await?;
         let parts = manifest.as_deref().map(Manifest::parse);
         let parts = parts.as_ref().map(Manifest::parts).unwrap_or_default();
         let stranger = reported.iter().find(|reported| **reported != digest && !parts.contains(reported));
-        sight.stranger = stranger.map(|digest| (*digest).to_owned());
+        observed.stranger = stranger.map(|digest| (*digest).to_owned());
     }
-    Ok(sight)
+    Ok(observed)
 }
 
 /// Tasks that have stopped since. Of the last one that ended by itself the log is asked too: of a program for another processor ECS says

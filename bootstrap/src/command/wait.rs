@@ -78,7 +78,7 @@ async fn wait(context: &Context, options: &Wait) -> miette::Result<Ending> {
             }
             Progress::Going(lease) => {
                 open = Instant::now();
-                format!("rollout {} is at it", lease.execution.rsplit(':').next().unwrap_or_default())
+                format!("rollout {} is in progress", lease.execution.rsplit(':').next().unwrap_or_default())
             }
             Progress::Open => {
                 if open.elapsed() >= LATE {

@@ -177,7 +177,7 @@ impl fmt::Display for Reason {
             Reason::Rejected { digest, reason } => write!(f, "{digest} was rejected before: {reason}"),
             Reason::Suspended { reason } if reason.is_empty() => write!(f, "the service is suspended"),
             Reason::Suspended { reason } => write!(f, "the service is suspended: {reason}"),
-            Reason::Claimed { by } => write!(f, "{by} is at it already"),
+            Reason::Claimed { by } => write!(f, "{by} rolls it out already"),
             Reason::KnownAlready => write!(f, "the tasks started after that change"),
             Reason::PassedOver { digest } => write!(f, "a person chose another image than {digest}"),
             Reason::Forgotten { digest } => write!(f, "{digest} was pushed before skydeck's records begin"),

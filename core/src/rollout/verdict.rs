@@ -33,7 +33,7 @@ const STALE_LOOKS: u32 = 3;
 
 /// What was seen of a service after a release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sight {
+pub struct Observation {
     /// Whether the lease is still this execution's.
     pub holds: bool,
     /// ARN of the task definition that the service runs.
@@ -84,7 +84,7 @@ pub struct Released<'a> {
 #[must_use]
 pub fn look(
     released: &Released<'_>,
-    sight: &Sight,
+    observed: &Observation,
     round: impl Into<Round>,
     before: &Streak,
     (outside, inside): (Questions, Questions),
@@ -93,22 +93,22 @@ pub fn look(
     let mut checks = Vec::new();
     let mut fault = None;
     let now = Streak {
-        steady: steady(sight, round, before),
-        full: if waits(sight) && sight.full { before.full.saturating_add(1) } else { 0 },
-        failed_launches: if waits(sight) && sight.failed_launch.is_some() {
+        steady: steady(observed, round, before),
+        full: if waits(observed) && observed.full { before.full.saturating_add(1) } else { 0 },
+        failed_launches: if waits(observed) && observed.failed_launch.is_some() {
             before.failed_launches.saturating_add(1)
         } else {
             0
         },
-        passed: before.passed || sight.passing > 0,
-        served: before.served || healthy(sight) > 0,
+        passed: before.passed || observed.passing > 0,
+        served: before.served || healthy(observed) > 0,
         ..before.clone()
     };
-    for (name, (outcome, evidence, whose)) in table(released, sight, round, &now) {
+    for (name, (outcome, evidence, whose)) in table(released, observed, round, &now) {
         fault = fault.or(whose.filter(|_| outcome == Outcome::Failed));
         checks.push(Check { service: released.service.into(), check: name, outcome, evidence });
     }
-    let asks = if sight.desired == 0 { (Questions::default(), Questions::default()) } else { (outside, inside) };
+    let asks = if observed.desired == 0 { (Questions::default(), Questions::default()) } else { (outside, inside) };
     let is_young = |check: &Check| check.check == Name::Steady && check.outcome == Outcome::NotYet;
     let only_young = checks.iter().all(|check| check.outcome < Outcome::NotYet || is_young(check));
     let mut seen = Verification::of(round, checks, asks.0, asks.1);
@@ -116,24 +116,24 @@ pub fn look(
         // What serves already is asked already: bad answers are told as early.
         seen.status = Status::Serving;
     }
-    let stops = u32::try_from(faults(sight).count()).unwrap_or(u32::MAX);
+    let stops = u32::try_from(faults(observed).count()).unwrap_or(u32::MAX);
     let needed = GOOD_LOOKS.saturating_add(stops.saturating_mul(PER_STOP));
-    seen.streak = Streak { needed, youngest: sight.youngest, ..now };
+    seen.streak = Streak { needed, youngest: observed.youngest, ..now };
     if seen.status != Status::Serving {
         (seen.streak.good, seen.streak.unanswered) = (0, 0);
     }
-    if is_superseded(released, sight, round.number) {
+    if is_superseded(released, observed, round.number) {
         seen.status = Status::Superseded;
         seen.summary = format!("service {} runs what another rollout released", released.service);
         return seen;
     }
-    if sight.desired == 0 && sight.definition == released.definition {
+    if observed.desired == 0 && observed.definition == released.definition {
         seen.status = Status::NoTasks;
         seen.summary = format!("service {} is scaled to zero", released.service);
         return seen;
     }
     // A deadline without evidence against the image is the platform's.
-    let blamed = (stops > 0 || is_sick(sight)) && !cannot_pass(&seen.streak);
+    let blamed = (stops > 0 || is_sick(observed)) && !cannot_pass(&seen.streak);
     let late = if blamed { Fault::Image } else { Fault::Platform };
     seen.fault = (seen.status == Status::Failed).then(|| fault.unwrap_or(late));
     seen
@@ -148,31 +148,31 @@ pub fn gone(service: &str, round: u32) -> Verification {
 }
 
 /// Whether somebody else's release runs. Right after its own, AWS may still tell of the one before.
-fn is_superseded(released: &Released<'_>, sight: &Sight, round: u32) -> bool {
-    !sight.holds || (sight.definition != released.definition && round >= STALE_LOOKS)
+fn is_superseded(released: &Released<'_>, observed: &Observation, round: u32) -> bool {
+    !observed.holds || (observed.definition != released.definition && round >= STALE_LOOKS)
 }
 
 type Finding = (Outcome, String, Option<Fault>);
 
 /// The named checks, in the order in which they are told.
-fn table(released: &Released<'_>, sight: &Sight, round: Round, now: &Streak) -> Vec<(Name, Finding)> {
-    if sight.definition != released.definition {
-        let evidence = format!("the service runs {}", short(&sight.definition));
+fn table(released: &Released<'_>, observed: &Observation, round: Round, now: &Streak) -> Vec<(Name, Finding)> {
+    if observed.definition != released.definition {
+        let evidence = format!("the service runs {}", short(&observed.definition));
         return vec![(Name::Definition, (Outcome::NotYet, evidence, None))];
     }
     let definition = (Outcome::Ok, short(released.definition).to_owned(), None);
-    if sight.desired == 0 {
+    if observed.desired == 0 {
         let tasks = (Outcome::Skipped, "scaled to zero".to_owned(), None);
         return vec![(Name::Definition, definition), (Name::Tasks, tasks)];
     }
     let mut found = vec![
         (Name::Definition, definition),
-        (Name::Tasks, tasks(sight, round, now)),
-        (Name::Digest, digest(sight)),
-        (Name::Targets, targets(sight)),
+        (Name::Tasks, tasks(observed, round, now)),
+        (Name::Digest, digest(observed)),
+        (Name::Targets, targets(observed)),
     ];
     if now.checked == Some(true) {
-        found.push((Name::Health, health(sight)));
+        found.push((Name::Health, health(observed)));
     }
     // For how long they run is told once they are all there.
     if found[1].1.0 == Outcome::Ok {
@@ -183,21 +183,23 @@ fn table(released: &Released<'_>, sight: &Sight, round: Round, now: &Streak) -> 
 
 /// For how long the youngest task is known to run: the seconds that were waited while it was that. When it began only says
 /// whether it is the same one; no clock is compared with another.
-fn steady(sight: &Sight, round: Round, before: &Streak) -> u32 {
-    let same = sight.youngest.is_some() && sight.youngest == before.youngest;
+fn steady(observed: &Observation, round: Round, before: &Streak) -> u32 {
+    let same = observed.youngest.is_some() && observed.youngest == before.youngest;
     if same { before.steady.saturating_add(round.waited_seconds()) } else { 0 }
 }
 
 /// Whether a task waits for room.
-fn waits(sight: &Sight) -> bool {
-    let says = sight.event.as_deref().is_some_and(|said| said.contains(NO_ROOM));
-    sight.running < sight.desired && (sight.waiting > 0 || says)
+fn waits(observed: &Observation) -> bool {
+    let says = observed.event.as_deref().is_some_and(|said| said.contains(NO_ROOM));
+    observed.running < observed.desired && (observed.waiting > 0 || says)
 }
 
 /// What a task waits for, as ECS says or shows it.
-fn no_room(sight: &Sight) -> Option<String> {
-    let said = sight.event.as_deref().map(|said| said.trim_end_matches('.').to_owned());
-    said.or_else(|| waits(sight).then(|| format!("{} wait for an instance with room (PROVISIONING)", sight.waiting)))
+fn no_room(observed: &Observation) -> Option<String> {
+    let said = observed.event.as_deref().map(|said| said.trim_end_matches('.').to_owned());
+    said.or_else(|| {
+        waits(observed).then(|| format!("{} wait for an instance with room (PROVISIONING)", observed.waiting))
+    })
 }
 
 fn young(steady: u32) -> Finding {
@@ -208,34 +210,34 @@ fn young(steady: u32) -> Finding {
     (Outcome::Ok, format!("every task runs for {steady} seconds"), None)
 }
 
-fn tasks(sight: &Sight, round: Round, now: &Streak) -> Finding {
-    let mut counts = format!("{} of {} tasks running", sight.running, sight.desired);
-    if sight.others > 0 {
-        counts += &format!(", {} of an older definition", sight.others);
+fn tasks(observed: &Observation, round: Round, now: &Streak) -> Finding {
+    let mut counts = format!("{} of {} tasks running", observed.running, observed.desired);
+    if observed.others > 0 {
+        counts += &format!(", {} of an older definition", observed.others);
     }
-    if let Some((why, fault)) = given_up(sight, now) {
+    if let Some((why, fault)) = given_up(observed, now) {
         return (Outcome::Failed, format!("{counts} ({why})"), Some(fault));
     }
-    if sight.running == sight.desired && sight.others == 0 {
+    if observed.running == observed.desired && observed.others == 0 {
         return (Outcome::Ok, counts, None);
     }
-    let stopped = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| stop.why.as_str());
-    let launch = sight.failed_launch.as_ref().filter(|_| waits(sight)).map(|why| format!("{NO_INSTANCE}: {why}"));
-    let why = stopped.map(ToOwned::to_owned).or(launch).or_else(|| no_room(sight));
+    let stopped = observed.stops.iter().max_by_key(|stop| stop.at).map(|stop| stop.why.as_str());
+    let launch = observed.failed_launch.as_ref().filter(|_| waits(observed)).map(|why| format!("{NO_INSTANCE}: {why}"));
+    let why = stopped.map(ToOwned::to_owned).or(launch).or_else(|| no_room(observed));
     let why = why.map(|why| format!(" ({})", why.trim_end_matches('.')));
     let evidence = counts + &why.unwrap_or_default();
     (if round.is_last() { Outcome::Failed } else { Outcome::NotYet }, evidence, None)
 }
 
 /// Why the tasks will not come up, and whose fault it is; `None` while they still may.
-fn given_up(sight: &Sight, now: &Streak) -> Option<(String, Fault)> {
-    let last = |kind: fn(Kind) -> bool| sight.stops.iter().filter(|stop| kind(stop.kind)).max_by_key(|stop| stop.at);
+fn given_up(observed: &Observation, now: &Streak) -> Option<(String, Fault)> {
+    let last = |kind: fn(Kind) -> bool| observed.stops.iter().filter(|stop| kind(stop.kind)).max_by_key(|stop| stop.at);
     if let Some(stop) = last(|kind| kind == Kind::NeverRuns) {
         return Some((stop.why.clone(), Fault::Image));
     }
-    if let Some(stop) = last(|kind| kind == Kind::Platform).filter(|_| sight.running == 0) {
-        let count = sight.stops.iter().filter(|stop| stop.kind == Kind::Platform).count();
-        if count >= threshold(sight.desired) {
+    if let Some(stop) = last(|kind| kind == Kind::Platform).filter(|_| observed.running == 0) {
+        let count = observed.stops.iter().filter(|stop| stop.kind == Kind::Platform).count();
+        if count >= threshold(observed.desired) {
             return Some((stop.why.clone(), Fault::Platform));
         }
     }
@@ -244,22 +246,22 @@ fn given_up(sight: &Sight, now: &Streak) -> Option<(String, Fault)> {
     }
     let own = last(|kind| matches!(kind, Kind::Exit | Kind::Health | Kind::Check));
     if let Some(stop) = own {
-        let count = faults(sight).count();
-        let never_healthy = matches!(stop.kind, Kind::Health | Kind::Check) && healthy(sight) == 0;
-        if count >= threshold(sight.desired) || never_healthy {
+        let count = faults(observed).count();
+        let never_healthy = matches!(stop.kind, Kind::Health | Kind::Check) && healthy(observed) == 0;
+        if count >= threshold(observed.desired) || never_healthy {
             let times = if count > 1 { format!("; {count} of its tasks have stopped so far") } else { String::new() };
             return Some((format!("{}{times}", stop.why), Fault::Image));
         }
     }
-    if let Some(reason) = &sight.given_up {
+    if let Some(reason) = &observed.given_up {
         let fault = if own.is_some() { Fault::Image } else { Fault::Platform };
-        let why = sight.stops.iter().max_by_key(|stop| stop.at).map(|stop| format!("{}; ", stop.why));
+        let why = observed.stops.iter().max_by_key(|stop| stop.at).map(|stop| format!("{}; ", stop.why));
         return Some((why.unwrap_or_default() + reason.trim_end_matches('.'), fault));
     }
-    if let Some(why) = sight.failed_launch.as_ref().filter(|_| now.failed_launches >= FAILED_LAUNCH_LOOKS) {
+    if let Some(why) = observed.failed_launch.as_ref().filter(|_| now.failed_launches >= FAILED_LAUNCH_LOOKS) {
         return Some((format!("{NO_INSTANCE}: {}", why.trim_end_matches('.')), Fault::Platform));
     }
-    let why = no_room(sight).filter(|_| now.full >= FULL_LOOKS)?;
+    let why = no_room(observed).filter(|_| now.full >= FULL_LOOKS)?;
     Some((format!("{why}; the Auto Scaling group is at its maximum"), Fault::Platform))
 }
 
@@ -276,12 +278,12 @@ fn threshold(desired: u32) -> usize {
 }
 
 /// Tasks that have stopped by the image's fault.
-fn faults(sight: &Sight) -> impl Iterator<Item = &Stop> {
-    sight.stops.iter().filter(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::Check | Kind::NeverRuns))
+fn faults(observed: &Observation) -> impl Iterator<Item = &Stop> {
+    observed.stops.iter().filter(|stop| matches!(stop.kind, Kind::Exit | Kind::Health | Kind::Check | Kind::NeverRuns))
 }
 
-fn health(sight: &Sight) -> Finding {
-    let Sight { passing, failing, running, desired, .. } = sight;
+fn health(observed: &Observation) -> Finding {
+    let Observation { passing, failing, running, desired, .. } = observed;
     let mut counts = format!("{passing} of {} tasks pass their container's check", desired.max(running));
     if passing == running && running >= desired {
         return (Outcome::Ok, counts, None);
@@ -292,43 +294,44 @@ fn health(sight: &Sight) -> Finding {
     (Outcome::NotYet, counts, None)
 }
 
-fn digest(sight: &Sight) -> Finding {
-    match &sight.stranger {
+fn digest(observed: &Observation) -> Finding {
+    match &observed.stranger {
         None => (Outcome::Ok, "as released".into(), None),
         Some(digest) => (Outcome::Failed, format!("a task runs {digest}"), Some(Fault::Platform)),
     }
 }
 
 /// Targets that are registered for good: what drains belongs to a task that goes.
-fn standing(sight: &Sight) -> impl Iterator<Item = &Target> {
-    sight.targets.iter().filter(|target| target.state != "draining")
+fn standing(observed: &Observation) -> impl Iterator<Item = &Target> {
+    observed.targets.iter().filter(|target| target.state != "draining")
 }
 
-fn healthy(sight: &Sight) -> usize {
-    let ours = |target: &&Target| port(target).is_some_and(|port| sight.ports.contains(&port));
-    standing(sight).filter(|target| target.state == "healthy").filter(ours).count()
+fn healthy(observed: &Observation) -> usize {
+    let ours = |target: &&Target| port(target).is_some_and(|port| observed.ports.contains(&port));
+    standing(observed).filter(|target| target.state == "healthy").filter(ours).count()
 }
 
-fn is_sick(sight: &Sight) -> bool {
-    standing(sight).any(|target| target.state == "unhealthy")
+fn is_sick(observed: &Observation) -> bool {
+    standing(observed).any(|target| target.state == "unhealthy")
 }
 
 fn port(target: &Target) -> Option<u16> {
     target.id.rsplit(':').next()?.parse().ok()
 }
 
-fn targets(sight: &Sight) -> Finding {
+fn targets(observed: &Observation) -> Finding {
     let mut ports: BTreeMap<u16, i32> = BTreeMap::new();
-    sight.ports.iter().for_each(|port| *ports.entry(*port).or_default() += 1);
-    standing(sight).filter_map(port).for_each(|port| *ports.entry(port).or_default() -= 1);
+    observed.ports.iter().for_each(|port| *ports.entry(*port).or_default() += 1);
+    standing(observed).filter_map(port).for_each(|port| *ports.entry(port).or_default() -= 1);
     let same = ports.values().all(|count| *count == 0);
-    let (healthy, all) = (standing(sight).filter(|target| target.state == "healthy").count(), standing(sight).count());
-    let wanted = usize::try_from(sight.desired).unwrap_or(usize::MAX);
+    let (healthy, all) =
+        (standing(observed).filter(|target| target.state == "healthy").count(), standing(observed).count());
+    let wanted = usize::try_from(observed.desired).unwrap_or(usize::MAX);
     let counts = format!("{healthy} of {} targets healthy", wanted.max(all));
     if healthy == wanted && all == wanted && same {
         return (Outcome::Ok, counts, None);
     }
-    let sick = standing(sight).find(|target| target.state == "unhealthy");
+    let sick = standing(observed).find(|target| target.state == "unhealthy");
     let why = sick.and_then(|target| Some(format!(" ({}: {})", target.id, target.why.as_ref()?.trim_end_matches('.'))));
     (Outcome::NotYet, counts + &why.unwrap_or_default(), None)
 }

@@ -1,6 +1,6 @@
 //! Answers to the questions that a rollout asks, look by look.
 
-use skydeck_core::rollout::verdict::{Released, Sight, look};
+use skydeck_core::rollout::verdict::{Observation, Released, look};
 use skydeck_core::verdict::{
     Answer, Answers, Expected, Fault, Question, Questions, Status, Streak, Verification, judge,
 };
@@ -19,14 +19,14 @@ fn questions() -> Questions {
 }
 
 /// Look after look at what is seen, with the statuses that are answered.
-fn looks(sight: &Sight, lenient: bool, statuses: &[u16]) -> Vec<Verification> {
-    looks_after(Streak { lenient, ..steady() }, sight, statuses)
+fn looks(observed: &Observation, lenient: bool, statuses: &[u16]) -> Vec<Verification> {
+    looks_after(Streak { lenient, ..steady() }, observed, statuses)
 }
 
-fn looks_after(mut streak: Streak, sight: &Sight, statuses: &[u16]) -> Vec<Verification> {
+fn looks_after(mut streak: Streak, observed: &Observation, statuses: &[u16]) -> Vec<Verification> {
     let released = Released { service: "backend", definition: DEFINITION };
     let asked = |(round, status): (u32, &u16)| {
-        let seen = look(&released, sight, round, &streak, (questions(), Questions::default()));
+        let seen = look(&released, observed, round, &streak, (questions(), Questions::default()));
         let answer = Answer::Answered { status: *status, server: None, body: String::new() };
         let judged = judge(seen, &Answers { answers: vec![vec![answer]] }, &Answers::default());
         streak = judged.streak.clone();
@@ -76,9 +76,9 @@ fn answers_that_were_bad_before_are_told_and_let_pass() {
 
 #[test]
 fn a_look_at_less_than_all_begins_the_count_anew() {
-    let mut sight = serving();
-    sight.running = 1;
-    let seen = looks(&sight, false, &[500; 8]);
+    let mut observed = serving();
+    observed.running = 1;
+    let seen = looks(&observed, false, &[500; 8]);
     assert!(statuses(&seen).iter().all(|status| *status == Status::Waiting), "no answer is expected yet");
     assert!(seen.iter().all(|look| look.streak.good == 0));
 }

@@ -51,7 +51,7 @@ fn what_a_newcomer_may_do() {
         ("new", Cause::Push, RollingBack, Running, busy()),
         ("new", Cause::Person, Verifying, Running, take()),
         ("new", Cause::Rollback, Verifying, Running, take()),
-        // The same image is at it already.
+        // The same image is rolled out already.
         ("same", Cause::Push, Verifying, Running, claimed()),
         ("same", Cause::Push, Releasing, Running, claimed()),
         ("same", Cause::Person, Releasing, Running, claimed()),

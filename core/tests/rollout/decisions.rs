@@ -255,8 +255,8 @@ fn working(phase: Phase, holder: Liveness) -> World {
 #[test]
 fn who_is_at_work_is_left_to_it_waited_for_or_relieved() {
     let alive = working(Phase::Verifying, Liveness::Running);
-    assert_eq!(ignored(&alive.of(Cause::Push)), "other is at it already");
-    assert_eq!(ignored(&alive.of(Cause::Sweep)), "other is at it already");
+    assert_eq!(ignored(&alive.of(Cause::Push)), "other rolls it out already");
+    assert_eq!(ignored(&alive.of(Cause::Sweep)), "other rolls it out already");
     assert_eq!(
         alive.of(Cause::Configuration),
         Decision::Wait("the rollout other".into()),

@@ -19,12 +19,12 @@ pub(super) struct Kind {
     pub(super) service: &'static str,
     pub(super) create: &'static str,
     pub(super) id: Id,
-    pub(super) sights: &'static [Sight],
+    pub(super) readings: &'static [Reading],
 }
 
 /// A call that looks for it.
 #[derive(Debug)]
-pub(super) struct Sight {
+pub(super) struct Reading {
     pub(super) action: &'static str,
     /// The list in the answer, and what identifies a member of it.
     pub(super) list: &'static str,
@@ -35,7 +35,7 @@ pub(super) struct Sight {
     pub(super) error: Option<(&'static str, &'static str)>,
 }
 
-impl Sight {
+impl Reading {
     pub(super) fn is(&self, kind: &Kind, name: &Name) -> bool {
         kind.service == name.service && self.action == name.action
     }
@@ -46,17 +46,17 @@ impl Sight {
     }
 }
 
-const fn sight(
+const fn reading(
     action: &'static str,
     (list, key): (&'static str, &'static str),
     param: &'static str,
     error: Option<(&'static str, &'static str)>,
-) -> Sight {
-    Sight { action, list, key, param, error }
+) -> Reading {
+    Reading { action, list, key, param, error }
 }
 
-const fn kind(service: &'static str, create: &'static str, id: Id, sights: &'static [Sight]) -> Kind {
-    Kind { service, create, id, sights }
+const fn kind(service: &'static str, create: &'static str, id: Id, readings: &'static [Reading]) -> Kind {
+    Kind { service, create, id, readings }
 }
 
 pub(super) const KINDS: &[Kind] = &[
@@ -64,7 +64,7 @@ pub(super) const KINDS: &[Kind] = &[
         "ec2",
         "CreateVpc",
         Id::Answered("vpcId"),
-        &[sight(
+        &[reading(
             "DescribeVpcs",
             ("vpcSet", "vpcId"),
             "VpcId",
@@ -75,7 +75,7 @@ pub(super) const KINDS: &[Kind] = &[
         "ec2",
         "CreateSubnet",
         Id::Answered("subnetId"),
-        &[sight(
+        &[reading(
             "DescribeSubnets",
             ("subnetSet", "subnetId"),
             "SubnetId",
@@ -86,7 +86,7 @@ pub(super) const KINDS: &[Kind] = &[
         "ec2",
         "CreateInternetGateway",
         Id::Answered("internetGatewayId"),
-        &[sight(
+        &[reading(
             "DescribeInternetGateways",
             ("internetGatewaySet", "internetGatewayId"),
             "InternetGatewayId",
@@ -97,7 +97,7 @@ pub(super) const KINDS: &[Kind] = &[
         "ec2",
         "CreateRouteTable",
         Id::Answered("routeTableId"),
-        &[sight(
+        &[reading(
             "DescribeRouteTables",
             ("routeTableSet", "routeTableId"),
             "RouteTableId",
@@ -108,7 +108,7 @@ pub(super) const KINDS: &[Kind] = &[
         "ec2",
         "CreateSecurityGroup",
         Id::Answered("groupId"),
-        &[sight(
+        &[reading(
             "DescribeSecurityGroups",
             ("securityGroupInfo", "groupId"),
             "GroupId",
@@ -119,7 +119,7 @@ pub(super) const KINDS: &[Kind] = &[
         "ec2",
         "CreateLaunchTemplate",
         Id::Asked("LaunchTemplateName"),
-        &[sight(
+        &[reading(
             "DescribeLaunchTemplates",
             ("launchTemplates", "launchTemplateName"),
             "LaunchTemplateName",
@@ -134,7 +134,7 @@ pub(super) const KINDS: &[Kind] = &[
         "iam",
         "CreateInstanceProfile",
         Id::Asked("InstanceProfileName"),
-        &[sight(
+        &[reading(
             "GetInstanceProfile",
             ("", ""),
             "InstanceProfileName",
@@ -146,25 +146,25 @@ pub(super) const KINDS: &[Kind] = &[
         "autoscaling",
         "CreateAutoScalingGroup",
         Id::Asked("AutoScalingGroupName"),
-        &[sight("DescribeAutoScalingGroups", ("AutoScalingGroups", "AutoScalingGroupName"), "", None)],
+        &[reading("DescribeAutoScalingGroups", ("AutoScalingGroups", "AutoScalingGroupName"), "", None)],
     ),
     kind(
         "ecs",
         "CreateCluster",
         Id::Asked("clusterName"),
-        &[sight("DescribeClusters", ("clusters", "clusterName"), "", None)],
+        &[reading("DescribeClusters", ("clusters", "clusterName"), "", None)],
     ),
     kind(
         "ecs",
         "CreateCapacityProvider",
         Id::Asked("name"),
-        &[sight("DescribeCapacityProviders", ("capacityProviders", "name"), "", None)],
+        &[reading("DescribeCapacityProviders", ("capacityProviders", "name"), "", None)],
     ),
     kind(
         "ecs",
         "CreateService",
         Id::Asked("serviceName"),
-        &[sight("DescribeServices", ("services", "serviceName"), "", None)],
+        &[reading("DescribeServices", ("services", "serviceName"), "", None)],
     ),
     // What reads see at once, and writes do not.
     kind("ec2", "CreateLaunchTemplate", Id::Answered("launchTemplateId"), &[]),
@@ -178,10 +178,10 @@ pub(super) const KINDS: &[Kind] = &[
     kind("ecr", "CreateRepository", Id::Asked("repositoryName"), &[]),
 ];
 
-const ROLE: &[Sight] = &[
-    sight("GetRole", ("", ""), "RoleName", Some(("NoSuchEntity", "The role with name {} cannot be found."))),
-    sight("ListRoles", ("Roles", "RoleName"), "", None),
-    sight("GetAccountAuthorizationDetails", ("RoleDetailList", "RoleName"), "", None),
+const ROLE: &[Reading] = &[
+    reading("GetRole", ("", ""), "RoleName", Some(("NoSuchEntity", "The role with name {} cannot be found."))),
+    reading("ListRoles", ("Roles", "RoleName"), "", None),
+    reading("GetAccountAuthorizationDetails", ("RoleDetailList", "RoleName"), "", None),
 ];
 
 /// A call that cannot use it yet.

@@ -19,7 +19,7 @@ use crate::answer::Answer;
 use crate::asg::Place;
 use crate::gateway::naming::{Name, Protocol};
 use crate::xml::Element;
-use kinds::{Id, KINDS, Kind, Sight, USES};
+use kinds::{Id, KINDS, Kind, Reading, USES};
 
 /// It reaches no client.
 const MARK: &str = "x-sandbox-stale";
@@ -133,8 +133,8 @@ impl Consistency {
     pub(crate) fn refuse(&self, name: &Name, asked: &Asked) -> Option<Answer> {
         let place = Place::of(name);
         for fresh in self.inner().fresh.iter_mut().filter(|fresh| fresh.place == place) {
-            let named = |sight: &&Sight| sight.is(fresh.kind, name) && sight.is_named(&asked.form, &fresh.id);
-            let seen = fresh.kind.sights.iter().find(named).and_then(|sight| sight.error);
+            let named = |reading: &&Reading| reading.is(fresh.kind, name) && reading.is_named(&asked.form, &fresh.id);
+            let seen = fresh.kind.readings.iter().find(named).and_then(|reading| reading.error);
             let used = USES.iter().find(|one| one.is(fresh.kind, name) && one.concerns(&fresh.id, &asked.text));
             let written = unknown::refusal(fresh.kind, &fresh.id, name, asked).map(|one| (one.code, one.text));
             if let Some((code, text)) = seen.or(used.map(|one| (one.code, one.text))).or(written)
@@ -157,11 +157,13 @@ impl Consistency {
         inner.learn(name, asked, answer);
         let place = Place::of(name);
         for fresh in inner.fresh.iter_mut().filter(|fresh| fresh.place == place) {
-            let Some(sight) = fresh.kind.sights.iter().find(|sight| sight.is(fresh.kind, name)) else { continue };
+            let Some(reading) = fresh.kind.readings.iter().find(|reading| reading.is(fresh.kind, name)) else {
+                continue;
+            };
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             let without = match name.protocol {
-                Protocol::Json => hide::json(&text, sight.list, sight.key, &fresh.id),
-                _ => hide::xml(&text, sight.list, sight.key, &fresh.id),
+                Protocol::Json => hide::json(&text, reading.list, reading.key, &fresh.id),
+                _ => hide::xml(&text, reading.list, reading.key, &fresh.id),
             };
             if let Some(without) = without
                 && fresh.misses(&name.action)

@@ -120,7 +120,7 @@ async fn observed(clients: &Clients, scope: &Scope, layer: Layer) -> Value {
         Layer::Cluster => world!(Cluster),
         Layer::Service => world!(Service),
     };
-    // What AWS is at for a moment is no setting.
+    // What AWS is doing for a moment is no setting.
     if let Some(fields) = world.as_object_mut() {
         fields.remove("probe_busy");
     }

@@ -62,7 +62,7 @@ pub struct Refresh {
 }
 
 impl Refresh {
-    /// Whether AWS is at it. A word that we do not know is one of something that is not over.
+    /// Whether AWS is still doing it. A word that we do not know is one of something that is not over.
     #[must_use]
     pub fn is_under_way(&self) -> bool {
         self.status != "Successful" && !self.is_given_up()
