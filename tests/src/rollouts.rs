@@ -228,8 +228,7 @@ impl Stage {
     #[must_use]
     pub fn calls_until_release(&self, since: u64) -> Vec<Call> {
         let calls = self.rig.sandbox.calls_since(since).into_iter();
-        let mut calls: Vec<Call> =
-            calls.filter(|call| call.caller == "decide" || call.caller == "release").collect();
+        let mut calls: Vec<Call> = calls.filter(|call| call.caller == "decide" || call.caller == "release").collect();
         let last = calls.iter().position(|call| call.action == "UpdateService").map_or(0, |last| last + 1);
         calls.truncate(last);
         calls

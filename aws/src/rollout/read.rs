@@ -125,7 +125,8 @@ const BATCH: usize = 10;
 
 /// The platforms that may have a repository of this name.
 pub(crate) async fn platforms_of(context: &crate::run::Context, repository: &str) -> Result<Vec<String>> {
-    let platforms = context.home.platforms().await?;
+    // One that was only planned has a folder too, and was not applied: nothing is read of it here.
+    let platforms = context.home.folders().await?;
     Ok(platforms.into_iter().filter(|platform| repository.starts_with(&format!("{platform}-"))).collect())
 }
 

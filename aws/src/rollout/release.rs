@@ -11,19 +11,26 @@ use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::scope::Scope;
 use skydeck_core::scope::TAG_EXECUTION;
 
-use super::{keys, read, record, scope, tell};
+use super::{keys, now, read, record, scope, tell};
 use crate::error::{Error, Explain, Result};
 use crate::home::Swap;
 use crate::layer::service::{capacity, describe, load_balancers, register};
 use crate::number;
 use crate::run::Context;
 
+/// Milliseconds for which what was decided by counts as what is: no service is deleted and made again that fast.
+const FRESH: i64 = 30_000;
+
 /// Releases what was decided. Before it writes, it takes the lease of the service's record as it was when that was decided.
 ///
 /// # Errors
 /// [`Error::Stale`] where the record has changed since, or the service is another one, so that it has to be decided again.
 pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
-    let serving = read::serving(&context.clients, &rollout.platform, &rollout.service);
+    let serving = async {
+        // What was read of the service a moment ago need not be read again.
+        let is_fresh = now() - rollout.began < FRESH;
+        if is_fresh { Ok(None) } else { read::serving(&context.clients, &rollout.platform, &rollout.service).await }
+    };
     let (scope, again, serving) = try_join!(scope(context, &rollout), take(context, &rollout), serving)?;
     if serving.is_some_and(|serving| rollout.record.service.as_ref() != Some(&serving.life)) {
         return Err(Error::Stale(format!("a new service {}", rollout.service)));
