@@ -238,7 +238,7 @@ async fn a_revision_that_ecs_does_not_know_yet_is_no_fault_of_its_image() {
     let stage = Stage::standing().await;
     let (code, message) = ("ClientException".to_owned(), "TaskDefinition not found.".to_owned());
     let unknown = FaultKind::Error { status: 400, code, message };
-    for function in ["skydeck-release", "skydeck-rollback"] {
+    for function in ["release", "rollback"] {
         stage.rig.sandbox.inject(Fault::next("ecs", "UpdateService", unknown.clone()).by(function).from(1, 6));
     }
     let first = good(&stage, "v1").await;

@@ -1,4 +1,4 @@
-//! `Decide`: what a trigger means, by the account as it is now. Writes nothing.
+//! `Decide`: what a trigger means, by the account as it is now. Writes nothing but what it learns of tags.
 
 use std::collections::BTreeSet;
 

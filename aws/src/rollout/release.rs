@@ -20,6 +20,9 @@ use crate::layer::service::{capacity, describe, load_balancers, register};
 use crate::number;
 use crate::run::Context;
 
+/// Milliseconds for which what was decided by counts as what is: no service is deleted and made again that fast.
+const FRESH: i64 = 30_000;
+
 /// Releases what was decided. Before it writes, it takes the lease of the service's record as it was when that was decided.
 ///
 /// # Errors
@@ -28,7 +31,11 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
     if starts_many(&rollout) {
         wait_for_instances(context, &rollout).await?;
     }
-    let is_another = read::is_another(&context.clients, &rollout);
+    let is_another = async {
+        // What was read of the service a moment ago need not be read again.
+        let is_fresh = now() - rollout.began < FRESH;
+        if is_fresh { Ok(false) } else { read::is_another(&context.clients, &rollout).await }
+    };
     let (scope, again, is_another) = try_join!(scope(context, &rollout), take(context, &rollout), is_another)?;
     if is_another {
         return Err(Error::Stale(format!("a new service {}", rollout.service)));

@@ -27,10 +27,12 @@ const SERVICE: (&str, &str) = ("ServiceNotFoundException", "Service not found.")
 
 /// What a function may not do, or does not see, says nothing of an image.
 pub(super) fn trouble() -> Vec<Case> {
-    // Whether the service is gone is asked where a look fails, so that a bad look is two calls.
-    let bad_looks = |looks: u32| refuse("skydeck-look", ("ecs", "DescribeServices"), 2 * looks);
+    let one_look = refuse("look", ("ecs", "DescribeServices"), 1);
+    // Where a look fails, whether the service is gone is asked by the same call. These are more than five looks make; what is left of
+    // them strikes on the way back, where up to four in a row are looked over.
+    let five_looks = || refuse("look", ("ecs", "DescribeServices"), 16);
     let young = Step::Refuse {
-        function: "skydeck-decide",
+        function: "decide",
         call: ("states", "DescribeExecution"),
         says: ("ExecutionDoesNotExist", "Execution Does Not Exist"),
         times: 2,
@@ -38,13 +40,13 @@ pub(super) fn trouble() -> Vec<Case> {
     vec![
         case("a manifest that does not say its media type").push("v2", "podman").told("v2", Succeeded),
         case("the image may not be kept")
-            .then(refuse("skydeck-settle", ("ecr", "PutImage"), 0))
+            .then(refuse("settle", ("ecr", "PutImage"), 0))
             .push("v2", "healthy")
             .told("v2", Succeeded),
-        case("one bad look").then(bad_looks(1)).push("v2", "healthy").told("v2", Succeeded),
-        case("five bad looks in a row").then(bad_looks(5)).push("v2", "healthy").told("v2", RolledBack),
+        case("one bad look").then(one_look).push("v2", "healthy").told("v2", Succeeded),
+        case("five bad looks in a row").then(five_looks()).push("v2", "healthy").told("v2", RolledBack),
         case("five bad looks in a row, and an image that crashes")
-            .then(bad_looks(5))
+            .then(five_looks())
             .push("v2", "crash")
             .told("v2", RolledBack)
             .then(Step::Settled)
@@ -59,15 +61,15 @@ pub(super) fn trouble() -> Vec<Case> {
             .maybe("v2", Succeeded)
             .told("v3", Succeeded),
         case("a revision that is not known yet")
-            .then(unknown("skydeck-release", REVISION))
+            .then(unknown("release", REVISION))
             .push("v2", "healthy")
             .told("v2", Succeeded),
         case("a service that is not known yet")
-            .then(unknown("skydeck-release", SERVICE))
+            .then(unknown("release", SERVICE))
             .push("v2", "healthy")
             .told("v2", Succeeded),
         case("on the way back, a revision that is not known yet")
-            .then(unknown("skydeck-rollback", REVISION))
+            .then(unknown("rollback", REVISION))
             .push("v2", "crash")
             .told("v2", RolledBack),
     ]
