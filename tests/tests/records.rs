@@ -114,10 +114,11 @@ async fn a_rollout_that_never_settles_is_tried_once_more_and_then_a_person_is_to
     let stage = Stage::standing().await;
     let first = good(&stage, "v1").await;
     let (function, error, message) = ("skydeck-settle".into(), "AccessDenied".into(), "no".into());
+    // Two executions, each of which tries four times: a permission may be too new to be known.
     stage
         .rig
         .sandbox
-        .fail_function(FunctionFault { function, error, message, times: 2, after: false })
+        .fail_function(FunctionFault { function, error, message, times: 8, after: false })
         .expect("a fault");
     let second = push(&stage, "v2", "healthy").await;
     begun(&stage, &second).await;

@@ -85,7 +85,6 @@ pub const EXCEPTIONS: &[Exception] = &[
     of(Layer::Service, "definitions * settings container essential", "a task's only container is essential to it"),
     of(Layer::Service, "definitions * settings container name", BEHIND),
     of(Layer::Service, "definitions * settings container ports * 0", BEHIND),
-    extra("definitions * settings others", "nobody writes it but a person: the tests of the service layer do"),
     gone(Layer::Service, "families *", KEPT),
     gone(Layer::Service, "definitions *", KEPT),
     gone(Layer::Service, "definitions * settings container", "every task definition has one"),

@@ -95,9 +95,11 @@ async fn a_sweep_of_many_services_asks_in_bulk_and_once() {
     skydeck_tests::probe::upload(&emulator.clients, &scope.home, "first").await;
     let (context, _) = applied(&emulator, &scope, &text).await;
     serve(&emulator, &scope).await;
+    // The first one remembers which image each tag names.
+    let asked = |name: &str| Sweep { event: serde_json::json!({}), execution: execution("sweep", name) };
+    sweep(&context, asked("first")).await.unwrap();
     let before = emulator.last_call();
-    let asked = Sweep { event: serde_json::json!({}), execution: execution("sweep", "first") };
-    let swept = sweep(&context, asked).await.unwrap();
+    let swept = sweep(&context, asked("second")).await.unwrap();
     assert_eq!(swept.ignored.len(), SERVICES, "{swept:#?}");
     assert!(swept.ignored.values().all(|why| why.ends_with("runs already")), "{swept:#?}");
 
@@ -235,6 +237,9 @@ async fn rollouts_and_sweeps_leave_only_so_much() {
     })
     .await;
 
+    // The first one remembers which image each tag names.
+    let asked = Sweep { event: serde_json::json!({}), execution: execution("sweep", "first") };
+    sweep(&context, asked).await.unwrap();
     let before = (objects(&context, &scope).await, emulator.last_call());
     for number in 0..sweeps {
         let asked = Sweep { event: serde_json::json!({}), execution: execution("sweep", &number.to_string()) };

@@ -27,10 +27,9 @@ const SERVICE: (&str, &str) = ("ServiceNotFoundException", "Service not found.")
 
 /// What a function may not do, or does not see, says nothing of an image.
 pub(super) fn trouble() -> Vec<Case> {
-    let one_look = refuse("look", ("ecs", "DescribeServices"), 1);
-    // Where a look fails, whether the service is gone is asked by the same call. These are more than five looks make; what is left of
-    // them strikes on the way back, where up to four in a row are looked over.
-    let five_looks = || refuse("look", ("ecs", "DescribeServices"), 16);
+    // A look that is denied is tried four times, and each time whether the service is gone is asked by the same call.
+    let one_look = refuse("look", ("ecs", "DescribeServices"), 8);
+    let five_looks = || refuse("look", ("ecs", "DescribeServices"), 40);
     let young = Step::Refuse {
         function: "decide",
         call: ("states", "DescribeExecution"),
