@@ -17,7 +17,7 @@ async fn wait(stage: &Stage, digest: &str) -> Option<i32> {
 
 /// The next looks of rollouts end with an error that no further attempt mends.
 fn blind(stage: &Stage, times: u32) {
-    let (function, error, message) = ("skydeck-look".into(), "AccessDenied".into(), "a bad look".into());
+    let (function, error, message) = ("skydeck-look".into(), "BadInput".into(), "a bad look".into());
     stage.rig.sandbox.fail_function(FunctionFault { function, error, message, times, after: false }).expect("a fault");
 }
 
