@@ -89,7 +89,9 @@ async fn what_is_remembered_of_a_service_that_is_gone_is_no_verdict() {
     let second = stage.push("movie", "v3", &Image::new("3")).await;
     assert_eq!(wait(&stage, &second.digest).await, Some(0));
 
-    // Somebody deletes the service: it comes back with its tasks.
+    // Somebody deletes the service: it comes back with its tasks, and not with an image that is known to be bad.
+    let bad = stage.push("movie", "v4", &Image::new("bad").behaving("crash")).await;
+    assert_eq!(wait(&stage, &bad.digest).await, Some(1));
     let delete = stage.rig.aws.ecs.delete_service().cluster("skyfox-devprod").service("movie").force(true);
     delete.send().await.expect("the service is there");
     stage.rig.skydeck(apply).await.succeeded();

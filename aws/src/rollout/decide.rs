@@ -127,7 +127,7 @@ async fn refused_before(
 ) -> Result<Option<(Choice, About)>> {
     let Some(choice) = waiting(now) else { return Ok(None) };
     let about = about(context, scope, keys, &choice.digest, Content::default()).await?;
-    let waits = about.entry.clone().of(now.record.service.as_deref()).waits();
+    let waits = about.entry.waits();
     Ok(waits.then_some((choice, about)))
 }
 
@@ -168,14 +168,24 @@ async fn chosen(
             Err(reason) => return Ok((Err(reason), About::default())),
         },
     };
-    let about = match known.filter(|known| known.digest == choice.digest) {
+    let mut choice = choice;
+    let mut found = match known.filter(|known| known.digest == choice.digest) {
         Some(known) => known,
         None => about(context, scope, keys, &choice.digest, seen).await?,
     };
+    // A service that was made anew starts with the newest image that is not known to be bad.
+    let starts = now.running.digest.is_none() && matches!(asked.cause, Cause::Configuration | Cause::Sweep);
+    let mut rest = now.images.to_vec();
+    while starts && (found.entry.rejected.is_some() || is_other(&found)) {
+        rest.retain(|image| image.digest != choice.digest);
+        let Ok(next) = choose(asked, &Situation { images: &rest, ..now.clone() }) else { break };
+        found = about(context, scope, keys, &next.digest, Content::default()).await?;
+        choice = next;
+    }
     // What a person names by its tag was not looked at yet.
     let image = || choice.tag.clone().unwrap_or(choice.digest.clone());
-    let choice = if is_other(&about) { Err(Reason::NotAnImage { image: image() }) } else { Ok(choice) };
-    Ok((choice, about))
+    let choice = if is_other(&found) { Err(Reason::NotAnImage { image: image() }) } else { Ok(choice) };
+    Ok((choice, found))
 }
 
 /// What is known of the image that an event or a person names, where one does.
@@ -232,7 +242,7 @@ pub(super) async fn decide_known(
         records_since: here.since,
     };
     let (choice, about) = chosen(context, scope, keys, asked, &situation, (known, seen)).await?;
-    let rejected = about.entry.of(situation.record.service.as_deref()).rejected;
+    let rejected = about.entry.rejected;
     let choice = match follow(asked, &situation, choice, rejected.as_ref()) {
         // A person who asks for what is not there is told so by a failure.
         Decision::Ignore(reason @ (Reason::Gone { .. } | Reason::NotAnImage { .. })) if asked.cause.is_person() => {

@@ -118,7 +118,7 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
     };
     let choice = choose(asked, &situation);
     let rejected = match &choice {
-        Ok(choice) => entry(context, keys, &choice.digest).await?.of(record.service.as_deref()).rejected,
+        Ok(choice) => entry(context, keys, &choice.digest).await?.rejected,
         Err(_) => None,
     };
     let leaves = record.lease.as_ref().map(|lease| lease.digest.clone()).or_else(|| running.digest.clone());

@@ -37,17 +37,8 @@ pub(crate) async fn change<T: DeserializeOwned + Default + Serialize + Sync>(
 
 /// Remembers an image as rejected by a rollout; what was found first stays.
 pub(super) async fn reject(home: &Home, rollout: &Rollout, digest: &str, reason: &str) -> Result<()> {
-    let service = rollout.record.service.clone();
-    let rejection = Rejection {
-        at: now(),
-        execution: rollout.execution.clone(),
-        reason: reason.to_owned(),
-        service: service.clone(),
-    };
-    let rejecting = |entry: &Entry| {
-        let entry = entry.clone().of(service.as_deref());
-        entry.rejected.is_none().then(|| entry.rejecting(digest, rejection.clone()))
-    };
+    let rejection = Rejection { at: now(), execution: rollout.execution.clone(), reason: reason.to_owned() };
+    let rejecting = |entry: &Entry| entry.rejected.is_none().then(|| entry.rejecting(digest, rejection.clone()));
     change(home, &keys(rollout).entry(digest), rejecting).await.map(drop)
 }
 

@@ -48,7 +48,7 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
         tag: rollout.tag.clone(),
         seconds,
         reason: past.reason.clone(),
-        rejected: entry.of(rollout.record.service.as_deref()).rejected.is_some(),
+        rejected: entry.rejected.is_some(),
         fault: ended.verification.as_ref().and_then(|seen| seen.fault),
         checks: past.checks.clone(),
         notes: notes.clone(),
@@ -137,12 +137,10 @@ async fn write(context: &Context, ended: &Settlement, past: &Past) -> Result<Ent
     let digest = &ended.rollout.digest;
     let fault = ended.verification.as_ref().and_then(|seen| seen.fault);
     let unfit = ended.verdict == Verdict::Refused && fault == Some(Fault::Image);
-    let service = ended.rollout.record.service.clone();
     let (execution, reason) = (past.execution.clone(), past.reason.clone());
-    let rejection = Rejection { at: past.ended, execution, reason, service: service.clone() };
+    let rejection = Rejection { at: past.ended, execution, reason };
     let next = |entry: &Entry| {
-        let entry = entry.clone().of(service.as_deref());
-        let entry = if unfit { entry.rejecting(digest, rejection.clone()) } else { entry };
+        let entry = if unfit { entry.rejecting(digest, rejection.clone()) } else { entry.clone() };
         Some(entry.with(digest, past.clone()))
     };
     let entry = record::change(&context.home, &keys(&ended.rollout).entry(digest), next).await?;

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn what_a_person_overrides_and_leaves_is_said() {
         let digest = format!("sha256:{}", "0f".repeat(32));
-        let rejected = Rejection { at: 1, execution: "e".into(), reason: "it crashed".into(), service: None };
+        let rejected = Rejection { at: 1, execution: "e".into(), reason: "it crashed".into() };
         let outlook = Outlook {
             choice: Ok(Choice { digest: digest.clone(), tag: Some("v1".into()) }),
             rejected: Some(rejected),

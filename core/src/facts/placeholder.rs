@@ -35,6 +35,10 @@ impl Facts {
             probe_role_arn: later(),
             ..IdentityFacts::default()
         });
+        // Of a platform that stands half, the other roles may be there alone.
+        if identity.probe_role_arn.is_empty() {
+            identity.probe_role_arn = later();
+        }
         let registry = self.registry.get_or_insert_with(RegistryFacts::default);
         let balancer = self.balancer.get_or_insert_with(BalancerFacts::default);
         for (name, _) in services() {
@@ -57,5 +61,24 @@ impl Facts {
             log_group: later(),
         });
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::fixtures::scope;
+
+    #[test]
+    fn of_roles_that_are_there_in_part_the_rest_is_known_after_the_apply() {
+        let scope = scope();
+        let half = IdentityFacts { instance_role_arn: "arn:instance".into(), ..IdentityFacts::default() };
+        let facts = Facts { identity: Some(half), ..Facts::default() }.or_placeholders(&scope);
+        let identity = facts.identity.unwrap();
+        assert_eq!(
+            (identity.instance_role_arn.as_str(), identity.probe_role_arn.as_str()),
+            ("arn:instance", KNOWN_AFTER_APPLY)
+        );
+        assert!(scope.platform.services.keys().all(|name| identity.task_role_arns.contains_key(name)));
     }
 }

@@ -31,10 +31,6 @@ pub struct Rejection {
     pub execution: String,
     /// What was wrong, as a sentence.
     pub reason: String,
-    /// The service that it was found bad in, as [`Record::of`](super::record::Record::of) names it; none where it was written before
-    /// skydeck remembered that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<String>,
 }
 
 /// A rollout that has ended.
@@ -98,14 +94,6 @@ impl Verdict {
 }
 
 impl Entry {
-    /// What the entry says of this service. What was found in one of the same name that has gone, maybe with other settings, rejects
-    /// nothing any more; what became of the image there is told all the same.
-    #[must_use]
-    pub fn of(self, service: Option<&str>) -> Entry {
-        let holds = |rejected: &Rejection| rejected.service.is_none() || rejected.service.as_deref() == service;
-        Entry { rejected: self.rejected.filter(holds), ..self }
-    }
-
     /// The entry with a rollout that has ended. A success ends a rejection: a person has overridden it, and was right.
     #[must_use]
     pub fn with(&self, digest: &str, past: Past) -> Entry {

@@ -33,7 +33,7 @@ pub enum Progress {
 #[must_use]
 pub fn progress(known: &Known<'_>) -> Progress {
     let Known { digest, record, entry, before } = *known;
-    let rejected = entry.clone().of(record.service.as_deref()).rejected;
+    let rejected = entry.rejected.clone();
     let new = entry.rollouts.first().filter(|past| !before.contains(&past.execution));
     let lease = record.lease.as_ref().filter(|lease| lease.digest == digest);
     match (new, lease, rejected) {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     fn rejected() -> Entry {
-        let rejected = Rejection { at: 1, execution: "old".into(), reason: "it crashed".into(), service: None };
+        let rejected = Rejection { at: 1, execution: "old".into(), reason: "it crashed".into() };
         Entry { rejected: Some(rejected), ..entry(vec![past("old", Verdict::RolledBack)]) }
     }
 
@@ -144,15 +144,6 @@ mod tests {
         assert_eq!(ends(&at(&serving(DIGEST), &entry(Vec::new()))), Some(Verdict::Succeeded));
         assert_eq!(at(&serving(DIGEST), &rejected()), Progress::Ended(Verdict::RolledBack, "it crashed".into()));
         assert_eq!(at(&Record::default(), &entry(Vec::new())), Progress::Open);
-    }
-
-    #[test]
-    fn what_was_rejected_in_a_service_that_is_gone_is_open_again() {
-        let rejection = |service: &str| Rejection { service: Some(service.into()), ..rejected().rejected.unwrap() };
-        let of = |service| Entry { rejected: Some(rejection(service)), ..entry(Vec::new()) };
-        let record = Record { service: Some("movie 2".into()), ..Record::default() };
-        assert_eq!(at(&record, &of("movie 1")), Progress::Open);
-        assert_eq!(ends(&at(&record, &of("movie 2"))), Some(Verdict::RolledBack));
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn situation<'a>(
 }
 
 fn rejection() -> Rejection {
-    Rejection { at: 0, execution: String::new(), reason: String::new(), service: None }
+    Rejection { at: 0, execution: String::new(), reason: String::new() }
 }
 
 /// The images are read last, at the moment of the decision.

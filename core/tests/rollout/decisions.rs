@@ -58,12 +58,7 @@ impl World {
     fn says(&self, cause: Cause, image: Option<&str>, tag: Option<&str>) -> Decision {
         let now = self.now();
         let asked = Asked { cause, image, tag, since: self.since };
-        let rejection = self.rejected.map(|reason| Rejection {
-            at: 1,
-            execution: "it".into(),
-            reason: reason.into(),
-            service: None,
-        });
+        let rejection = self.rejected.map(|reason| Rejection { at: 1, execution: "it".into(), reason: reason.into() });
         decide(&asked, &now, choose(&asked, &now), rejection.as_ref())
     }
 

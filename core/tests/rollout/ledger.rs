@@ -19,7 +19,7 @@ fn past(execution: u32, verdict: Verdict) -> Past {
 }
 
 fn rejection(reason: &str) -> Rejection {
-    Rejection { at: 1, execution: "one".into(), reason: reason.into(), service: None }
+    Rejection { at: 1, execution: "one".into(), reason: reason.into() }
 }
 
 #[test]
@@ -75,14 +75,4 @@ fn an_image_waits_that_was_refused_last_and_is_not_at_fault() {
     assert!(refused.waits());
     assert!(!refused.rejecting("sha256:aa", rejection("it is for amd64")).waits());
     assert!(!refused.with("sha256:aa", past(2, Verdict::Succeeded)).waits() && !Entry::default().waits());
-}
-
-#[test]
-fn a_rejection_is_about_the_service_that_it_was_found_in() {
-    let found = Rejection { service: Some("movie 1".into()), ..rejection("it crashed") };
-    let entry = Entry { rejected: Some(found.clone()), ..Entry::default() };
-    assert_eq!(entry.clone().of(Some("movie 1")).rejected, Some(found));
-    assert_eq!(entry.clone().of(Some("movie 2")).rejected, None, "that one is gone");
-    let earlier = Entry { rejected: Some(rejection("it crashed")), ..entry };
-    assert_eq!(earlier.clone().of(Some("movie 2")), earlier, "written before the service was remembered");
 }
