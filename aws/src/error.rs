@@ -337,7 +337,7 @@ mod tests {
         let file: Value = serde_json::from_str(include_str!("../../statemachine/retry.json")).unwrap();
         let last: BTreeSet<&str> = words(&file["retry"][0]["ErrorEquals"]).collect();
         assert_eq!(file["retry"][0]["MaxAttempts"], 0);
-        let again = ["NotYet", "Throttled", "AwsError"];
+        let again = ["NotYet", "Throttled", "AwsError", "AccessDenied"];
         let wanted = names.iter().map(|(_, name)| *name).filter(|name| !again.contains(name)).collect();
         assert_eq!(last, wanted);
         let several = Error::Several { first: Box::new(aws("AccessDenied")), rest: vec![aws("Throttling")] };
