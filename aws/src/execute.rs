@@ -67,8 +67,12 @@ pub async fn execute<C>(plan: &Plan<C>, apply: impl AsyncFn(&C, &Made) -> Result
                     made.0.insert(id, result);
                 }
             }
-            Some((_, Err(error))) => errors.push(error),
-            None => return Outcome { done, error: Error::join(errors) },
+            Some((id, Err(error))) => errors.push((id, error)),
+            None => {
+                // The plan's order, so that an attempt that waits for the same thing says the same.
+                errors.sort_by_key(|(id, _)| *id);
+                return Outcome { done, error: Error::join(errors.into_iter().map(|(_, error)| error).collect()) };
+            }
         }
     }
 }

@@ -45,6 +45,8 @@ pub enum Ending {
     TimedOut,
     /// Of `wait`, whose other codes are verdicts: an error, which was told.
     Unknown,
+    /// Whoever read the output has gone, as `head` does.
+    Unread,
 }
 
 impl From<Ending> for ExitCode {
@@ -58,6 +60,8 @@ impl From<Ending> for ExitCode {
             Ending::Unknown => ExitCode::from(4),
             // 128 + SIGINT, as shells have it.
             Ending::Interrupted => ExitCode::from(130),
+            // 128 + SIGPIPE.
+            Ending::Unread => ExitCode::from(141),
         }
     }
 }

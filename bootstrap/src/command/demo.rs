@@ -21,20 +21,20 @@ use crate::error::{Ending, Usage};
 use crate::follow::Finished;
 use crate::{install, package, project, run};
 
-pub(super) async fn run(mut context: Context, options: &Demo) -> miette::Result<Ending> {
-    context.sandbox = true;
+pub(super) async fn run(context: &Context, options: &Demo) -> miette::Result<Ending> {
     let root = project::root()?;
     // By its place here or, for who stands elsewhere, in the sources.
     let path = if options.file.exists() { options.file.clone() } else { root.join(&options.file) };
-    let file = PlatformFile::read(&context, &path)?;
+    let file = PlatformFile::read(context, &path)?;
     if Running::find(&project::sandbox()?).await.is_ok() {
         let help = format!("stop it first: `{} sandbox down`", context.invocation_without_sandbox());
         return Err(Usage::new("a sandbox runs already, and the demo begins from nothing", help).into());
     }
-    let mut demo = DemoRun { context: &context, file, report: Report::default() };
+    let mut demo = DemoRun { context, file, report: Report::default() };
     let ended = tokio::select! {
         ended = demo.run(options.keep) => ended,
         _ = tokio::signal::ctrl_c() => Ok(Ending::Interrupted),
+        () = context.terminal.closed() => Ok(Ending::Unread),
     };
     context.terminal.settle();
     let found = Running::find(&project::sandbox()?).await;
@@ -55,6 +55,9 @@ const TAG: &str = "v1.0.0";
 /// How these images behave: seconds on AWS that their pulls take longer, so that a person sees their tasks come up one
 /// after another, as on AWS.
 const BEHAVES: &str = "large:40";
+/// Faster than the sandbox usually is: AWS keeps the network interfaces of a function for some 20 minutes, and a destroy waits
+/// for them.
+const SPEED: f64 = 60.0;
 
 struct DemoRun<'a> {
     context: &'a Context,
@@ -90,7 +93,7 @@ impl DemoRun<'_> {
             })
             .await?;
         let up =
-            Up { speed: 20.0, latency: std::time::Duration::ZERO, region: self.file.platform.region.clone(), port: 0 };
+            Up { speed: SPEED, latency: std::time::Duration::ZERO, region: self.file.platform.region.clone(), port: 0 };
         let running = self.step("started the sandbox", async |demo| sandbox::up(demo.context, &up).await).await?;
         let (clients, account) = self.context.connect().await?;
         let items = self

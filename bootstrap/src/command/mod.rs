@@ -32,27 +32,33 @@ use crate::terminal::Terminal;
 pub async fn run(cli: Cli) -> ExitCode {
     // Where the system cannot say it, the name that it is called by will do.
     let program = std::env::current_exe().unwrap_or_else(|_| "skydeck".into());
-    let context = Context { terminal: Terminal::new(cli.json), sandbox: cli.sandbox, program };
-    let ended = match cli.command {
-        // It installs skydeck itself, in a sandbox of its own.
-        Command::Demo(options) => {
-            return demo::run(context, &options).await.map_or_else(|report| tell(&report), Into::into);
-        }
-        Command::Bootstrap(options) => bootstrap::run(&context, &options).await,
-        Command::Plan(options) => return plan::exit(plan::run(&context, &options).await),
-        Command::Apply(options) => apply::run(&context, &options).await,
-        Command::Destroy(options) => destroy::run(&context, &options).await,
-        Command::Follow(options) => follow(&context, &options).await,
-        Command::Status(options) => status::run(&context, &options).await,
-        Command::Outputs(options) => outputs::run(&context, &options).await,
-        Command::Rollout(options) => rollout::rollout(&context, &options).await,
-        Command::Rollback(options) => rollout::rollback(&context, &options).await,
-        Command::Rollouts(options) => rollouts::run(&context, &options).await,
-        Command::Wait(options) => wait::run(&context, &options).await,
-        Command::Suspend(options) => suspend::suspend(&context, &options).await,
-        Command::Resume(options) => suspend::resume(&context, &options).await,
-        Command::Secret(verb) => secret::run(&context, &verb).await,
-        Command::Sandbox(verb) => sandbox::run(&context, verb).await,
+    // It brings a sandbox of its own, which it stops also where nobody reads any more.
+    let demo = matches!(cli.command, Command::Demo(_));
+    let context = Context { terminal: Terminal::new(cli.json), sandbox: cli.sandbox || demo, program };
+    tokio::select! {
+        code = dispatch(&context, cli.command) => code,
+        () = context.terminal.closed(), if !demo => Ending::Unread.into(),
+    }
+}
+
+async fn dispatch(context: &Context, command: Command) -> ExitCode {
+    let ended = match command {
+        Command::Demo(options) => demo::run(context, &options).await,
+        Command::Bootstrap(options) => bootstrap::run(context, &options).await,
+        Command::Plan(options) => return plan::exit(plan::run(context, &options).await),
+        Command::Apply(options) => apply::run(context, &options).await,
+        Command::Destroy(options) => destroy::run(context, &options).await,
+        Command::Follow(options) => follow(context, &options).await,
+        Command::Status(options) => status::run(context, &options).await,
+        Command::Outputs(options) => outputs::run(context, &options).await,
+        Command::Rollout(options) => rollout::rollout(context, &options).await,
+        Command::Rollback(options) => rollout::rollback(context, &options).await,
+        Command::Rollouts(options) => rollouts::run(context, &options).await,
+        Command::Wait(options) => wait::run(context, &options).await,
+        Command::Suspend(options) => suspend::suspend(context, &options).await,
+        Command::Resume(options) => suspend::resume(context, &options).await,
+        Command::Secret(verb) => secret::run(context, &verb).await,
+        Command::Sandbox(verb) => sandbox::run(context, verb).await,
     };
     match ended {
         Ok(ending) => ending.into(),

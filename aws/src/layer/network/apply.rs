@@ -270,11 +270,14 @@ async fn inhabitants(ec2: &Client, change: &Change) -> String {
     };
     let filter = Filter::builder().name(filter).values(id).build();
     let Ok(found) = ec2.describe_network_interfaces().filters(filter).send().await else { return String::new() };
+    let mut found = found.network_interfaces.unwrap_or_default();
+    // AWS lists them in any order, and the same line is told once.
+    found.sort_by(|a, b| a.network_interface_id.cmp(&b.network_interface_id));
     let tell = |one: &NetworkInterface| {
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         format!("{} ({})", text(one.network_interface_id()), text(one.description()))
     };
-    match found.network_interfaces() {
+    match found.as_slice() {
         [] => String::new(),
         some => format!(
             "network interfaces that AWS removes by itself, those of a function within 45 minutes: {}. Until then: ",
