@@ -50,7 +50,8 @@ impl Terminal {
     }
 
     fn line(&self, line: &str) {
-        let print = || if self.json { write_line(std::io::stderr(), line) } else { write_line(std::io::stdout(), line) };
+        let print =
+            || if self.json { write_line(std::io::stderr(), line) } else { write_line(std::io::stdout(), line) };
         let written = match &*self.live() {
             Some(bar) => bar.suspend(print),
             None => print(),

@@ -1,5 +1,7 @@
 //! What people and pipelines do with rollouts, by the command alone: roll out, wait, roll back, suspend, resume, look back.
 
+use std::process::Stdio;
+
 use aws_sdk_ssm::types::ParameterType;
 use serde_json::Value;
 use skydeck_sandbox::Image;
@@ -69,11 +71,21 @@ async fn a_pipeline_learns_what_became_of_its_push_and_a_person_decides_otherwis
     assert_eq!(again.code, Some(1), "{again:#?}");
     assert!(again.stdout.contains("was rejected before") && again.stdout.contains("Rollout rolled back"), "{again:#?}");
 
+    unread(&rig, &["rollouts"]).await;
     let tag = rig.skydeck(["wait", "movie", "--digest", "v1.1.0"]).await;
     assert_eq!(tag.code, Some(4), "{tag:#?}");
     let unknown = rig.skydeck(["wait", "movie", "--digest", &"0f".repeat(32), "--timeout", "1s", "--json"]).await;
     assert_eq!((unknown.code, unknown.json()["outcome"].clone()), (Some(3), "timed_out".into()));
     rig.skydeck(["destroy", "skyfox-devprod", "--yes"]).await.succeeded();
+}
+
+/// Whoever reads the output may go, as `head` does: the command ends without a word.
+async fn unread(rig: &Rig, arguments: &[&str]) {
+    let mut command = rig.command(arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("skydeck can be started");
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().await.expect("it ends");
+    assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(141), ""));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -194,6 +194,12 @@ async fn a_parameter_that_comes_late_starts_the_image_that_was_refused() {
         let digest = push(&stage, tag, "healthy").await;
         let ended = stage.ended(&digest).await;
         assert_eq!(ended.error.as_deref(), Some("Refused"), "{ended:#?}");
+        // The sweep does not tell the same again.
+        stage.quiet().await;
+        stage.sweep().await;
+        stage.quiet().await;
+        let refusals = stage.told().iter().filter(|event| event["detail"]["digest"] == digest.as_str()).count();
+        assert_eq!(refusals, 1, "{:#?}", stage.told());
         set().await;
         let ended = stage.endings(&digest, 2).await;
         let last = ended.last().expect("two have ended");

@@ -85,7 +85,11 @@ async fn what_is_remembered_of_a_service_that_is_gone_is_no_verdict() {
     assert_eq!(wait(&stage, &crash.digest).await, Some(1));
     let kinds = stage.kinds("movie");
     assert_eq!(kinds.last().map(String::as_str), Some("Rollout Unverified"), "{kinds:?}");
+    // It gets tasks, and nobody takes them for serving: the sweep rolls the image out again, which rejects it.
     scale(2).await;
+    stage.sweep().await;
+    let tried = stage.endings(&crash.digest, 2).await;
+    assert_eq!(tried.last().and_then(|ended| ended.error.as_deref()), Some("RolledBack"), "{tried:#?}");
     let second = stage.push("movie", "v3", &Image::new("3")).await;
     assert_eq!(wait(&stage, &second.digest).await, Some(0));
 

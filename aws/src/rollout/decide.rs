@@ -6,7 +6,7 @@ use futures::try_join;
 use skydeck_core::layer::service::repository;
 use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::decide::{
-    Asked, Choice, Decision, Reason, Situation, choose, decide as follow, passed_over, waiting,
+    Asked, Choice, Decision, Reason, Situation, choose, decide as follow, passed_over, untried, waiting,
 };
 use skydeck_core::rollout::ledger::{Entry, Keys};
 use skydeck_core::rollout::release::desired;
@@ -76,11 +76,11 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
         return Err(Error::Input(format!("platform {platform} was not applied yet: `skydeck apply` does it")));
     };
     let scope = scope_of(context, &applied, execution)?;
-    if !scope.platform.services.contains_key(&order.service) && !order.cause.is_person() {
-        return Ok(ignored(&Reason::Left { service: order.service.clone() }));
-    }
     if !scope.platform.services.contains_key(&order.service) {
-        return Err(read::no_service(&platform, &order.service, scope.platform.services.keys().cloned()));
+        if order.cause.is_person() {
+            return Err(read::no_service(&platform, &order.service, scope.platform.services.keys().cloned()));
+        }
+        return Ok(ignored(&Reason::Left { service: order.service.clone() }));
     }
     let asked = Asked { cause: order.cause, image: order.image.as_deref(), tag: None, since: order.since };
     let here = Here { scope: &scope, since: applied.since, execution };
@@ -118,6 +118,13 @@ struct About {
     content: Content,
 }
 
+impl About {
+    /// Whether it is something else than an image: a signature, a chart.
+    fn is_other(&self) -> bool {
+        self.content.has(&self.digest) && !self.content.is_image(&self.digest)
+    }
+}
+
 /// The image that waits for a parameter, since it was refused without one, and what is known of it.
 async fn refused_before(
     context: &Context,
@@ -153,8 +160,7 @@ async fn chosen(
     now: &Situation<'_>,
     (known, seen): (Option<About>, Content),
 ) -> Result<(Result<Choice, Reason>, About)> {
-    let is_other = |about: &About| about.content.has(&about.digest) && !about.content.is_image(&about.digest);
-    if let Some(other) = known.as_ref().filter(|known| is_other(known)) {
+    if let Some(other) = known.as_ref().filter(|known| known.is_other()) {
         return Ok((Err(Reason::NotAnImage { image: other.digest.clone() }), About::default()));
     }
     let waiting = match asked.cause {
@@ -168,23 +174,35 @@ async fn chosen(
             Err(reason) => return Ok((Err(reason), About::default())),
         },
     };
-    let mut choice = choice;
-    let mut found = match known.filter(|known| known.digest == choice.digest) {
+    let found = match known.filter(|known| known.digest == choice.digest) {
         Some(known) => known,
         None => about(context, scope, keys, &choice.digest, seen).await?,
     };
-    // A service that was made anew starts with the newest image that is not known to be bad.
     let starts = now.running.digest.is_none() && matches!(asked.cause, Cause::Configuration | Cause::Sweep);
+    let (choice, found) =
+        if starts { first_good(context, scope, keys, asked, now, (choice, found)).await? } else { (choice, found) };
+    // What a person names by its tag was not looked at yet.
+    let image = || choice.tag.clone().unwrap_or(choice.digest.clone());
+    let choice = if found.is_other() { Err(Reason::NotAnImage { image: image() }) } else { Ok(choice) };
+    Ok((choice, found))
+}
+
+/// A service that was made anew starts with the newest image that is not known to be bad.
+async fn first_good(
+    context: &Context,
+    scope: &Scope,
+    keys: Keys<'_>,
+    asked: &Asked<'_>,
+    now: &Situation<'_>,
+    (mut choice, mut found): (Choice, About),
+) -> Result<(Choice, About)> {
     let mut rest = now.images.to_vec();
-    while starts && (found.entry.rejected.is_some() || is_other(&found)) {
+    while found.entry.rejected.is_some() || found.is_other() {
         rest.retain(|image| image.digest != choice.digest);
         let Ok(next) = choose(asked, &Situation { images: &rest, ..now.clone() }) else { break };
         found = about(context, scope, keys, &next.digest, Content::default()).await?;
         choice = next;
     }
-    // What a person names by its tag was not looked at yet.
-    let image = || choice.tag.clone().unwrap_or(choice.digest.clone());
-    let choice = if is_other(&found) { Err(Reason::NotAnImage { image: image() }) } else { Ok(choice) };
     Ok((choice, found))
 }
 
@@ -242,8 +260,7 @@ pub(super) async fn decide_known(
         records_since: here.since,
     };
     let (choice, about) = chosen(context, scope, keys, asked, &situation, (known, seen)).await?;
-    let rejected = about.entry.rejected;
-    let choice = match follow(asked, &situation, choice, rejected.as_ref()) {
+    let choice = match follow(asked, &situation, choice, &about.entry) {
         // A person who asks for what is not there is told so by a failure.
         Decision::Ignore(reason @ (Reason::Gone { .. } | Reason::NotAnImage { .. })) if asked.cause.is_person() => {
             return Err(Error::Input(reason.to_string()));
@@ -266,9 +283,18 @@ pub(super) async fn decide_known(
         }
         Decision::Release(choice) => choice,
     };
-    let rollout = rollout(scope, (name, service), asked.cause, &situation, &choice, &found);
+    let mut rollout = rollout(scope, (name, service), asked.cause, &situation, &choice, &found);
+    if untried(&choice, &about.entry, &situation) {
+        // What nobody has seen serve is nothing to go back to.
+        rollout.running = None;
+    }
     let missing: Vec<String> = read::parameters(scope, name).intersection(missing).cloned().collect();
+    let is_free = found.record.value.lease.is_none();
     Ok(match unfit(&about.content, &missing, &choice) {
+        // The schedule comes again and again, and one refusal says it.
+        Some((_, reason)) if asked.cause == Cause::Sweep && is_free && about.entry.waits_for(&reason) => {
+            ignored(&Reason::Refused { digest: choice.digest, reason })
+        }
         Some((fault, reason)) => refused(rollout, fault, reason),
         None => released(scope, rollout, &found),
     })

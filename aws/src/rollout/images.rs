@@ -45,13 +45,13 @@ pub(crate) async fn list(clients: &Clients, repository: &str) -> Result<Option<V
     Ok(Some(details.iter().filter(|image| listed(image).other().is_none()).map(pushed).collect()))
 }
 
-/// Whether a repository has an image, be it without a tag. One that cannot be asked, since it is not there, has none.
-pub(crate) async fn has(clients: &Clients, repository: &str, digest: &str) -> Result<bool> {
+/// An image of a repository, be it without a tag. A repository that is not there has none.
+pub(crate) async fn find(clients: &Clients, repository: &str, digest: &str) -> Result<Option<Pushed>> {
     let id = ImageIdentifier::builder().image_digest(digest).build();
     let request = clients.ecr.describe_images().repository_name(repository).image_ids(id);
     let missing = ["ImageNotFoundException", "RepositoryNotFoundException"];
     let found = request.send().await.find(&missing, "look for image", &format!("{repository}@{digest}"))?;
-    Ok(found.is_some())
+    Ok(found.and_then(|found| found.image_details().first().map(pushed)))
 }
 
 /// The digests of all that lies in a repository, with a tag or without; none where there is no such repository.

@@ -14,7 +14,7 @@ use skydeck_core::verdict::{Patience, Questions, Round, Status, Streak, Verifica
 
 use super::{keys, read, room, scope};
 use crate::error::{Error, Explain, Result};
-use crate::layer::service::described;
+use crate::layer::service::{describe, described};
 use crate::number;
 use crate::run::{Context, stop, targets, tasks};
 
@@ -55,10 +55,8 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
 
 /// Whether a definition has a container check: of a task that is not healthy yet, ECS says the same as of one without.
 async fn is_checked(context: &Context, definition: &str) -> Result<bool> {
-    let request = context.clients.ecs.describe_task_definition().task_definition(definition);
-    let answer = request.send().await.during("describe task definition", definition)?;
-    let containers = answer.task_definition().map(|found| found.container_definitions()).unwrap_or_default();
-    Ok(containers.iter().any(|container| container.health_check().is_some()))
+    let container = describe(&context.clients.ecs, definition).await?.definition.settings.container;
+    Ok(container.is_some_and(|container| container.health.is_some()))
 }
 
 async fn see(

@@ -14,6 +14,7 @@ use skydeck_core::rollout::record::{Liveness, Phase, Record, Suspended};
 use skydeck_core::rollout::story::abandoned;
 use skydeck_core::rollout::tags::Tags;
 use skydeck_core::rollout::trigger::{Cause, Trigger};
+use skydeck_core::rollout::wait::{self, Obstacle};
 use skydeck_core::scope::Scope;
 
 use super::survey::{self, Known};
@@ -26,6 +27,8 @@ use crate::run::Context;
 const AT_ONCE: usize = 16;
 /// How many running executions are looked at: more would be no list for a person.
 const SHOWN: i32 = 100;
+/// How many of the newest tagged images are looked at for the index that lists one without a tag.
+const INDEXES: usize = 100;
 
 /// What an order would mean by the account as it is now.
 #[derive(Debug)]
@@ -123,6 +126,28 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
     };
     let leaves = record.lease.as_ref().map(|lease| lease.digest.clone()).or_else(|| running.digest.clone());
     Ok(Outlook { choice, rejected, leaves, suspended: record.suspended.clone() })
+}
+
+/// Why what lies in the service's repository under this digest becomes no rollout; `None` where it may, or nothing lies there.
+///
+/// # Errors
+/// [`Error::Input`] where there is no such platform or service.
+pub async fn obstacle(context: &Context, machine: &str, keys: Keys<'_>, digest: &str) -> Result<Option<Obstacle>> {
+    let (scope, _) = scope(context, machine, keys.platform).await?;
+    let (clients, repository) = (&context.clients, repository(&scope, keys.service).unwrap_or_default());
+    let Some(service) = scope.platform.services.get(keys.service) else { return Ok(None) };
+    let Some(image) = images::find(clients, &repository, digest).await? else { return Ok(None) };
+    let mut listed = Vec::new();
+    if image.tags.is_empty() {
+        listed = images::list(clients, &repository).await?.unwrap_or_default();
+        listed.sort_by_key(|image| Reverse(image.at));
+        listed.truncate(INDEXES);
+    }
+    let mut content = Content::default();
+    let digests: Vec<String> = listed.iter().map(|image| image.digest.clone()).chain([digest.to_owned()]).collect();
+    images::read(clients, &repository, &mut content, &digests).await?;
+    let index = listed.iter().find(|index| content.lists(&index.digest, digest));
+    Ok(wait::obstacle(&image, index, &content, &service.image))
 }
 
 /// A service's record, as far as it is about the service that is there now.

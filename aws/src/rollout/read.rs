@@ -66,11 +66,8 @@ const YOUNG: i64 = 120_000;
 
 /// Whether the service of a rollout is going or gone.
 pub(crate) async fn is_gone(clients: &Clients, rollout: &Rollout) -> Result<bool> {
-    let request = clients.ecs.describe_services().cluster(&rollout.platform).services(&rollout.service);
-    let gone = ["ClusterNotFoundException"];
-    let answer = request.send().await.find(&gone, "describe service", &rollout.service)?;
-    let found = answer.and_then(|answer| answer.services?.into_iter().next());
-    Ok(found.map_or_else(|| now() - rollout.began > YOUNG, |found| found.status() != Some("ACTIVE")))
+    let found = described(&clients.ecs, &rollout.platform, std::slice::from_ref(&rollout.service)).await?;
+    Ok(found.first().map_or_else(|| now() - rollout.began > YOUNG, |found| found.status() != Some("ACTIVE")))
 }
 
 /// Whether another service of the same name stands in the place of the rollout's: it was deleted, and made again.

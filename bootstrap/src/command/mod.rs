@@ -36,8 +36,9 @@ pub async fn run(cli: Cli) -> ExitCode {
     let demo = matches!(cli.command, Command::Demo(_));
     let context = Context { terminal: Terminal::new(cli.json), sandbox: cli.sandbox || demo, program };
     tokio::select! {
-        code = dispatch(&context, cli.command) => code,
+        biased;
         () = context.terminal.closed(), if !demo => Ending::Unread.into(),
+        code = dispatch(&context, cli.command) => code,
     }
 }
 

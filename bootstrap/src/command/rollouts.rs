@@ -52,6 +52,8 @@ struct Row {
     reason: String,
     /// Whether the image is rejected now.
     rejected: bool,
+    /// Whether it was of another service of the same name, which was deleted since.
+    earlier: bool,
     execution: String,
 }
 
@@ -64,7 +66,7 @@ pub(super) async fn run(context: &Context, options: &Rollouts) -> miette::Result
     let entries = services.iter().map(|service| people::ledger(backend, site.keys(service), options.limit));
     let entries: Vec<Vec<Entry>> = stream::iter(entries).buffered(AT_ONCE).try_collect().await.map_err(installed)?;
     for ((service, record), entries) in records.iter().zip(entries) {
-        board.rollouts.extend(rows(service, entries));
+        board.rollouts.extend(rows(service, record.made(), entries));
         if let Some(suspended) = record.suspended.clone() {
             board.suspended.push(Held { service: service.clone(), suspended });
         }
@@ -83,7 +85,8 @@ pub(super) async fn run(context: &Context, options: &Rollouts) -> miette::Result
     Ok(Ending::Done)
 }
 
-fn rows(service: &str, entries: Vec<Entry>) -> Vec<Row> {
+/// `made` is when the service was made that is there now.
+fn rows(service: &str, made: i64, entries: Vec<Entry>) -> Vec<Row> {
     let row = |past: Past, digest: &str, rejected: bool| Row {
         service: service.to_owned(),
         digest: digest.to_owned(),
@@ -96,6 +99,7 @@ fn rows(service: &str, entries: Vec<Entry>) -> Vec<Row> {
         seconds: (past.ended - past.began).max(0) as f64 / 1000.0,
         reason: past.reason,
         rejected,
+        earlier: past.ended < made,
         execution: past.execution,
     };
     let of = |entry: Entry| {
@@ -137,8 +141,9 @@ fn lines(board: &Board, now: f64, command: &str, style: &Style) -> Vec<String> {
         let word = style.apply_to(format!("{:<11}", row.verdict.words()));
         let (name, rejected) =
             (image::name(&row.digest, row.tag.as_deref()), if row.rejected { ", rejected" } else { "" });
+        let earlier = if row.earlier { ", before this service was made" } else { "" };
         lines.push(format!(
-            "  {word}  {}  {:<width$}  {:>7.1} s  {:<13}  {name}{rejected}",
+            "  {word}  {}  {:<width$}  {:>7.1} s  {:<13}  {name}{rejected}{earlier}",
             time(Some(row.ended)),
             row.service,
             row.seconds,
@@ -224,7 +229,7 @@ mod tests {
             platform: "skyfox-devprod".into(),
             running: vec![going(Some(Phase::Verifying), Some(AT)), going(None, None), abandoned],
             suspended: vec![Held { service: "movie".into(), suspended }],
-            rollouts: rows("movie", vec![Entry { digest, rejected: None, rollouts }]),
+            rollouts: rows("movie", AT - 30_000, vec![Entry { digest, rejected: None, rollouts }]),
         };
         let plain = Style::new().force_styling(false);
         insta::assert_snapshot!("board", lines(&board, AT as f64 / 1000.0 + 12.5, "skydeck", &plain).join("\n"));

@@ -6,9 +6,9 @@ use serde::Serialize;
 use skydeck_aws::rollout::people;
 use skydeck_core::rollout::decide::Asked;
 use skydeck_core::rollout::image;
-use skydeck_core::rollout::ledger::{Past, Verdict};
+use skydeck_core::rollout::ledger::{Keys, Past, Verdict};
 use skydeck_core::rollout::trigger::Cause;
-use skydeck_core::rollout::wait::{Known, Progress, ended_before, progress};
+use skydeck_core::rollout::wait::{Known, Obstacle, Progress, ended_before, progress};
 
 use super::site::{self, Site, told};
 use crate::cli::Wait;
@@ -56,13 +56,12 @@ async fn wait(context: &Context, options: &Wait) -> miette::Result<Ending> {
     let begun = Instant::now();
     let site = Site::find(context, options.platform.as_deref()).await?;
     let keys = site.keys(&options.service);
-    let asked = Asked { cause: Cause::Push, image: Some(&digest), tag: None, since: None };
     let name = image::name(&digest, None);
     let known = async || people::services(&site.backend, &site.machine, &site.platform, Some(keys.service)).await;
     context.patiently(known).await.map_err(told)?;
     let (mut before, mut said): (Option<Vec<String>>, _) = (None, String::new());
-    // How long nothing has been known of a rollout.
-    let mut open = Instant::now();
+    // How long nothing has been known of a rollout, and whether was looked why.
+    let (mut open, mut looked) = (Instant::now(), false);
     loop {
         let record = context.patiently(async || people::record(&site.backend, keys).await).await.map_err(installed)?;
         let entry = async || people::entry(&site.backend, keys, &digest).await;
@@ -81,10 +80,10 @@ async fn wait(context: &Context, options: &Wait) -> miette::Result<Ending> {
                 format!("rollout {} is in progress", lease.execution.rsplit(':').next().unwrap_or_default())
             }
             Progress::Open => {
-                if open.elapsed() >= LATE {
-                    let outlook = async || people::outlook(&site.backend, &site.machine, keys, &asked).await;
-                    let outlook = context.patiently(outlook).await.map_err(told)?;
-                    ended = ended_before(&known, &outlook.choice);
+                let is_late = open.elapsed() >= LATE;
+                if is_late || !looked {
+                    ended = unbegun(context, &site, keys, &known, is_late).await?;
+                    looked = true;
                 }
                 let held = if record.suspended.is_some() { ": the service is suspended" } else { "" };
                 format!("no rollout of {name} has begun yet{held}")
@@ -112,6 +111,39 @@ async fn wait(context: &Context, options: &Wait) -> miette::Result<Ending> {
         }
         tokio::time::sleep(LOOK.min(options.timeout.saturating_sub(begun.elapsed()))).await;
     }
+}
+
+/// How it ends where no rollout has begun: by what lies in the repository or, once it is late, by what a push of it would mean now.
+async fn unbegun(
+    context: &Context,
+    site: &Site,
+    keys: Keys<'_>,
+    known: &Known<'_>,
+    is_late: bool,
+) -> miette::Result<Option<(Verdict, String)>> {
+    if known.entry.rollouts.is_empty() {
+        let obstacle = async || people::obstacle(&site.backend, &site.machine, keys, known.digest).await;
+        match context.patiently(obstacle).await.map_err(told)? {
+            Some(Obstacle::Never(why)) => return Err(never(known.digest, &why)),
+            Some(Obstacle::Tags(why)) if is_late => return Err(never(known.digest, &why)),
+            _ => {}
+        }
+    }
+    if !is_late {
+        return Ok(None);
+    }
+    let asked = Asked { cause: Cause::Push, image: Some(known.digest), tag: None, since: None };
+    let outlook = async || people::outlook(&site.backend, &site.machine, keys, &asked).await;
+    Ok(ended_before(known, &context.patiently(outlook).await.map_err(told)?.choice))
+}
+
+fn never(digest: &str, why: &str) -> miette::Report {
+    miette::miette!(
+        help = "wait for the digest that a tag of the policy leads to: `docker buildx build --push --metadata-file build.json` \
+                writes it to `containerimage.digest`",
+        "there is no rollout of {} to wait for: {why}",
+        image::name(digest, None)
+    )
 }
 
 fn conclude(context: &Context, answer: &Answer<'_>, ending: Ending) -> miette::Result<Ending> {

@@ -60,6 +60,12 @@ impl Content {
         }
     }
 
+    /// Whether it is an index that lists this image.
+    #[must_use]
+    pub fn lists(&self, index: &str, image: &str) -> bool {
+        matches!(self.known(index), Some(Manifest::Index(parts)) if parts.iter().any(|part| part.digest == image))
+    }
+
     /// The configurations still to be read until it is known for what the image is.
     #[must_use]
     pub fn unread_configs(&self, digest: &str) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::image::Pushed;
-use super::ledger::Rejection;
+use super::ledger::Entry;
 use super::policy;
 use super::record::{Claim, Liveness, Record, claim};
 use super::trigger::Cause;
@@ -104,6 +104,7 @@ pub enum Reason {
     PassedOver { digest: String },
     Forgotten { digest: String },
     NothingToReturnTo,
+    Refused { digest: String, reason: String },
     IdleEvent { why: String },
     NoService { repository: String },
     NotMadeYet { service: String },
@@ -128,6 +129,7 @@ pub enum Kind {
     PassedOver,
     Forgotten,
     NothingToReturnTo,
+    Refused,
     IdleEvent,
     NoService,
     NotMadeYet,
@@ -152,6 +154,7 @@ impl Reason {
             Reason::PassedOver { .. } => Kind::PassedOver,
             Reason::Forgotten { .. } => Kind::Forgotten,
             Reason::NothingToReturnTo => Kind::NothingToReturnTo,
+            Reason::Refused { .. } => Kind::Refused,
             Reason::IdleEvent { .. } => Kind::IdleEvent,
             Reason::NoService { .. } => Kind::NoService,
             Reason::NotMadeYet { .. } => Kind::NotMadeYet,
@@ -182,6 +185,7 @@ impl fmt::Display for Reason {
             Reason::PassedOver { digest } => write!(f, "a person chose another image than {digest}"),
             Reason::Forgotten { digest } => write!(f, "{digest} was pushed before skydeck's records begin"),
             Reason::NothingToReturnTo => write!(f, "no other image of the service was ever verified"),
+            Reason::Refused { digest, reason } => write!(f, "{digest} was refused before, and still is: {reason}"),
             Reason::IdleEvent { why } => f.write_str(why),
             Reason::NoService { repository } => write!(f, "{repository} is the repository of no service"),
             Reason::NotMadeYet { service } => {
@@ -285,14 +289,9 @@ pub fn passed_over(cause: Cause, now: &Situation<'_>, choice: &Choice) -> Option
     (wanted.image.digest != choice.digest).then(|| wanted.image.digest.clone())
 }
 
-/// What follows for the image that was chosen. `rejected` is what the ledger says of it.
+/// What follows for the image that was chosen. `entry` is what the ledger says of it.
 #[must_use]
-pub fn decide(
-    asked: &Asked<'_>,
-    now: &Situation<'_>,
-    choice: Result<Choice, Reason>,
-    rejected: Option<&Rejection>,
-) -> Decision {
+pub fn decide(asked: &Asked<'_>, now: &Situation<'_>, choice: Result<Choice, Reason>, entry: &Entry) -> Decision {
     let cause = asked.cause;
     if let Some(suspended) = &now.record.suspended
         && !cause.is_person()
@@ -305,7 +304,7 @@ pub fn decide(
         Err(reason) => return ignore(reason, now, cause),
     };
     let digest = || choice.digest.clone();
-    if let Some(rejected) = rejected.filter(|_| !cause.is_person()) {
+    if let Some(rejected) = entry.rejected.as_ref().filter(|_| !cause.is_person()) {
         return ignore(Reason::Rejected { digest: digest(), reason: rejected.reason.clone() }, now, cause);
     }
     if now.record.lease.is_none() {
@@ -313,8 +312,8 @@ pub fn decide(
         if cause == Cause::Secret && stays && asked.since.is_some_and(|since| since < now.running.registered) {
             return Decision::Ignore(Reason::KnownAlready);
         }
-        if runs(&choice, now) && cause != Cause::Secret && (cause != Cause::Configuration || now.running.same_settings)
-        {
+        let runs = runs(&choice, now) && !untried(&choice, entry, now);
+        if runs && cause != Cause::Secret && (cause != Cause::Configuration || now.running.same_settings) {
             return Decision::Ignore(Reason::AlreadyRunning { digest: digest() });
         }
     }
@@ -330,6 +329,14 @@ fn runs(choice: &Choice, now: &Situation<'_>) -> bool {
     // A first image that failed has no tasks either, and may come up another time; who scaled a service to zero wants none.
     let is_known = !now.record.verified.is_empty();
     now.running.digest.as_ref() == Some(&choice.digest) && (now.running.desired > 0 || is_known)
+}
+
+/// Whether the service has got tasks since this image came to it, when it had none: nobody has seen it serve, and nobody would
+/// take it back.
+#[must_use]
+pub fn untried(choice: &Choice, entry: &Entry, now: &Situation<'_>) -> bool {
+    let runs = now.running.digest.as_ref() == Some(&choice.digest) && now.running.desired > 0;
+    runs && entry.is_unverified()
 }
 
 /// Whether a rollout died and left the service with what nobody has verified.

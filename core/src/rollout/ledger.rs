@@ -113,6 +113,19 @@ impl Entry {
         self.rejected.is_none() && self.rollouts.first().is_some_and(|past| past.verdict == Verdict::Refused)
     }
 
+    /// Whether it was refused last for just this.
+    #[must_use]
+    pub fn waits_for(&self, what: &str) -> bool {
+        let is_it = |past: &Past| past.checks.iter().any(|check| check.evidence == what);
+        self.waits() && self.rollouts.first().is_some_and(is_it)
+    }
+
+    /// Whether its last rollout gave it to a service that had no tasks.
+    #[must_use]
+    pub fn is_unverified(&self) -> bool {
+        self.rollouts.first().is_some_and(|past| past.verdict == Verdict::Unverified)
+    }
+
     /// The entry of an image that is not deployed again. What was found first stays.
     #[must_use]
     pub fn rejecting(&self, digest: &str, rejection: Rejection) -> Entry {

@@ -165,6 +165,13 @@ impl Record {
         Record { turns, suspended, service: service.map(ToOwned::to_owned), ..Record::default() }
     }
 
+    /// When ECS made the service that this is about, in milliseconds since 1970; 0 where it is not known.
+    #[must_use]
+    pub fn made(&self) -> i64 {
+        let made = self.service.as_deref().and_then(|service| service.rsplit_once(' ')?.1.parse().ok());
+        made.unwrap_or_default()
+    }
+
     /// The record with the lease in an execution's hands, about to release. `running` is what the service runs now,
     /// where it [serves](super::decide::Running::serves): nobody returns to what has no tasks and was never verified.
     #[must_use]

@@ -1,8 +1,12 @@
 //! What a pipeline that has pushed an image wants to know: how its rollout ended, or whether one is to be waited for.
 
+use super::content::Content;
 use super::decide::{Choice, Reason};
+use super::image::{self, Pushed};
 use super::ledger::{Entry, Verdict};
+use super::policy;
 use super::record::{Lease, Record};
+use crate::spec::ImagePolicy;
 
 /// What is known of an image of a service.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +64,38 @@ pub fn ended_before(known: &Known<'_>, choice: &Result<Choice, Reason>) -> Optio
             Some((Verdict::Superseded, reason.to_string()))
         }
         (None, _) => None,
+    }
+}
+
+/// Why a push of this becomes no rollout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Because of what it is.
+    Never(String),
+    /// Because of the tags that it has so far.
+    Tags(String),
+}
+
+/// Why what lies in the repository becomes no rollout; `None` where it may. `index` is a tagged index that lists it.
+#[must_use]
+pub fn obstacle(image: &Pushed, index: Option<&Pushed>, content: &Content, policy: &ImagePolicy) -> Option<Obstacle> {
+    if content.has(&image.digest) && !content.is_image(&image.digest) {
+        return Some(Obstacle::Never("it is not a container image, and is not rolled out".into()));
+    }
+    let tags: Vec<&str> = image.tags.iter().map(String::as_str).filter(|tag| !image::is_own(tag)).collect();
+    match index {
+        _ if tags.iter().any(|tag| policy::admits(policy, tag)) => None,
+        Some(index) if tags.is_empty() => {
+            let (tag, digest) = (index.tags.first().map_or("", String::as_str), &index.digest);
+            Some(Obstacle::Never(format!(
+                "it is only a part of the index {digest} ({tag}), which is what is rolled out"
+            )))
+        }
+        _ if tags.is_empty() => Some(Obstacle::Tags("it has no tag, and is not rolled out without one".into())),
+        _ => {
+            let tags = tags.join(", ");
+            Some(Obstacle::Tags(format!("its tags ({tags}) are outside the service's policy ({policy})")))
+        }
     }
 }
 

@@ -182,25 +182,28 @@ pub(super) fn path_pattern(text: &str) -> Verdict {
     Ok(())
 }
 
-/// HTTP status codes: `200`, `200,202`, `200-299`.
+/// HTTP status codes: `200`, `200,202`, `200-299`. All that is wrong is told at once.
 pub(super) fn matcher(text: &str) -> Verdict {
     let limits::Limit { least, most } = limits::HEALTH_CODES;
-    let help = format!("write codes from {least} to {most}: `200`, `200,202` or `200-299`");
+    let mut wrongs: Vec<(Range<usize>, String)> = Vec::new();
     let mut start = 0;
     for piece in text.split(',') {
         let part = start..start + piece.len();
         start = part.end + 1;
         let codes: Option<Vec<u32>> = piece.split('-').map(|code| code.parse().ok()).collect();
-        let fine = match codes.as_deref() {
-            Some([code]) => (least..=most).contains(code),
-            Some([from, to]) => least <= *from && from < to && *to <= most,
-            _ => false,
+        let fits = |code: &u32| (least..=most).contains(code);
+        let flaw = match codes.as_deref() {
+            Some([code]) if fits(code) => continue,
+            Some([from, to]) if fits(from) && fits(to) && from < to => continue,
+            Some([from, to]) if fits(from) && fits(to) => format!("`{piece}`, which ends before it begins"),
+            _ => format!("`{piece}`, which an ALB does not take"),
         };
-        if !fine {
-            return wrong(Code::InvalidFormat, part, format!("has `{piece}`, which an ALB does not take"), help);
-        }
+        wrongs.push((part, flaw));
     }
-    Ok(())
+    let Some((first, _)) = wrongs.first() else { return Ok(()) };
+    let flaws: Vec<&str> = wrongs.iter().map(|(_, flaw)| flaw.as_str()).collect();
+    let help = format!("write codes from {least} to {most}: `200`, `200,202` or `200-299`");
+    wrong(Code::InvalidFormat, first.clone(), format!("has {}", flaws.join("; ")), help)
 }
 
 /// A parameter's full name

@@ -240,10 +240,56 @@ struct Drawn {
 }
 
 impl From<Problems> for Report {
-    fn from(problems: Problems) -> Self {
-        let source = NamedSource::new(&problems.file, problems.text).with_language("TOML");
-        Report::new(Drawn { source, problems: problems.problems })
+    fn from(Problems { file, mut problems, text }: Problems) -> Self {
+        let cuts = cuts(&text, &problems);
+        for label in problems.iter_mut().flat_map(|problem| &mut problem.labels) {
+            label.span = moved(label.span.start, &cuts)..moved(label.span.end, &cuts);
+        }
+        let source = NamedSource::new(&file, cut(&text, &cuts)).with_language("TOML");
+        Report::new(Drawn { source, problems })
     }
+}
+
+/// A line longer than this is not drawn to its end.
+const WIDEST: usize = 240;
+/// What stands in the place of the rest.
+const REST: &str = "…";
+
+/// The ends of lines that are too long to be drawn. Where a problem begins in one, the cut comes after that.
+fn cuts(text: &str, problems: &[Problem]) -> Vec<Span> {
+    let mut cuts = Vec::new();
+    let mut begin = 0;
+    for line in text.split('\n') {
+        let end = begin + line.len();
+        let starts = problems.iter().flat_map(|problem| &problem.labels).map(|label| label.span.start);
+        let last = starts.filter(|start| (begin..end).contains(start)).max().unwrap_or(begin);
+        let mut from = (begin + WIDEST).max(last + WIDEST / 2);
+        while from < end && !text.is_char_boundary(from) {
+            from += 1;
+        }
+        if from < end {
+            cuts.push(from..end);
+        }
+        begin = end + 1;
+    }
+    cuts
+}
+
+fn cut(text: &str, cuts: &[Span]) -> String {
+    let (mut short, mut begin) = (String::new(), 0);
+    for cut in cuts {
+        short += &text[begin..cut.start];
+        short += REST;
+        begin = cut.end;
+    }
+    short + &text[begin..]
+}
+
+/// Where a byte of the text is after the cuts.
+fn moved(at: usize, cuts: &[Span]) -> usize {
+    let gone = |cut: &Span| at.clamp(cut.start, cut.end) - cut.start;
+    let put = |cut: &&Span| at >= cut.end;
+    at - cuts.iter().map(gone).sum::<usize>() + cuts.iter().filter(put).count() * REST.len()
 }
 
 impl fmt::Display for Drawn {

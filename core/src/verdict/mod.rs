@@ -196,7 +196,7 @@ impl Verification {
                 let given_up = format!("after {} looks still ", round.number + 1);
                 summary(&checks, Outcome::NotYet, |check| format!("{}: {given_up}", check.check))
             }
-            Outcome::Failed => summary(&checks, Outcome::Failed, |check| format!("{}: ", check.check)),
+            Outcome::Failed => failures(&checks),
         };
         let asks_inside = !inside.questions.is_empty();
         let asks = asks_inside || !outside.questions.is_empty();
@@ -236,6 +236,16 @@ impl Verification {
 /// What a verification of a former version waits.
 fn wait_seconds() -> u32 {
     WAIT_SECONDS
+}
+
+/// What has failed, and the services beside it that were still waited for.
+fn failures(checks: &[Check]) -> String {
+    let failed = summary(checks, Outcome::Failed, |check| format!("{}: ", check.check));
+    let has_failed =
+        |check: &&Check| checks.iter().any(|other| other.service == check.service && other.outcome == Outcome::Failed);
+    let others: Vec<Check> = checks.iter().filter(|check| !has_failed(check)).cloned().collect();
+    let waiting = summary(&others, Outcome::NotYet, |_| "not yet: ".into());
+    [failed, waiting].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// The checks of one outcome, service by service.

@@ -32,6 +32,19 @@ fn what_is_not_there_yet_is_waited_for_with_its_counts() {
 }
 
 #[test]
+fn a_failure_names_the_services_beside_it_that_do_not_serve_yet() {
+    let failed = Seen { given_up: Some("given up".into()), running: 1, ..seen() };
+    let coming = Seen { running: 1, ..seen() };
+    let checks = [("backend", &failed), ("movie", &coming), ("payment", &seen())];
+    let checks = checks.into_iter().flat_map(|(name, seen)| look(name, Some(seen))).collect();
+    let found = Verification::of(0, checks, Questions::default(), Questions::default());
+    assert_eq!(
+        found.summary,
+        "service backend: tasks: 1 of 2 tasks running (given up); service movie: not yet: 1 of 2 tasks running"
+    );
+}
+
+#[test]
 fn targets_that_drain_do_not_count_and_sick_ones_say_why() {
     let mut seen = seen();
     seen.targets.push(Target { id: "i-1:1".into(), state: "draining".into(), why: None });

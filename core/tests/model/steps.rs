@@ -162,10 +162,10 @@ fn decided(state: &mut State, me: &mut Execution, without: Without) -> Next {
     let wish = asked(me);
     let now = situation(&execution, &images, &record, &running, holder);
     let choice = choose(&wish.asked(), &now);
-    let rejection = rejection();
     let rejected = me.read.rejected == Some(true) && without != Without::Rejections;
+    let entry = Entry { rejected: rejected.then(rejection), ..Entry::default() };
     let chosen = choice.as_ref().ok().map(|choice| number(&choice.digest));
-    let decision = decide(&wish.asked(), &now, choice, rejected.then_some(&rejection));
+    let decision = decide(&wish.asked(), &now, choice, &entry);
     match decision {
         Decision::Release(choice) => me.choice = Some(number(&choice.digest)),
         Decision::Return if without != Without::Return => me.choice = None,

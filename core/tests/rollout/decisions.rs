@@ -6,7 +6,7 @@ use skydeck_core::rollout::decide::{
     Asked, Choice, Decision, Reason, Running, Situation, choose, decide, passed_over, waiting,
 };
 use skydeck_core::rollout::image::Pushed;
-use skydeck_core::rollout::ledger::Rejection;
+use skydeck_core::rollout::ledger::{Entry, Past, Rejection, Verdict};
 use skydeck_core::rollout::record::{Liveness, Phase, Record, Suspended};
 use skydeck_core::rollout::trigger::Cause;
 use skydeck_core::spec::ImagePolicy;
@@ -21,6 +21,7 @@ struct World {
     running: Running,
     holder: Liveness,
     rejected: Option<&'static str>,
+    last: Option<Verdict>,
     records_since: i64,
     since: Option<i64>,
 }
@@ -37,6 +38,7 @@ fn world() -> World {
         running: Running { digest: Some("sha256:old".into()), desired: 2, same_settings: true, registered: 100 },
         holder: Liveness::Running,
         rejected: None,
+        last: None,
         records_since: 0,
         since: None,
     }
@@ -59,7 +61,21 @@ impl World {
         let now = self.now();
         let asked = Asked { cause, image, tag, since: self.since };
         let rejection = self.rejected.map(|reason| Rejection { at: 1, execution: "it".into(), reason: reason.into() });
-        decide(&asked, &now, choose(&asked, &now), rejection.as_ref())
+        let past = |verdict| Past {
+            execution: "it".into(),
+            cause: Cause::Push,
+            tag: None,
+            definition: None,
+            began: 1,
+            ended: 2,
+            verdict,
+            reason: String::new(),
+            checks: Vec::new(),
+            notes: Vec::new(),
+        };
+        let entry =
+            Entry { rejected: rejection, rollouts: self.last.map(past).into_iter().collect(), ..Entry::default() };
+        decide(&asked, &now, choose(&asked, &now), &entry)
     }
 
     /// What comes of each cause, asked in its usual way.
@@ -146,6 +162,7 @@ fn each_reason_has_a_word_of_its_own_for_programs() {
         Reason::PassedOver { digest: text() },
         Reason::Forgotten { digest: text() },
         Reason::NothingToReturnTo,
+        Reason::Refused { digest: text(), reason: text() },
         Reason::IdleEvent { why: text() },
         Reason::NoService { repository: text() },
         Reason::NotMadeYet { service: text() },
@@ -205,6 +222,20 @@ fn a_service_without_an_image_starts_with_the_wanted_one() {
         assert_eq!(awaiting.of(cause), release("new", Some("v2")), "{cause}");
     }
     assert_eq!(ignored(&awaiting.of(Cause::Secret)), "the repository has no image that the policy admits");
+}
+
+#[test]
+fn what_came_to_a_service_without_tasks_is_tried_once_it_has_some() {
+    let unverified = |desired| {
+        with(|world| {
+            (world.running.digest, world.running.desired) = (Some("sha256:new".into()), desired);
+            world.last = Some(Verdict::Unverified);
+        })
+    };
+    assert_eq!(unverified(2).of(Cause::Sweep), release("new", Some("v2")));
+    assert_eq!(ignored(&unverified(0).of(Cause::Sweep)), "sha256:new runs already");
+    let verified = World { last: Some(Verdict::Succeeded), ..unverified(2) };
+    assert_eq!(ignored(&verified.of(Cause::Sweep)), "sha256:new runs already");
 }
 
 #[test]

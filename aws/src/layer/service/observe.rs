@@ -101,8 +101,8 @@ async fn first_image(
 /// The service and the digest of the image that it runs, where its repository has that no more.
 async fn lost_image(clients: &Clients, scope: &Scope, service: &str, digest: &str) -> Result<Option<(String, String)>> {
     let Some(repository) = skydeck_core::layer::service::repository(scope, service) else { return Ok(None) };
-    let is_there = images::has(clients, &repository, digest).await?;
-    Ok((!is_there).then(|| (service.to_owned(), digest.to_owned())))
+    let found = images::find(clients, &repository, digest).await?;
+    Ok(found.is_none().then(|| (service.to_owned(), digest.to_owned())))
 }
 
 async fn services(client: &Client, scope: &Scope) -> Result<BTreeMap<String, Service>> {

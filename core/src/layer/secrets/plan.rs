@@ -3,7 +3,7 @@
 use super::{Change, PARAMETER, Parameter, SECURE, World, desired};
 use crate::plan::{Found, Plan, Refusal};
 use crate::scope::{Scope, retag};
-use crate::spec::Secret;
+use crate::spec::{self, Secret};
 
 /// What has to change for the parameters to be what the platform file says. What a person has yet to give is a note:
 /// the infrastructure can stand before its secrets do.
@@ -16,7 +16,7 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
     for (key, secret) in &scope.platform.secrets {
         let name = &secret.parameter;
         if desired::is_missing(secret, world) {
-            plan.notes.push(format!("{PARAMETER} {name} is missing: give it a value with `skydeck secret set {name}`"));
+            plan.notes.push(missing(scope, key, name));
         }
         if desired::value(scope, key)?.is_some() {
             plan_ours(scope, &mut plan, key, name, world.parameters.get(name))?;
@@ -27,6 +27,17 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
         plan.notes.push(format!("{PARAMETER} {name} is the platform's, but the platform file no longer names it"));
     }
     Ok(plan)
+}
+
+fn missing(scope: &Scope, key: &str, name: &str) -> String {
+    let reads = |service: &spec::Service| service.secrets.values().any(|read| read == key);
+    let services = scope.platform.services.iter().filter(|(_, service)| reads(service));
+    let services: Vec<&str> = services.map(|(name, _)| name.as_str()).collect();
+    let refused = match services.as_slice() {
+        [] => String::new(),
+        some => format!(". Until then no image of {} is released", some.join(", ")),
+    };
+    format!("{PARAMETER} {name} is missing: give it a value with `skydeck secret set {name}`{refused}")
 }
 
 fn named<'a>(scope: &'a Scope, name: &str) -> Option<&'a Secret> {

@@ -55,10 +55,14 @@ fn from_nothing_our_own_parameter_is_written_and_the_missing_ones_are_told() {
     let scope = scope();
     let first = plan(&scope, &World::default()).unwrap();
     assert_eq!(lines(&first), [format!("+ parameter {BUCKET}")]);
-    assert_eq!(
-        first.notes,
-        GIVEN.map(|name| format!("parameter {name} is missing: give it a value with `skydeck secret set {name}`"))
-    );
+    let readers = ["backend", "backend", "backend, movie", "backend, payment"];
+    let told = |(name, services)| {
+        format!(
+            "parameter {name} is missing: give it a value with `skydeck secret set {name}`. Until then no image of {services} \
+             is released"
+        )
+    };
+    assert_eq!(first.notes, GIVEN.into_iter().zip(readers).map(told).collect::<Vec<_>>());
     let world = after(World::default(), &first);
     assert!(plan(&scope, &world).unwrap().is_empty());
     let facts = facts(&scope, &world).secrets.unwrap();

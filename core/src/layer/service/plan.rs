@@ -95,6 +95,9 @@ fn plan_service(
         plan.warnings.push(lost(name, digest));
     }
     if world.has_image(name) {
+        if found.desired == 0 {
+            plan.notes.push(idle(name));
+        }
         plan_rollout(world, plan, name, found, (&wanted, &placement));
     } else {
         // Its definition stands for an image that is yet to come, and is made anew with it.
@@ -102,6 +105,13 @@ fn plan_service(
         plan_start(world, plan, name, service);
     }
     Ok(())
+}
+
+fn idle(name: &str) -> String {
+    format!(
+        "service {name} runs no task: its desired count in ECS is 0. If its first image was rolled back, push another one; if \
+         somebody has set the count, set it in ECS again"
+    )
 }
 
 fn lost(name: &str, digest: &str) -> String {
