@@ -1,7 +1,7 @@
 //! The SDK clients, made once per function, and the count of the calls that they make.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -14,39 +14,27 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-/// Clients of every service that skydeck calls, sharing one HTTP client.
+/// Clients of the services that skydeck calls, sharing one HTTP client. Each is made when it is first asked for, so that a
+/// program holds the code of the services that it calls, and of no other.
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// The region that the clients call.
     pub region: String,
-    /// Auto Scaling.
-    pub autoscaling: aws_sdk_autoscaling::Client,
-    /// EC2.
-    pub ec2: aws_sdk_ec2::Client,
-    /// ECR.
-    pub ecr: aws_sdk_ecr::Client,
-    /// ECS.
-    pub ecs: aws_sdk_ecs::Client,
-    /// Elastic Load Balancing.
-    pub elb: aws_sdk_elasticloadbalancingv2::Client,
-    /// EventBridge.
-    pub events: aws_sdk_eventbridge::Client,
-    /// IAM.
-    pub iam: aws_sdk_iam::Client,
-    /// Lambda.
-    pub lambda: aws_sdk_lambda::Client,
-    /// CloudWatch Logs.
-    pub logs: aws_sdk_cloudwatchlogs::Client,
-    /// S3.
-    pub s3: aws_sdk_s3::Client,
-    /// Step Functions.
-    pub sfn: aws_sdk_sfn::Client,
-    /// SQS.
-    pub sqs: aws_sdk_sqs::Client,
-    /// Systems Manager.
-    pub ssm: aws_sdk_ssm::Client,
-    /// STS.
-    pub sts: aws_sdk_sts::Client,
+    config: SdkConfig,
+    autoscaling: OnceLock<aws_sdk_autoscaling::Client>,
+    ec2: OnceLock<aws_sdk_ec2::Client>,
+    ecr: OnceLock<aws_sdk_ecr::Client>,
+    ecs: OnceLock<aws_sdk_ecs::Client>,
+    elb: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
+    events: OnceLock<aws_sdk_eventbridge::Client>,
+    iam: OnceLock<aws_sdk_iam::Client>,
+    lambda: OnceLock<aws_sdk_lambda::Client>,
+    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
+    sfn: OnceLock<aws_sdk_sfn::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
+    ssm: OnceLock<aws_sdk_ssm::Client>,
+    sts: OnceLock<aws_sdk_sts::Client>,
     calls: Calls,
 }
 
@@ -68,27 +56,34 @@ impl Clients {
     }
 
     fn new(config: &SdkConfig, calls: Calls) -> Self {
-        let config = &config.clone().into_builder().retry_config(retries()).timeout_config(timeouts()).build();
-        // Buckets are asked for by path where an endpoint is given: an emulator has no DNS name per bucket.
-        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some());
         Clients {
             region: config.region().map(ToString::to_string).unwrap_or_default(),
-            autoscaling: aws_sdk_autoscaling::Client::new(config),
-            ec2: aws_sdk_ec2::Client::new(config),
-            ecr: aws_sdk_ecr::Client::new(config),
-            ecs: aws_sdk_ecs::Client::new(config),
-            elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
-            events: aws_sdk_eventbridge::Client::new(config),
-            iam: aws_sdk_iam::Client::new(config),
-            lambda: aws_sdk_lambda::Client::new(config),
-            logs: aws_sdk_cloudwatchlogs::Client::new(config),
-            s3: aws_sdk_s3::Client::from_conf(s3.build()),
-            sfn: aws_sdk_sfn::Client::new(config),
-            sqs: aws_sdk_sqs::Client::new(config),
-            ssm: aws_sdk_ssm::Client::new(config),
-            sts: aws_sdk_sts::Client::new(config),
+            config: config.clone().into_builder().retry_config(retries()).timeout_config(timeouts()).build(),
+            autoscaling: OnceLock::new(),
+            ec2: OnceLock::new(),
+            ecr: OnceLock::new(),
+            ecs: OnceLock::new(),
+            elb: OnceLock::new(),
+            events: OnceLock::new(),
+            iam: OnceLock::new(),
+            lambda: OnceLock::new(),
+            logs: OnceLock::new(),
+            s3: OnceLock::new(),
+            sfn: OnceLock::new(),
+            sqs: OnceLock::new(),
+            ssm: OnceLock::new(),
+            sts: OnceLock::new(),
             calls,
         }
+    }
+
+    /// The client of S3. Buckets are asked for by path where an endpoint is given: an emulator has no DNS name per bucket.
+    pub fn s3(&self) -> &aws_sdk_s3::Client {
+        self.s3.get_or_init(|| {
+            let config = aws_sdk_s3::config::Builder::from(&self.config);
+            let config = config.force_path_style(self.config.endpoint_url().is_some());
+            aws_sdk_s3::Client::from_conf(config.build())
+        })
     }
 
     /// How many requests these clients have sent so far, retries included.
@@ -96,6 +91,36 @@ impl Clients {
     pub fn calls(&self) -> u64 {
         self.calls.0.load(Ordering::Relaxed)
     }
+}
+
+/// A method for each service, which makes its client once.
+macro_rules! clients {
+    ($($name:ident: $sdk:ident, $service:literal;)*) => {
+        impl Clients {
+            $(
+                #[doc = concat!("The client of ", $service, ".")]
+                pub fn $name(&self) -> &$sdk::Client {
+                    self.$name.get_or_init(|| $sdk::Client::new(&self.config))
+                }
+            )*
+        }
+    };
+}
+
+clients! {
+    autoscaling: aws_sdk_autoscaling, "Auto Scaling";
+    ec2: aws_sdk_ec2, "EC2";
+    ecr: aws_sdk_ecr, "ECR";
+    ecs: aws_sdk_ecs, "ECS";
+    elb: aws_sdk_elasticloadbalancingv2, "Elastic Load Balancing";
+    events: aws_sdk_eventbridge, "EventBridge";
+    iam: aws_sdk_iam, "IAM";
+    lambda: aws_sdk_lambda, "Lambda";
+    logs: aws_sdk_cloudwatchlogs, "CloudWatch Logs";
+    sfn: aws_sdk_sfn, "Step Functions";
+    sqs: aws_sdk_sqs, "SQS";
+    ssm: aws_sdk_ssm, "Systems Manager";
+    sts: aws_sdk_sts, "STS";
 }
 
 /// Three attempts, backing off from a tenth of a second: throttling that lasts longer is the state machine's to wait for.

@@ -12,7 +12,7 @@ const SOURCE: &str = "skydeck";
 /// Sends one event to the account's default bus.
 pub(crate) async fn put(context: &Context, kind: &str, detail: &Value) -> Result<()> {
     let entry = PutEventsRequestEntry::builder().source(SOURCE).detail_type(kind).detail(detail.to_string()).build();
-    let answer = context.clients.events.put_events().entries(entry).send().await.during("send event", kind)?;
+    let answer = context.clients.events().put_events().entries(entry).send().await.during("send event", kind)?;
     // EventBridge tells in its answer of what it did not take.
     let refused = answer.entries().iter().find_map(|entry| Some((entry.error_code()?, entry.error_message())));
     match refused {

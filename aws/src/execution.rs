@@ -23,7 +23,7 @@ const YOUNG_SECONDS: i64 = 15 * 60;
 /// `safe` seconds ago.
 pub(crate) async fn liveness(clients: &Clients, execution: &str, safe: i64, written: i64) -> Result<Liveness> {
     let now = jiff::Timestamp::now().as_second();
-    let request = clients.sfn.describe_execution().execution_arn(execution);
+    let request = clients.sfn().describe_execution().execution_arn(execution);
     let found = request.send().await.find(&["ExecutionDoesNotExist"], "describe execution", execution)?;
     let Some(found) = found else { return Ok(unknown(written, now)) };
     if *found.status() == ExecutionStatus::Running {

@@ -130,7 +130,7 @@ impl Account {
     /// # Errors
     /// Where STS does not know the credentials.
     pub async fn find(clients: &Clients) -> skydeck_aws::Result<Self> {
-        let caller = clients.sts.get_caller_identity().send().await;
+        let caller = clients.sts().get_caller_identity().send().await;
         // Nothing was sent: waiting does not help.
         if let Err(SdkError::DispatchFailure(failure)) = &caller
             && failure.is_other()
@@ -160,7 +160,7 @@ impl Account {
     /// The regions in which this account has a bucket of skydeck.
     async fn installed_regions(&self, clients: &Clients) -> skydeck_aws::Result<Vec<String>> {
         let ours = format!("skydeck-{}-", self.id);
-        let listed = clients.s3.list_buckets().prefix(&ours).send().await.during("list buckets", &ours)?;
+        let listed = clients.s3().list_buckets().prefix(&ours).send().await.during("list buckets", &ours)?;
         let names = listed.buckets().iter().filter_map(|bucket| bucket.name()?.strip_prefix(&ours));
         Ok(names.map(str::to_owned).collect())
     }

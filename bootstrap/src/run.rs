@@ -101,7 +101,7 @@ async fn begin(
     input: &(impl Serialize + Sync),
 ) -> Result<String> {
     let name = execution_name(subject, verb, jiff::Timestamp::now(), std::process::id());
-    let request = clients.sfn.start_execution().state_machine_arn(&machine).name(&name);
+    let request = clients.sfn().start_execution().state_machine_arn(&machine).name(&name);
     let request = request.input(json!(input).to_string());
     let attempts = Cell::new(0);
     let started = context.patiently(async || {
@@ -193,7 +193,7 @@ pub(crate) async fn tell_end(
     finished: &Finished,
 ) -> miette::Result<()> {
     let style = context.terminal.style();
-    if let Some(plan) = plan_of(context, &Home::new(&clients.s3, &account.bucket()), finished).await? {
+    if let Some(plan) = plan_of(context, &Home::new(clients.s3(), &account.bucket()), finished).await? {
         for line in show::lines(&plan, &style) {
             context.terminal.say(line);
         }

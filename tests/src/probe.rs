@@ -19,9 +19,9 @@ use zip::write::SimpleFileOptions;
 pub async fn upload(clients: &Clients, bucket: &str, text: &str) -> String {
     let place = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::ApSouth1).build();
     // The bucket is there from the first time.
-    let _ = clients.s3.create_bucket().bucket(bucket).create_bucket_configuration(place).send().await;
+    let _ = clients.s3().create_bucket().bucket(bucket).create_bucket_configuration(place).send().await;
     let (zip, hash) = archive(text);
-    let request = clients.s3.put_object().bucket(bucket).key(PROBE_CODE_KEY).body(zip.into());
+    let request = clients.s3().put_object().bucket(bucket).key(PROBE_CODE_KEY).body(zip.into());
     let request = request.metadata("code-sha256", &hash).metadata("architecture", "x86_64");
     request.send().await.expect("the probe's code");
     hash

@@ -64,7 +64,7 @@ impl Stage {
     pub async fn ready() -> Self {
         let rig = Rig::installed().await;
         for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
-            let request = rig.aws.ssm.put_parameter().name(format!("/skyfox-backend/{name}")).value(KEY);
+            let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(KEY);
             request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
         }
         Stage { rig }
@@ -118,7 +118,7 @@ impl Stage {
 
     /// An execution, if it has ended.
     async fn execution(&self, arn: &str) -> Option<Ended> {
-        let found = self.rig.aws.sfn.describe_execution().execution_arn(arn).send().await.expect("an execution");
+        let found = self.rig.aws.sfn().describe_execution().execution_arn(arn).send().await.expect("an execution");
         (*found.status() != ExecutionStatus::Running).then(|| Ended {
             execution: arn.to_owned(),
             status: found.status().clone(),
@@ -134,7 +134,7 @@ impl Stage {
     /// Where Step Functions does not answer.
     pub async fn runs(&self) -> Vec<(String, String, String, String)> {
         let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-rollout");
-        let sfn = &self.rig.aws.sfn;
+        let sfn = self.rig.aws.sfn();
         let listed = sfn.list_executions().state_machine_arn(machine).send().await.expect("executions");
         let mut told = Vec::new();
         for run in listed.executions() {
@@ -152,7 +152,7 @@ impl Stage {
     /// Where Step Functions does not answer.
     pub async fn spans(&self, cause: &str) -> Vec<(f64, f64)> {
         let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-rollout");
-        let sfn = &self.rig.aws.sfn;
+        let sfn = self.rig.aws.sfn();
         let listed = sfn.list_executions().state_machine_arn(machine).send().await.expect("executions");
         let mut spans = Vec::new();
         for run in listed.executions() {
@@ -183,7 +183,7 @@ impl Stage {
     /// # Panics
     /// Where it does not in time.
     pub async fn sweep(&self) {
-        let sfn = &self.rig.aws.sfn;
+        let sfn = self.rig.aws.sfn();
         let ended = async || {
             let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-sweep");
             let listed = sfn.list_executions().state_machine_arn(machine).send().await.expect("executions");
@@ -214,7 +214,7 @@ impl Stage {
     /// # Panics
     /// Where ECS does not answer.
     pub async fn serving(&self, service: &str) -> Option<String> {
-        let ecs = &self.rig.aws.ecs;
+        let ecs = self.rig.aws.ecs();
         let listed = ecs.list_tasks().cluster(PREFIX).service_name(service).send().await.expect("tasks").task_arns?;
         if listed.is_empty() {
             return None;

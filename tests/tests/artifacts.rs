@@ -53,7 +53,7 @@ async fn never(stage: &Stage, digest: &str, why: &str) {
 /// The image that an index lists first.
 async fn part(stage: &Stage, index: &str) -> String {
     let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_digest(index).build();
-    let request = stage.rig.aws.ecr.batch_get_image().repository_name("skyfox-devprod-movie-service").image_ids(id);
+    let request = stage.rig.aws.ecr().batch_get_image().repository_name("skyfox-devprod-movie-service").image_ids(id);
     let answer = request.send().await.expect("the index is there");
     let manifest: Value = serde_json::from_str(answer.images()[0].image_manifest().expect("it has one")).expect("JSON");
     manifest["manifests"][0]["digest"].as_str().expect("it lists one").to_owned()
@@ -62,6 +62,6 @@ async fn part(stage: &Stage, index: &str) -> String {
 /// How many executions of `rollout` there were.
 async fn started(stage: &Stage) -> usize {
     let machine = format!("arn:aws:states:ap-south-1:{}:stateMachine:skydeck-rollout", skydeck_sandbox::ACCOUNT);
-    let request = stage.rig.aws.sfn.list_executions().state_machine_arn(machine);
+    let request = stage.rig.aws.sfn().list_executions().state_machine_arn(machine);
     request.send().await.expect("executions").executions().len()
 }

@@ -197,7 +197,7 @@ async fn a_running_platform_changes_and_serves_all_the_time() {
 
 /// Whether an instance runs in a zone.
 async fn runs_in(stage: &Stage, zone: &str) -> bool {
-    let found = stage.rig.aws.autoscaling.describe_auto_scaling_groups().send().await.expect("groups");
+    let found = stage.rig.aws.autoscaling().describe_auto_scaling_groups().send().await.expect("groups");
     let mut instances = found.auto_scaling_groups().iter().flat_map(|group| group.instances());
     instances.any(|instance| instance.availability_zone() == Some(zone))
 }

@@ -20,10 +20,10 @@ async fn a_taken_bucket_name_and_a_denied_action_are_told_and_the_same_command_c
     let rig = Rig::installed().await;
 
     let place = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::ApSouth1).build();
-    let theirs = rig.foreign.s3.create_bucket().bucket(BUCKET).create_bucket_configuration(place);
+    let theirs = rig.foreign.s3().create_bucket().bucket(BUCKET).create_bucket_configuration(place);
     theirs.send().await.expect("somebody else's bucket");
-    rig.aws.iam.create_role().role_name(NAME).assume_role_policy_document("{}").send().await.expect("a role");
-    rig.aws.ecs.create_cluster().cluster_name("skyfox-devprod").send().await.expect("a cluster");
+    rig.aws.iam().create_role().role_name(NAME).assume_role_policy_document("{}").send().await.expect("a role");
+    rig.aws.ecs().create_cluster().cluster_name("skyfox-devprod").send().await.expect("a cluster");
     let before = rig.sandbox.last_call();
     let failure = failed(&rig).await;
     assert_eq!(failure["layer"], "prepare", "{failure:#}");
@@ -35,9 +35,9 @@ async fn a_taken_bucket_name_and_a_denied_action_are_told_and_the_same_command_c
     );
     let writes = rig.writes_since(before);
     assert!(writes.is_empty(), "before anything is made: {writes:#?}");
-    rig.foreign.s3.delete_bucket().bucket(BUCKET).send().await.expect("it is still theirs");
-    rig.aws.iam.delete_role().role_name(NAME).send().await.expect("so is the role");
-    rig.aws.ecs.delete_cluster().cluster("skyfox-devprod").send().await.expect("and the cluster");
+    rig.foreign.s3().delete_bucket().bucket(BUCKET).send().await.expect("it is still theirs");
+    rig.aws.iam().delete_role().role_name(NAME).send().await.expect("so is the role");
+    rig.aws.ecs().delete_cluster().cluster("skyfox-devprod").send().await.expect("and the cluster");
 
     rig.sandbox.inject(Fault::next("elasticloadbalancing", "CreateTargetGroup", FaultKind::Deny).from(1, 0));
     let failure = failed(&rig).await;
@@ -56,9 +56,9 @@ async fn a_taken_bucket_name_and_a_denied_action_are_told_and_the_same_command_c
 
 async fn a_destroy_names_what_is_in_its_way_and_deletes_nothing(rig: &Rig) {
     let named = Filter::builder().name("tag:Name").values("skyfox-devprod-vpc").build();
-    let vpcs = rig.aws.ec2.describe_vpcs().filters(named).send().await.expect("VPCs");
+    let vpcs = rig.aws.ec2().describe_vpcs().filters(named).send().await.expect("VPCs");
     let vpc = vpcs.vpcs()[0].vpc_id().expect("an id");
-    let subnet = rig.aws.ec2.create_subnet().vpc_id(vpc).cidr_block("10.0.200.0/24").send().await.expect("a subnet");
+    let subnet = rig.aws.ec2().create_subnet().vpc_id(vpc).cidr_block("10.0.200.0/24").send().await.expect("a subnet");
     let subnet = subnet.subnet().and_then(|subnet| subnet.subnet_id()).expect("an id").to_owned();
     let before = rig.sandbox.last_call();
     let ended = rig.skydeck(["destroy", "skyfox-devprod", "--yes", "--json"]).await;
@@ -72,7 +72,7 @@ async fn a_destroy_names_what_is_in_its_way_and_deletes_nothing(rig: &Rig) {
     assert!(failure["cause"].as_str().unwrap_or_default().contains(&format!("subnet {subnet}")), "{failure:#}");
     let writes = rig.writes_since(before);
     assert!(writes.is_empty(), "{writes:#?}");
-    rig.aws.ec2.delete_subnet().subnet_id(subnet).send().await.expect("it is still theirs");
+    rig.aws.ec2().delete_subnet().subnet_id(subnet).send().await.expect("it is still theirs");
 }
 
 async fn ctrl_c_stops_following_and_the_run_goes_on(rig: &Rig) {
@@ -102,13 +102,13 @@ async fn failed(rig: &Rig) -> Value {
     let failure = json!({ "layer": layer, "error": json["error"], "cause": cause });
     // Where the run never began there is no conclusion.
     assert!(layer == "prepare" || json["conclusion"]["failure"] == failure, "{json:#}");
-    let machines = rig.aws.sfn.list_state_machines().send().await.expect("state machines");
+    let machines = rig.aws.sfn().list_state_machines().send().await.expect("state machines");
     let machine = machines.state_machines().iter().find(|machine| machine.name() == "skydeck-provision");
     let machine = machine.expect("the state machine").state_machine_arn();
-    let executions = rig.aws.sfn.list_executions().state_machine_arn(machine).max_results(1).send().await;
+    let executions = rig.aws.sfn().list_executions().state_machine_arn(machine).max_results(1).send().await;
     let executions = executions.expect("executions");
     let arn = executions.executions()[0].execution_arn();
-    let execution = rig.aws.sfn.describe_execution().execution_arn(arn).send().await.expect("the execution");
+    let execution = rig.aws.sfn().describe_execution().execution_arn(arn).send().await.expect("the execution");
     assert_eq!(*execution.status(), ExecutionStatus::Failed);
     assert_eq!(execution.error(), failure["error"].as_str());
     let cause =

@@ -13,7 +13,7 @@ use skydeck_tests::rollouts::Stage;
 const FUNCTION: &str = "skydeck-network";
 
 async fn versions(rig: &Rig) -> Vec<u64> {
-    let listed = rig.aws.lambda.list_versions_by_function().function_name(FUNCTION).send().await.unwrap();
+    let listed = rig.aws.lambda().list_versions_by_function().function_name(FUNCTION).send().await.unwrap();
     let mut numbers: Vec<u64> =
         listed.versions().iter().filter_map(|version| version.version()?.parse().ok()).collect();
     numbers.sort_unstable();
@@ -24,7 +24,7 @@ async fn versions(rig: &Rig) -> Vec<u64> {
 async fn reports_pass_and_records_stay_and_of_old_versions_two() {
     let rig = Rig::installed().await;
     let bucket = format!("skydeck-{ACCOUNT}-ap-south-1");
-    let rules = rig.aws.s3.get_bucket_lifecycle_configuration().bucket(&bucket).send().await.unwrap().rules.unwrap();
+    let rules = rig.aws.s3().get_bucket_lifecycle_configuration().bucket(&bucket).send().await.unwrap().rules.unwrap();
     let by_tag: Vec<_> = rules.iter().filter_map(|rule| rule.filter()?.tag()).map(|tag| tag.key()).collect();
     assert_eq!(by_tag, ["skydeck:passing"]);
     let days = rules.iter().filter_map(|rule| rule.noncurrent_version_expiration()?.noncurrent_days());
@@ -34,7 +34,7 @@ async fn reports_pass_and_records_stay_and_of_old_versions_two() {
     let by_name = rules.iter().filter(|rule| rule.expiration().is_some_and(|it| it.days().is_some()));
     assert!(by_name.into_iter().all(|rule| rule.filter().is_some_and(|filter| filter.tag().is_some())), "{rules:#?}");
 
-    let home = Home::new(&rig.aws.s3, &bucket);
+    let home = Home::new(rig.aws.s3(), &bucket);
     for (key, passes) in [
         ("platforms/p-e/runs/x/network.json".to_owned(), true),
         (plan_key("p-e", "1"), true),
@@ -42,13 +42,13 @@ async fn reports_pass_and_records_stay_and_of_old_versions_two() {
         (outputs_key("p-e"), false),
     ] {
         home.write_json(&key, &1).await.unwrap();
-        let tags = rig.aws.s3.get_object_tagging().bucket(&bucket).key(&key).send().await.unwrap();
+        let tags = rig.aws.s3().get_object_tagging().bucket(&bucket).key(&key).send().await.unwrap();
         let found = tags.tag_set().iter().any(|tag| tag.key() == "skydeck:passing" && tag.value() == "true");
         assert_eq!(found, passes, "{key}: {tags:?}");
     }
 
     // A team that ships new code again and again, and then installs once more.
-    let lambda = &rig.aws.lambda;
+    let lambda = rig.aws.lambda();
     for memory in [300, 301, 302, 303, 304] {
         lambda.update_function_configuration().function_name(FUNCTION).memory_size(memory).send().await.unwrap();
         lambda.publish_version().function_name(FUNCTION).send().await.unwrap();
@@ -72,7 +72,7 @@ async fn reports_pass_and_records_stay_and_of_old_versions_two() {
     let after = versions(&rig).await;
     assert_eq!((after.len(), after.last().map(u64::to_string)), (3, Some(last)), "{after:?}");
 
-    let groups = rig.aws.logs.describe_log_groups().send().await.unwrap();
+    let groups = rig.aws.logs().describe_log_groups().send().await.unwrap();
     let groups = groups.log_groups();
     assert!(groups.len() >= 19, "{groups:#?}");
     assert!(groups.iter().all(|group| group.retention_in_days().is_some()), "{groups:#?}");

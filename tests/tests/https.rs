@@ -61,7 +61,7 @@ async fn ask(rig: &Rig, url: &str, balancer: &str) -> String {
         "outside": { "questions": [question] }, "inside": { "questions": [] },
     });
     let payload = Blob::new(json!({ "verification": verification }).to_string());
-    let answer = rig.aws.lambda.invoke().function_name("skydeck-ask").payload(payload).send().await;
+    let answer = rig.aws.lambda().invoke().function_name("skydeck-ask").payload(payload).send().await;
     let answer = answer.expect("an answer").payload.expect("a payload").into_inner();
     let answer: Value = serde_json::from_slice(&answer).expect("JSON");
     answer["checks"][0]["evidence"].as_str().unwrap_or_default().to_owned()
@@ -101,7 +101,7 @@ async fn a_platform_with_certificates_is_verified_by_tls_under_its_hosts() {
     {
         assert!(answers.contains(&wanted), "{checks:#?}");
     }
-    let balancers = rig.aws.elb.describe_load_balancers().send().await.expect("load balancers");
+    let balancers = rig.aws.elb().describe_load_balancers().send().await.expect("load balancers");
     let dns = |name: &str| {
         let mut found = balancers.load_balancers().iter();
         let found = found.find(|found| found.load_balancer_name() == Some(name)).expect("the load balancer");

@@ -46,11 +46,11 @@ async fn instances_are_replaced_while_the_platform_serves() {
 async fn first_tasks_wait_for_an_instance_that_is_on_its_way(stage: &Stage) {
     let rig = &stage.rig;
     let ended = machines(rig).await.pop_first().expect("an instance");
-    let request = rig.aws.autoscaling.terminate_instance_in_auto_scaling_group().instance_id(&ended);
+    let request = rig.aws.autoscaling().terminate_instance_in_auto_scaling_group().instance_id(&ended);
     request.should_decrement_desired_capacity(false).send().await.expect("it ends");
     let pushed = stage.push("movie", "v1.0.0", &Image::new("1")).await;
     stage.ended(&pushed.digest).await;
-    let ecs = &rig.aws.ecs;
+    let ecs = rig.aws.ecs();
     let tasks = ecs.list_tasks().cluster("skyfox-devprod").service_name("movie").send().await.expect("tasks");
     let tasks = ecs.describe_tasks().cluster("skyfox-devprod").set_tasks(tasks.task_arns).send().await.expect("tasks");
     let on: Vec<_> = tasks.tasks().iter().filter_map(|task| task.container_instance_arn()).collect();
@@ -76,7 +76,7 @@ async fn ask_on_and_on(rig: &Rig, paths: &[(bool, String)], answers: &Mutex<u32>
 async fn one_less(rig: &Rig) {
     let before = machines(rig).await;
     let ended = before.first().expect("an instance");
-    let request = rig.aws.autoscaling.terminate_instance_in_auto_scaling_group().instance_id(ended);
+    let request = rig.aws.autoscaling().terminate_instance_in_auto_scaling_group().instance_id(ended);
     request.should_decrement_desired_capacity(false).send().await.expect("it ends");
     until(async || {
         let now = machines(rig).await;
@@ -88,7 +88,7 @@ async fn one_less(rig: &Rig) {
 
 /// Whether every service has the tasks that it wants.
 async fn is_whole(rig: &Rig) -> bool {
-    let request = rig.aws.ecs.describe_services().cluster("skyfox-devprod");
+    let request = rig.aws.ecs().describe_services().cluster("skyfox-devprod");
     let found = request.set_services(Some(["backend", "payment", "movie"].map(Into::into).to_vec())).send().await;
     let found = found.expect("services");
     found.services().iter().all(|service| service.running_count() == service.desired_count())
@@ -158,7 +158,7 @@ fn updated(applied: &Value) -> u64 {
 }
 
 async fn group(rig: &Rig) -> aws_sdk_autoscaling::types::AutoScalingGroup {
-    let found = rig.aws.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(GROUP).send().await;
+    let found = rig.aws.autoscaling().describe_auto_scaling_groups().auto_scaling_group_names(GROUP).send().await;
     found.expect("groups").auto_scaling_groups.expect("groups").remove(0)
 }
 
@@ -172,7 +172,7 @@ async fn machines(rig: &Rig) -> BTreeSet<String> {
 
 async fn images(rig: &Rig) -> BTreeSet<String> {
     let ids = machines(rig).await.into_iter().collect();
-    let found = rig.aws.ec2.describe_instances().set_instance_ids(Some(ids)).send().await.expect("instances");
+    let found = rig.aws.ec2().describe_instances().set_instance_ids(Some(ids)).send().await.expect("instances");
     let instances = found.reservations().iter().flat_map(|reservation| reservation.instances());
     instances.filter_map(|instance| instance.image_id().map(Into::into)).collect()
 }

@@ -25,7 +25,7 @@ async fn the_second_run_names_the_first_and_takes_over_after_the_safe_time_when_
     assert!(told.contains(&format!("{holder} is at work on skyfox-devprod")), "says who holds the lock: {told}");
 
     let before = rig.sandbox.last_call();
-    rig.aws.sfn.stop_execution().execution_arn(&holder).send().await.expect("it can be stopped");
+    rig.aws.sfn().stop_execution().execution_arn(&holder).send().await.expect("it can be stopped");
     kill_function("network", rig.sandbox.endpoint()).await;
     assert!(!first.wait().await.expect("it ends").success());
     rig.skydeck(APPLY).await.succeeded();
@@ -36,14 +36,14 @@ async fn the_second_run_names_the_first_and_takes_over_after_the_safe_time_when_
     let before = rig.sandbox.last_call();
     rig.skydeck(APPLY).await.succeeded();
     assert!(rig.writes_since(before).is_empty(), "what the killed run has begun was finished");
-    let vpcs = rig.aws.ec2.describe_vpcs().send().await.expect("VPCs");
+    let vpcs = rig.aws.ec2().describe_vpcs().send().await.expect("VPCs");
     let ours = vpcs.vpcs().iter().filter(|vpc| vpc.cidr_block() == Some("10.0.0.0/16")).count();
     assert_eq!(ours, 1, "{vpcs:?}");
 }
 
 /// The execution that runs.
 async fn running(rig: &Rig) -> String {
-    let sfn = &rig.aws.sfn;
+    let sfn = rig.aws.sfn();
     let machines = sfn.list_state_machines().send().await.expect("state machines");
     let machine = machines.state_machines().iter().find(|machine| machine.name() == "skydeck-provision");
     let running = sfn.list_executions().state_machine_arn(machine.expect("the machine").state_machine_arn());

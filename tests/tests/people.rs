@@ -11,7 +11,7 @@ use skydeck_tests::Rig;
 async fn serving() -> (Rig, String) {
     let rig = Rig::installed().await;
     for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
-        let request = rig.aws.ssm.put_parameter().name(format!("/skyfox-backend/{name}")).value("a key");
+        let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value("a key");
         request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
     }
     rig.skydeck(["apply", "platforms/skyfox.toml", "--json"]).await.succeeded();
@@ -37,10 +37,10 @@ async fn rollouts(rig: &Rig) -> Value {
 
 /// Digest of the image that the service's task definition pins.
 async fn runs(rig: &Rig) -> String {
-    let services = rig.aws.ecs.describe_services().cluster("skyfox-devprod").services("movie").send().await;
+    let services = rig.aws.ecs().describe_services().cluster("skyfox-devprod").services("movie").send().await;
     let services = services.expect("the service");
     let definition = services.services()[0].task_definition().expect("a task definition");
-    let found = rig.aws.ecs.describe_task_definition().task_definition(definition).send().await.expect("it");
+    let found = rig.aws.ecs().describe_task_definition().task_definition(definition).send().await.expect("it");
     let image = found.task_definition().expect("it").container_definitions()[0].image().expect("an image").to_owned();
     image.split_once('@').expect("a digest").1.to_owned()
 }
@@ -127,9 +127,9 @@ async fn ignored(rig: &Rig, digest: &str) {
     let machine = "arn:aws:states:ap-south-1:000000000000:stateMachine:skydeck-rollout";
     let ended = async {
         loop {
-            let found = rig.aws.sfn.list_executions().state_machine_arn(machine).send().await.expect("executions");
+            let found = rig.aws.sfn().list_executions().state_machine_arn(machine).send().await.expect("executions");
             for item in found.executions() {
-                let described = rig.aws.sfn.describe_execution().execution_arn(item.execution_arn());
+                let described = rig.aws.sfn().describe_execution().execution_arn(item.execution_arn());
                 let described = described.send().await.expect("an execution");
                 let is_its = described.input().is_some_and(|input| input.contains(digest));
                 if let Some(output) = described.output().filter(|output| is_its && output.contains("suspended")) {

@@ -53,9 +53,9 @@ async fn a_bad_plan_is_an_error_and_no_change(rig: &Rig) {
 async fn what_moved_is_named_before_anything_is_written(rig: &Rig, before: &Value) {
     open_a_port(rig).await;
     let key = Tag::builder().key("somebody").value("else").build().expect("a tag");
-    let found = rig.aws.s3.get_bucket_tagging().bucket(BUCKET).send().await.expect("tags");
+    let found = rig.aws.s3().get_bucket_tagging().bucket(BUCKET).send().await.expect("tags");
     let tags = Tagging::builder().set_tag_set(Some(found.tag_set)).tag_set(key).build().expect("tags");
-    rig.aws.s3.put_bucket_tagging().bucket(BUCKET).tagging(tags).send().await.expect("tagged");
+    rig.aws.s3().put_bucket_tagging().bucket(BUCKET).tagging(tags).send().await.expect("tagged");
 
     let call = rig.sandbox.last_call();
     let refused = rig.skydeck(["apply", "--plan", id(before), "--json"]).await;
@@ -79,11 +79,11 @@ async fn what_moved_is_named_before_anything_is_written(rig: &Rig, before: &Valu
 /// To all of IPv6.
 async fn open_a_port(rig: &Rig) {
     let named = Filter::builder().name("group-name").values("skyfox-devprod-instances").build();
-    let groups = rig.aws.ec2.describe_security_groups().filters(named).send().await.expect("groups");
+    let groups = rig.aws.ec2().describe_security_groups().filters(named).send().await.expect("groups");
     let group = groups.security_groups()[0].group_id().expect("an id");
     let everybody = Ipv6Range::builder().cidr_ipv6("::/0").build();
     let open = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).ipv6_ranges(everybody).build();
-    let request = rig.aws.ec2.authorize_security_group_ingress().group_id(group).ip_permissions(open);
+    let request = rig.aws.ec2().authorize_security_group_ingress().group_id(group).ip_permissions(open);
     request.send().await.expect("opened");
 }
 
@@ -128,13 +128,13 @@ fn sum(applied: &Value, what: &str) -> u64 {
 
 /// As a person starts it there.
 async fn the_console_shows_the_summary(rig: &Rig) {
-    let machines = rig.aws.sfn.list_state_machines().send().await.expect("state machines");
+    let machines = rig.aws.sfn().list_state_machines().send().await.expect("state machines");
     let machine = machines.state_machines().iter().find(|machine| machine.name() == "skydeck-provision");
     let machine = machine.expect("the state machine").state_machine_arn();
-    let request = rig.aws.sfn.start_execution().state_machine_arn(machine).input(r#"{"mode":"plan"}"#);
+    let request = rig.aws.sfn().start_execution().state_machine_arn(machine).input(r#"{"mode":"plan"}"#);
     let arn = request.send().await.expect("started").execution_arn;
     rig.skydeck(["follow", &arn]).await.succeeded();
-    let execution = rig.aws.sfn.describe_execution().execution_arn(&arn).send().await.expect("the execution");
+    let execution = rig.aws.sfn().describe_execution().execution_arn(&arn).send().await.expect("the execution");
     assert_eq!(*execution.status(), ExecutionStatus::Succeeded);
     let output: Value = serde_json::from_str(execution.output().unwrap_or_default()).expect("JSON");
     assert_eq!(output["plan"]["summary"], "Plan: 0 to create, 0 to change, 0 to replace, 0 to delete.", "{output:#}");
@@ -171,18 +171,18 @@ async fn the_sweep_tells_of_drift_once(rig: &Rig, file: &str) {
 async fn somebody_who_changes_the_platform_is_no_drift(rig: &Rig) {
     let known = drift_plans(rig).await;
     let input = r#"{"mode":"plan","platform":"skyfox-devprod","drift":true}"#;
-    let request = rig.aws.sfn.start_execution().state_machine_arn(drift_machine()).input(input);
+    let request = rig.aws.sfn().start_execution().state_machine_arn(drift_machine()).input(input);
     let started = request.send().await.expect("started");
     // Any execution that runs as long as the plan does.
     lock(rig, &started.execution_arn).await;
     another_plan_ends(rig, &known).await;
-    let unlock = rig.aws.s3.delete_object().bucket(HOME).key("platforms/skyfox-devprod/lock.json");
+    let unlock = rig.aws.s3().delete_object().bucket(HOME).key("platforms/skyfox-devprod/lock.json");
     unlock.send().await.expect("given back");
 }
 
 async fn lock(rig: &Rig, execution: &str) {
     let lock = serde_json::json!({ "execution": execution }).to_string().into_bytes();
-    let request = rig.aws.s3.put_object().bucket(HOME).key("platforms/skyfox-devprod/lock.json").body(lock.into());
+    let request = rig.aws.s3().put_object().bucket(HOME).key("platforms/skyfox-devprod/lock.json").body(lock.into());
     request.send().await.expect("locked");
 }
 
@@ -205,7 +205,7 @@ async fn another_plan_ends(rig: &Rig, known: &BTreeMap<String, ExecutionStatus>)
 
 /// The sweeps' plans so far, by their executions' ARNs.
 async fn drift_plans(rig: &Rig) -> BTreeMap<String, ExecutionStatus> {
-    let listed = rig.aws.sfn.list_executions().state_machine_arn(drift_machine()).send().await.expect("executions");
+    let listed = rig.aws.sfn().list_executions().state_machine_arn(drift_machine()).send().await.expect("executions");
     assert!(listed.executions().iter().all(|run| *run.status() != ExecutionStatus::Failed), "{listed:#?}");
     listed.executions().iter().map(|run| (run.execution_arn().to_owned(), run.status().clone())).collect()
 }
@@ -222,7 +222,7 @@ fn drifts(rig: &Rig) -> Vec<Value> {
 
 /// The account is the state: with the bucket all plans, reports and the file are gone, and nothing is made twice.
 async fn skydecks_own_bucket_may_be_lost(rig: &Rig, file: &str) {
-    let s3 = &rig.aws.s3;
+    let s3 = rig.aws.s3();
     let found = s3.list_object_versions().bucket(HOME).send().await.expect("versions");
     let identified = |key: Option<&str>, version: Option<&str>| {
         ObjectIdentifier::builder().key(key.unwrap_or_default()).set_version_id(version.map(Into::into)).build()
@@ -278,14 +278,14 @@ fn names(plan: &Value, kind: &str) -> BTreeSet<String> {
 }
 
 async fn target_groups(rig: &Rig) -> BTreeSet<String> {
-    let found = rig.aws.elb.describe_target_groups().send().await.expect("target groups");
+    let found = rig.aws.elb().describe_target_groups().send().await.expect("target groups");
     found.target_groups().iter().filter_map(|group| group.target_group_name()).map(Into::into).collect()
 }
 
 /// The text of an object of the platform in skydeck's own bucket.
 async fn object(rig: &Rig, name: &str) -> Option<String> {
     let key = format!("platforms/skyfox-devprod/{name}");
-    let found = rig.aws.s3.get_object().bucket(HOME).key(key).send().await.ok()?;
+    let found = rig.aws.s3().get_object().bucket(HOME).key(key).send().await.ok()?;
     let body = found.body.collect().await.expect("a body");
     Some(String::from_utf8(body.to_vec()).expect("text"))
 }

@@ -48,7 +48,7 @@ async fn another_upload_before_prepare_changes_nothing(rig: &Rig, first: &File, 
         assert_eq!(ended.code, Some(changes), "{ended:#?}");
         let input = last_input(rig).await;
         let (key, version) = (input["file"].as_str().expect("a key"), input["version"].as_str().expect("a version"));
-        let found = rig.aws.s3.get_object().bucket(HOME).key(key).version_id(version).send().await.expect("the file");
+        let found = rig.aws.s3().get_object().bucket(HOME).key(key).version_id(version).send().await.expect("the file");
         let text = found.body.collect().await.expect("a body").to_vec();
         assert_eq!(text, file.text.as_bytes());
         // The platform's own file as well as this key say something else by the time that Prepare reads.
@@ -131,21 +131,21 @@ impl File {
 async fn in_force(rig: &Rig) -> String {
     let applied: Value = serde_json::from_str(&object(rig, APPLIED).await.expect("applied")).expect("JSON");
     let version = applied["spec_version"].as_str().expect("a version");
-    let found = rig.aws.s3.get_object().bucket(HOME).key(OWN).version_id(version).send().await.expect("that version");
+    let found = rig.aws.s3().get_object().bucket(HOME).key(OWN).version_id(version).send().await.expect("that version");
     let text = String::from_utf8(found.body.collect().await.expect("a body").to_vec()).expect("text");
     assert_eq!(applied["file"], Value::from(text.clone()), "the record and the version it names");
     text
 }
 
 async fn object(rig: &Rig, key: &str) -> Option<String> {
-    let found = rig.aws.s3.get_object().bucket(HOME).key(key).send().await.ok()?;
+    let found = rig.aws.s3().get_object().bucket(HOME).key(key).send().await.ok()?;
     let body = found.body.collect().await.expect("a body");
     Some(String::from_utf8(body.to_vec()).expect("text"))
 }
 
 async fn put(rig: &Rig, key: &str, text: &str) {
     let body = text.to_owned().into_bytes().into();
-    rig.aws.s3.put_object().bucket(HOME).key(key).body(body).send().await.expect("written");
+    rig.aws.s3().put_object().bucket(HOME).key(key).body(body).send().await.expect("written");
 }
 
 fn machine() -> String {
@@ -154,18 +154,18 @@ fn machine() -> String {
 
 /// What the newest execution was started with.
 async fn last_input(rig: &Rig) -> Value {
-    let listed = rig.aws.sfn.list_executions().state_machine_arn(machine()).max_results(1).send().await;
+    let listed = rig.aws.sfn().list_executions().state_machine_arn(machine()).max_results(1).send().await;
     let listed = listed.expect("executions");
     let arn = listed.executions()[0].execution_arn();
-    let found = rig.aws.sfn.describe_execution().execution_arn(arn).send().await.expect("the execution");
+    let found = rig.aws.sfn().describe_execution().execution_arn(arn).send().await.expect("the execution");
     serde_json::from_str(found.input().unwrap_or_default()).expect("JSON")
 }
 
 /// Starts an execution with this input, as a person may in the console. Returns its output, or why it failed.
 async fn run(rig: &Rig, input: &Value) -> Value {
-    let request = rig.aws.sfn.start_execution().state_machine_arn(machine()).input(input.to_string());
+    let request = rig.aws.sfn().start_execution().state_machine_arn(machine()).input(input.to_string());
     let arn = request.send().await.expect("started").execution_arn;
     rig.skydeck(["follow", &arn]).await;
-    let found = rig.aws.sfn.describe_execution().execution_arn(&arn).send().await.expect("the execution");
+    let found = rig.aws.sfn().describe_execution().execution_arn(&arn).send().await.expect("the execution");
     found.output().map_or_else(|| json!(found.cause()), |output| serde_json::from_str(output).expect("JSON"))
 }

@@ -39,7 +39,7 @@ async fn bad(stage: &Stage, tag: &str) -> String {
 
 /// The movie service's task definition, and its status.
 async fn runs(stage: &Stage) -> (String, Option<TaskDefinitionStatus>) {
-    let ecs = &stage.rig.aws.ecs;
+    let ecs = stage.rig.aws.ecs();
     let found = ecs.describe_services().cluster(PLATFORM).services("movie").send().await.expect("the service");
     let arn = found.services()[0].task_definition().expect("a task definition").to_owned();
     let found = ecs.describe_task_definition().task_definition(&arn).send().await.expect("it");
@@ -49,7 +49,7 @@ async fn runs(stage: &Stage) -> (String, Option<TaskDefinitionStatus>) {
 /// Somebody deregisters what the movie service runs.
 async fn deregister(stage: &Stage) -> String {
     let (arn, _) = runs(stage).await;
-    stage.rig.aws.ecs.deregister_task_definition().task_definition(&arn).send().await.expect("it is there");
+    stage.rig.aws.ecs().deregister_task_definition().task_definition(&arn).send().await.expect("it is there");
     arn
 }
 
@@ -89,7 +89,7 @@ async fn a_rollback_registers_what_was_deregistered_and_passes_over_an_image_tha
 
     // Deregistered and deleted: ECS makes no task of it any more.
     let old = deregister(&stage).await;
-    stage.rig.aws.ecs.delete_task_definitions().task_definitions(&old).send().await.expect("it is inactive");
+    stage.rig.aws.ecs().delete_task_definitions().task_definitions(&old).send().await.expect("it is inactive");
     let cause = bad(&stage, "v4").await;
     assert!(cause.contains("which serves"), "{cause}");
     serves(&stage, &second).await;
@@ -102,7 +102,7 @@ async fn a_rollback_registers_what_was_deregistered_and_passes_over_an_image_tha
     serves(&stage, &second).await;
 
     let image = ImageIdentifier::builder().image_digest(&second).build();
-    let delete = stage.rig.aws.ecr.batch_delete_image().repository_name(format!("{PLATFORM}-movie-service"));
+    let delete = stage.rig.aws.ecr().batch_delete_image().repository_name(format!("{PLATFORM}-movie-service"));
     delete.image_ids(image).send().await.expect("it is there");
     let cause = bad(&stage, "v5").await;
     assert!(cause.contains("which serves"), "{cause}");
@@ -152,7 +152,7 @@ async fn a_lease_outlives_neither_its_execution_nor_its_service() {
     // Killed between two looks of a crashing image: an apply brings back what was verified.
     let second = push(&stage, "v2", "crash").await;
     let execution = begun(&stage, &second).await;
-    stage.rig.aws.sfn.stop_execution().execution_arn(&execution).send().await.expect("it runs");
+    stage.rig.aws.sfn().stop_execution().execution_arn(&execution).send().await.expect("it runs");
     stage.rig.skydeck(APPLY).await.succeeded();
     serves(&stage, &first).await;
 
@@ -170,7 +170,7 @@ async fn a_lease_outlives_neither_its_execution_nor_its_service() {
         assert_eq!(verdict(&ended), "superseded");
         let reason = ended.output["reason"].as_str().unwrap_or_default().to_owned();
         assert!(reason.contains("service movie is not there any more"), "{reason}");
-        let left = stage.rig.aws.ecs.list_task_definitions().family_prefix(format!("{PLATFORM}-movie"));
+        let left = stage.rig.aws.ecs().list_task_definitions().family_prefix(format!("{PLATFORM}-movie"));
         let left = left.send().await.expect("task definitions");
         assert_eq!(left.task_definition_arns(), <[String; 0]>::default(), "a revision is left of {tag}");
         stage.rig.skydeck(APPLY).await.succeeded();
@@ -182,7 +182,7 @@ async fn a_lease_outlives_neither_its_execution_nor_its_service() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_parameter_that_comes_late_starts_the_image_that_was_refused() {
     let stage = Stage::standing().await;
-    let ssm = &stage.rig.aws.ssm;
+    let ssm = stage.rig.aws.ssm();
     let name = "/skyfox-backend/movie-service-api-key";
     let set = async || {
         let request = ssm.put_parameter().name(name).value("a key").r#type(ParameterType::SecureString);

@@ -69,7 +69,7 @@ async fn a_changed_port_on_which_nothing_answers_is_taken_back_with_its_load_bal
     let applied = stage.rig.skydeck(["apply", &path]).await;
     assert_eq!(applied.code, Some(1), "{applied:#?}");
     assert!(applied.stdout.contains("skyfox-devprod-movie:2, which serves"), "{applied:#?}");
-    let found = stage.rig.aws.ecs.describe_services().cluster("skyfox-devprod").services("movie").send().await;
+    let found = stage.rig.aws.ecs().describe_services().cluster("skyfox-devprod").services("movie").send().await;
     let found = found.expect("services");
     let behind = found.services().iter().flat_map(|service| service.load_balancers());
     assert_eq!(behind.filter_map(|behind| behind.container_port()).collect::<Vec<_>>(), [4567]);
@@ -118,7 +118,7 @@ async fn instances_that_cannot_be_started_are_the_platforms_fault_in_auto_scalin
 
 /// Somebody else's service takes nearly all memory of so many instances.
 async fn fill(stage: &Stage, count: i32) {
-    let (cluster, ecs) = ("skyfox-devprod", &stage.rig.aws.ecs);
+    let (cluster, ecs) = ("skyfox-devprod", stage.rig.aws.ecs());
     let container = ContainerDefinition::builder().name("big").image("example.org/big").memory(1700).build();
     let request = ecs.register_task_definition().family("big").container_definitions(container);
     request.send().await.expect("a task definition");

@@ -13,7 +13,7 @@ const KEY: &str = "a key";
 async fn standing() -> Rig {
     let rig = Rig::installed().await;
     for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
-        let request = rig.aws.ssm.put_parameter().name(format!("/skyfox-backend/{name}")).value(KEY);
+        let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(KEY);
         request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
     }
     let applied = rig.skydeck(APPLY).await.succeeded().json();
@@ -55,16 +55,16 @@ async fn first_images_start_the_services_and_the_seeds_traffic_flows() {
     assert!(rig.writes_since(before).is_empty(), "it has converged");
 
     rig.skydeck(["destroy", "skyfox-devprod", "--yes"]).await.succeeded();
-    let clusters = rig.aws.ecs.describe_clusters().clusters("skyfox-devprod").send().await.expect("clusters");
+    let clusters = rig.aws.ecs().describe_clusters().clusters("skyfox-devprod").send().await.expect("clusters");
     assert!(clusters.clusters().iter().all(|cluster| cluster.status() == Some("INACTIVE")));
 }
 
 /// Pinned by the digest to which the tag led: the index's.
 async fn assert_runs_by_digest(rig: &Rig, pushed: &Pushed) {
-    let services = rig.aws.ecs.describe_services().cluster("skyfox-devprod").services("backend").send().await;
+    let services = rig.aws.ecs().describe_services().cluster("skyfox-devprod").services("backend").send().await;
     let services = services.expect("the service");
     let definition = services.services()[0].task_definition().expect("a task definition");
-    let found = rig.aws.ecs.describe_task_definition().task_definition(definition).send().await.expect("it");
+    let found = rig.aws.ecs().describe_task_definition().task_definition(definition).send().await.expect("it");
     let image = found.task_definition().expect("it").container_definitions()[0].image().expect("an image");
     assert!(image.ends_with(&format!("/skyfox-devprod-backend@{}", pushed.digest)), "{image}");
     assert_eq!((services.services()[0].desired_count(), services.services()[0].running_count()), (2, 2));
@@ -122,7 +122,7 @@ async fn assert_only_the_probe_reaches(rig: &Rig, url: &str) {
 
 async fn invoke(rig: &Rig, function: &str, payload: &Value) -> Value {
     let payload = Blob::new(payload.to_string());
-    let answer = rig.aws.lambda.invoke().function_name(function).payload(payload).send().await.expect("an answer");
+    let answer = rig.aws.lambda().invoke().function_name(function).payload(payload).send().await.expect("an answer");
     let answer = answer.payload.expect("a payload").into_inner();
     serde_json::from_slice(&answer).expect("JSON")
 }
@@ -147,7 +147,7 @@ async fn an_apply_whose_service_does_not_come_up_says_which_and_why() {
         assert!(cause.contains(part), "{part}: {cause}");
     }
     assert!(!cause.contains("backend"), "others have no image and are not waited for: {cause}");
-    let found = rig.aws.lambda.get_function().function_name("skydeck-skyfox-devprod-probe").send().await;
+    let found = rig.aws.lambda().get_function().function_name("skydeck-skyfox-devprod-probe").send().await;
     assert!(found.is_ok(), "the platform stands");
     rig.skydeck(["destroy", "skyfox-devprod", "--yes"]).await.succeeded();
 }

@@ -77,7 +77,7 @@ async fn what_is_remembered_of_a_service_that_is_gone_is_no_verdict() {
 
     // Scaled to zero by hand: nothing runs, so nothing is verified.
     let scale = async |count: i32| {
-        let request = stage.rig.aws.ecs.update_service().cluster("skyfox-devprod").service("movie");
+        let request = stage.rig.aws.ecs().update_service().cluster("skyfox-devprod").service("movie");
         request.desired_count(count).send().await.expect("the service is there");
     };
     scale(0).await;
@@ -96,7 +96,7 @@ async fn what_is_remembered_of_a_service_that_is_gone_is_no_verdict() {
     // Somebody deletes the service: it comes back with its tasks, and not with an image that is known to be bad.
     let bad = stage.push("movie", "v4", &Image::new("bad").behaving("crash")).await;
     assert_eq!(wait(&stage, &bad.digest).await, Some(1));
-    let delete = stage.rig.aws.ecs.delete_service().cluster("skyfox-devprod").service("movie").force(true);
+    let delete = stage.rig.aws.ecs().delete_service().cluster("skyfox-devprod").service("movie").force(true);
     delete.send().await.expect("the service is there");
     stage.rig.skydeck(apply).await.succeeded();
     let running = async || match stage.serving("movie").await {

@@ -39,7 +39,7 @@ impl Balancers {
 }
 
 pub(super) async fn all(clients: &Clients, scope: &Scope) -> Result<Balancers> {
-    let elb = &clients.elb;
+    let elb = clients.elb();
     let request = elb.describe_load_balancers().into_paginator().items().send();
     let found = request.collect::<Result<Vec<_>, _>>().await.during("list", "load balancers")?;
     let arns = found.iter().filter_map(|balancer| balancer.load_balancer_arn());
@@ -62,7 +62,7 @@ pub(super) async fn tied(
     asked: impl Fn(&str) -> bool,
 ) -> Result<Vec<Foreign>> {
     let ours = balancers.0.iter().filter(|(_, balancer)| balancer.ours && asked(&balancer.name));
-    let found = ours.map(|(arn, balancer)| on(&clients.elb, scope, arn, &balancer.name));
+    let found = ours.map(|(arn, balancer)| on(clients.elb(), scope, arn, &balancer.name));
     Ok(try_join_all(found).await?.concat())
 }
 

@@ -22,8 +22,8 @@ const GONE: &[&str] = &["ClusterNotFoundException"];
 
 pub(super) async fn find(clients: &Clients, scope: &Scope, instances: &BTreeSet<String>) -> Result<Vec<Foreign>> {
     let (inside, users, groups) = try_join!(
-        inside(&clients.ecs, scope, instances),
-        provider_users(&clients.ecs, scope),
+        inside(clients.ecs(), scope, instances),
+        provider_users(clients.ecs(), scope),
         template_users(clients, scope)
     )?;
     Ok([inside, users, groups].concat())
@@ -120,14 +120,14 @@ async fn provider_users(ecs: &Client, scope: &Scope) -> Result<Vec<Foreign>> {
 /// Auto Scaling groups of others that start instances by the platform's launch template: without it they start none.
 async fn template_users(clients: &Clients, scope: &Scope) -> Result<Vec<Foreign>> {
     let name = scope.name("instances");
-    let request = clients.ec2.describe_launch_templates().launch_template_names(&name).send().await;
+    let request = clients.ec2().describe_launch_templates().launch_template_names(&name).send().await;
     let gone = ["InvalidLaunchTemplateName.NotFoundException"];
     let answer = request.find(&gone, "find launch template", &name)?;
     let templates = answer.and_then(|answer| answer.launch_templates).unwrap_or_default();
     let Some(template) = templates.first().filter(|template| scope.owns(&from_ec2(template.tags()))) else {
         return Ok(Vec::new());
     };
-    let groups = clients.autoscaling.describe_auto_scaling_groups().into_paginator().items().send();
+    let groups = clients.autoscaling().describe_auto_scaling_groups().into_paginator().items().send();
     let groups = groups.collect::<Result<Vec<_>, _>>().await.during("list", "Auto Scaling groups")?;
     let users = groups.iter().filter(|group| group.auto_scaling_group_name() != Some(&name)).filter_map(|group| {
         let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());

@@ -12,7 +12,7 @@ use crate::tag::from_iam;
 pub(super) async fn find(clients: &Clients, scope: &Scope) -> Result<Vec<Foreign>> {
     let own = profile_name(scope);
     let names =
-        roles(scope).into_keys().map(|role| (clients.iam.list_instance_profiles_for_role().role_name(&role), role));
+        roles(scope).into_keys().map(|role| (clients.iam().list_instance_profiles_for_role().role_name(&role), role));
     let found = names.map(|(request, role)| async move {
         let answer = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let found = answer.find(&["NoSuchEntity"], "list instance profiles of IAM role", &role)?;

@@ -110,7 +110,7 @@ async fn behind(
         return Ok(None);
     }
     let arn = look.scope.arn("lambda", &format!("function:{function}"));
-    let answer = clients.lambda.list_tags().resource(&arn).send().await;
+    let answer = clients.lambda().list_tags().resource(&arn).send().await;
     let tags = answer.find(&["ResourceNotFoundException"], "list tags of function", function)?;
     let tags = tags.and_then(|answer| answer.tags).unwrap_or_default().into_iter().collect();
     let (vpc, id) = (vpc.unwrap_or_default(), id.unwrap_or_default());

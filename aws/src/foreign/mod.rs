@@ -88,7 +88,7 @@ fn told(scope: &Scope, mut found: Vec<Foreign>) -> Result<()> {
 /// Ids of the instances of the platform's Auto Scaling group.
 async fn group_instances(clients: &Clients, scope: &Scope) -> Result<BTreeSet<String>> {
     let name = scope.name("instances");
-    let request = clients.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(&name);
+    let request = clients.autoscaling().describe_auto_scaling_groups().auto_scaling_group_names(&name);
     let answer = request.send().await.during("find Auto Scaling group", &name)?;
     let instances = answer.auto_scaling_groups().iter().flat_map(|group| group.instances());
     Ok(instances.filter_map(|instance| instance.instance_id()).map(Into::into).collect())

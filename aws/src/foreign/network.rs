@@ -21,7 +21,7 @@ pub(super) async fn find(
     balancers: &Balancers,
     instances: &BTreeSet<String>,
 ) -> Result<Vec<Foreign>> {
-    let ec2 = &clients.ec2;
+    let ec2 = clients.ec2();
     let tags = scope.ownership();
     let ours = tags.iter().map(|(key, value)| Filter::builder().name(format!("tag:{key}")).values(value).build());
     let request = ec2.describe_vpcs().set_filters(Some(ours.collect()));

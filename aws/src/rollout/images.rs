@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What bears a tag in a repository and may be an image, as far as ECR's list says; `None` where there is no such repository.
 pub(crate) async fn list(clients: &Clients, repository: &str) -> Result<Option<Vec<Pushed>>> {
     let tagged = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
-    let request = clients.ecr.describe_images().repository_name(repository).filter(tagged).max_results(1000);
+    let request = clients.ecr().describe_images().repository_name(repository).filter(tagged).max_results(1000);
     let mut pages = request.into_paginator().items().send();
     let mut details = Vec::new();
     while let Some(image) = pages.next().await {
@@ -48,7 +48,7 @@ pub(crate) async fn list(clients: &Clients, repository: &str) -> Result<Option<V
 /// An image of a repository, be it without a tag. A repository that is not there has none.
 pub(crate) async fn find(clients: &Clients, repository: &str, digest: &str) -> Result<Option<Pushed>> {
     let id = ImageIdentifier::builder().image_digest(digest).build();
-    let request = clients.ecr.describe_images().repository_name(repository).image_ids(id);
+    let request = clients.ecr().describe_images().repository_name(repository).image_ids(id);
     let missing = ["ImageNotFoundException", "RepositoryNotFoundException"];
     let found = request.send().await.find(&missing, "look for image", &format!("{repository}@{digest}"))?;
     Ok(found.and_then(|found| found.image_details().first().map(pushed)))
@@ -56,7 +56,7 @@ pub(crate) async fn find(clients: &Clients, repository: &str, digest: &str) -> R
 
 /// The digests of all that lies in a repository, with a tag or without; none where there is no such repository.
 pub(crate) async fn digests(clients: &Clients, repository: &str) -> Result<BTreeSet<String>> {
-    let request = clients.ecr.list_images().repository_name(repository).max_results(1000);
+    let request = clients.ecr().list_images().repository_name(repository).max_results(1000);
     let images = request.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await;
     let images = images.find(&["RepositoryNotFoundException"], "list images of repository", repository)?;
     Ok(images.unwrap_or_default().into_iter().filter_map(|image| image.image_digest).collect())
@@ -119,7 +119,7 @@ pub(crate) async fn read(clients: &Clients, repository: &str, content: &mut Cont
 /// Manifests of a repository, as text, by digest.
 async fn manifests(clients: &Clients, repository: &str, digests: &[String]) -> Result<Vec<(String, String)>> {
     let id = |digest: &String| ImageIdentifier::builder().image_digest(digest).build();
-    let request = clients.ecr.batch_get_image().repository_name(repository);
+    let request = clients.ecr().batch_get_image().repository_name(repository);
     let request = request.set_image_ids(Some(digests.iter().map(id).collect()));
     let request = request.set_accepted_media_types(Some(Manifest::MEDIA_TYPES.map(Into::into).to_vec()));
     let missing = ["RepositoryNotFoundException"];
@@ -148,7 +148,7 @@ pub(crate) async fn read_configs(clients: &Clients, repository: &str, content: &
 
 /// A small blob of a repository, as text. ECR gives an address at which it lies, with the permission to read it in it.
 async fn blob(clients: &Clients, repository: &str, digest: &str) -> Option<String> {
-    let request = clients.ecr.get_download_url_for_layer().repository_name(repository).layer_digest(digest);
+    let request = clients.ecr().get_download_url_for_layer().repository_name(repository).layer_digest(digest);
     let url = request.send().await.ok()?.download_url?;
     timeout(PATIENCE, get(url)).await.ok().flatten()
 }

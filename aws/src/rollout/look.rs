@@ -55,7 +55,7 @@ pub async fn look(context: &Context, asked: Look) -> Result<Verification> {
 
 /// Whether a definition has a container check: of a task that is not healthy yet, ECS says the same as of one without.
 async fn is_checked(context: &Context, definition: &str) -> Result<bool> {
-    let container = describe(&context.clients.ecs, definition).await?.definition.settings.container;
+    let container = describe(context.clients.ecs(), definition).await?.definition.settings.container;
     Ok(container.is_some_and(|container| container.health.is_some()))
 }
 
@@ -69,7 +69,7 @@ async fn see(
     let clients = &context.clients;
     let (cluster, names) = (scope.prefix(), [name.to_owned()]);
     let (services, wanted, targets, stopped) = try_join!(
-        described(&clients.ecs, &cluster, &names),
+        described(clients.ecs(), &cluster, &names),
         tasks(clients, scope, name, ecs::DesiredStatus::Running),
         targets(clients, scope, name),
         tasks(clients, scope, name, ecs::DesiredStatus::Stopped),
@@ -145,7 +145,7 @@ async fn known_of_log(context: &Context, scope: &Scope, service: &str, task: &ec
     // As the log driver names it: its prefix and the container, which are both called like the service.
     let stream = format!("{service}/{service}/{id}");
     let request =
-        context.clients.logs.get_log_events().log_group_name(group).log_stream_name(&stream).limit(LAST_LINES);
+        context.clients.logs().get_log_events().log_group_name(group).log_stream_name(&stream).limit(LAST_LINES);
     let answer = request.send().await.during("read log", &stream);
     let answer = answer.inspect_err(|error| tracing::warn!("why a task ended stays unknown: {error}")).ok()?;
     known_line(answer.events().iter().filter_map(|event| event.message()))

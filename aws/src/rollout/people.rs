@@ -226,7 +226,7 @@ pub async fn going(
     records: &[(String, Record)],
 ) -> Result<Vec<Going>> {
     let (scope, _) = scope(context, machine, platform).await?;
-    let sfn = &context.clients.sfn;
+    let sfn = context.clients.sfn();
     let request = sfn.list_executions().state_machine_arn(machine).max_results(SHOWN);
     let found = request.status_filter(ExecutionStatus::Running).send().await.during("list rollouts of", platform)?;
     let mut going = Vec::new();

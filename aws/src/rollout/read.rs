@@ -31,7 +31,7 @@ pub(crate) async fn image(
 ) -> Result<Option<(String, Option<String>)>> {
     let Some(repository) = repository(scope, service) else { return Ok(None) };
     let id = ImageIdentifier::builder().image_digest(digest).build();
-    let request = clients.ecr.batch_get_image().repository_name(&repository).image_ids(id);
+    let request = clients.ecr().batch_get_image().repository_name(&repository).image_ids(id);
     let request = request.set_accepted_media_types(Some(Manifest::MEDIA_TYPES.map(Into::into).to_vec()));
     let answer = request.send().await.during("read image", &format!("{repository}@{digest}"))?;
     let image = answer.images.and_then(|images| images.into_iter().next());
@@ -49,7 +49,7 @@ pub(crate) struct Serving {
 
 /// Those of the services that are there, by name.
 pub(crate) async fn serving(clients: &Clients, cluster: &str, names: &[String]) -> Result<BTreeMap<String, Serving>> {
-    let found = described(&clients.ecs, cluster, names).await?;
+    let found = described(clients.ecs(), cluster, names).await?;
     let alive = found.into_iter().filter(|found| found.status() == Some("ACTIVE"));
     let serving = alive.map(|found| {
         let read = service::read(&found);
@@ -66,7 +66,7 @@ const YOUNG: i64 = 120_000;
 
 /// Whether the service of a rollout is going or gone.
 pub(crate) async fn is_gone(clients: &Clients, rollout: &Rollout) -> Result<bool> {
-    let found = described(&clients.ecs, &rollout.platform, std::slice::from_ref(&rollout.service)).await?;
+    let found = described(clients.ecs(), &rollout.platform, std::slice::from_ref(&rollout.service)).await?;
     Ok(found.first().map_or_else(|| now() - rollout.began > YOUNG, |found| found.status() != Some("ACTIVE")))
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn running(
     name: &str,
     serving: &Serving,
 ) -> Result<(Running, Option<Verified>)> {
-    let Revision { arn, definition, registered, active } = describe(&clients.ecs, &serving.definition).await?;
+    let Revision { arn, definition, registered, active } = describe(clients.ecs(), &serving.definition).await?;
     let digest = definition.digest().map(ToOwned::to_owned);
     let wanted = skydeck_core::layer::service::wanted_settings(scope, name)?;
     let same_settings = active && definition.settings == wanted.0 && serving.placement == wanted.1;
@@ -121,7 +121,7 @@ pub(crate) async fn missing(clients: &Clients, names: BTreeSet<String>) -> Resul
     let names: Vec<String> = names.into_iter().collect();
     let chunks = names.chunks(BATCH).map(|names| async move {
         // Without decryption: whether it is there is all that is asked.
-        let request = clients.ssm.get_parameters().set_names(Some(names.to_vec())).with_decryption(false);
+        let request = clients.ssm().get_parameters().set_names(Some(names.to_vec())).with_decryption(false);
         request.send().await.during("read parameters", &names.join(", "))
     });
     let answers = try_join_all(chunks).await?;

@@ -52,7 +52,7 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
         None => {
             let choice = Choice { digest: rollout.digest.clone(), tag: rollout.tag.clone() };
             let wanted = definition(&scope, &rollout.service, &choice, rollout.pushed_at, &rollout.execution)?;
-            register(&context.clients.ecs, &family(&scope, &rollout.service), &wanted).await?
+            register(context.clients.ecs(), &family(&scope, &rollout.service), &wanted).await?
         }
     };
     let request = request(context, &scope, &rollout)?.task_definition(&arn);
@@ -116,16 +116,16 @@ async fn reject_left(context: &Context, rollout: &Rollout) -> Result<()> {
 /// The revision that an attempt of this execution registered whose answer was lost.
 async fn registered(context: &Context, scope: &Scope, rollout: &Rollout) -> Result<Option<String>> {
     let family = &family(scope, &rollout.service);
-    let request = context.clients.ecs.list_task_definitions().family_prefix(family).max_results(1);
+    let request = context.clients.ecs().list_task_definitions().family_prefix(family).max_results(1);
     let request = request.sort(aws_sdk_ecs::types::SortOrder::Desc);
     let answer = request.send().await.during("list task definitions of", family)?;
     let Some(newest) = answer.task_definition_arns().first() else { return Ok(None) };
-    let found = describe(&context.clients.ecs, newest).await?;
+    let found = describe(context.clients.ecs(), newest).await?;
     Ok((found.definition.tags.get(TAG_EXECUTION) == Some(&rollout.execution)).then_some(found.arn))
 }
 
 fn request(context: &Context, scope: &Scope, rollout: &Rollout) -> Result<UpdateServiceFluentBuilder> {
-    let request = context.clients.ecs.update_service();
+    let request = context.clients.ecs().update_service();
     let request = request.set_desired_count(rollout.desired.map(number::to_aws));
     match rollout.placed {
         Some(_) => place(request, &wanted_settings(scope, &rollout.service)?.1),

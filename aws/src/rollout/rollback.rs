@@ -32,7 +32,7 @@ pub async fn rollback(context: &Context, failing: Failing) -> Result<Released> {
     // With the lease in hand and before the service is written to: whoever takes over from here on knows that the image is bad.
     reject(context, &rollout, &held, verification.as_ref()).await?;
     let target = target(context, &rollout, &held).await?;
-    let request = context.clients.ecs.update_service();
+    let request = context.clients.ecs().update_service();
     let request = match &target {
         Some(Target { revision, placed: Some(placed) }) => {
             place(request.task_definition(&revision.definition), placed)?
@@ -107,7 +107,7 @@ async fn gone<'a>(
 
 /// A revision as far as ECS still has it.
 async fn find(context: &Context, arn: &str) -> Result<Option<Revision>> {
-    match describe(&context.clients.ecs, arn).await {
+    match describe(context.clients.ecs(), arn).await {
         Ok(found) => Ok(Some(found)),
         // It was deleted altogether.
         Err(error) if error.says("ClientException", "Unable to describe") => Ok(None),
@@ -141,7 +141,7 @@ async fn renew(
         }
     };
     let family = short(&old.definition).split(':').next().unwrap_or_default();
-    let arn = register(&context.clients.ecs, family, &wanted).await?;
+    let arn = register(context.clients.ecs(), family, &wanted).await?;
     let renewed = |found: &Record| Some(found.renewed(&old.definition, &arn));
     record::hold(&context.home, &keys(rollout).record(), &rollout.execution, renewed).await?;
     Ok(Target { revision: Verified { definition: arn, digest: old.digest }, placed })

@@ -39,7 +39,7 @@ pub(super) async fn shortage(clients: &Clients, scope: &Scope, service: &str) ->
         return Ok(Shortage { full: false, failed_launch: failed_launch(clients, &group).await? });
     };
     let name = scope.prefix();
-    let ((left, starting), services) = try_join!(left(&clients.ecs, &name), alive(&clients.ecs, scope))?;
+    let ((left, starting), services) = try_join!(left(clients.ecs(), &name), alive(clients.ecs(), scope))?;
     let services = services.iter().map(activity).collect();
     let full = Cluster { group, left, starting, services }.is_full(Room { cpu: service.cpu, memory: service.memory });
     Ok(Shortage { full, failed_launch: None })
@@ -58,7 +58,7 @@ fn whole(group: &AutoScalingGroup) -> Option<BTreeSet<String>> {
 /// An instance that the group has and that has not joined the cluster yet; `None` where all have.
 pub(super) async fn joining(clients: &Clients, scope: &Scope) -> Result<Option<String>> {
     let cluster = scope.prefix();
-    let (group, joined) = try_join!(group(clients, scope), instances(&clients.ecs, &cluster, None))?;
+    let (group, joined) = try_join!(group(clients, scope), instances(clients.ecs(), &cluster, None))?;
     let joined: BTreeSet<&str> = joined.iter().filter_map(ecs::ContainerInstance::ec2_instance_id).collect();
     let comes = |state: &LifecycleState| *state == LifecycleState::InService || state.as_str().starts_with("Pending");
     let all = group.iter().flat_map(AutoScalingGroup::instances);

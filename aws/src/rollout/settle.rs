@@ -100,7 +100,7 @@ async fn left(context: &Context, rollout: &Rollout, released: Option<&str>) -> R
     let service = &rollout.service;
     if read::is_gone(&context.clients, rollout).await? {
         if let Some(arn) = released {
-            let request = context.clients.ecs.deregister_task_definition().task_definition(arn);
+            let request = context.clients.ecs().deregister_task_definition().task_definition(arn);
             let gone = "ClientException";
             tolerate(request.send().await.during("deregister task definition", arn), &[gone])?;
         }
@@ -178,7 +178,7 @@ async fn keep(context: &Context, scope: &Scope, rollout: &Rollout) -> Result<()>
     ) else {
         return Ok(());
     };
-    let request = context.clients.ecr.put_image().repository_name(&repository).image_digest(&rollout.digest);
+    let request = context.clients.ecr().put_image().repository_name(&repository).image_digest(&rollout.digest);
     // A manifest by Podman or Buildah does not say its own media type, and ECR takes it for no manifest then.
     let request = request.image_manifest(manifest).set_image_manifest_media_type(media_type);
     let request = request.image_tag(keep_tag(&rollout.digest));
@@ -194,6 +194,6 @@ async fn forget(context: &Context, scope: &Scope, rollout: &Rollout, record: &Re
     let old = record.verified.iter().map(|verified| verified.digest.as_str()).find(|digest| !kept.contains(digest));
     let Some(old) = old else { return Ok(()) };
     let tag = ImageIdentifier::builder().image_tag(keep_tag(old)).build();
-    let request = context.clients.ecr.batch_delete_image().repository_name(&repository).image_ids(tag);
+    let request = context.clients.ecr().batch_delete_image().repository_name(&repository).image_ids(tag);
     request.send().await.during("let go of an image of", &repository).map(drop)
 }

@@ -31,7 +31,7 @@ pub(crate) async fn drift(context: &Context, platform: &str, execution: &str) ->
 async fn begin(context: &Context, (machine, of): (&str, &str), input: &Value, execution: &str) -> Result<String> {
     let name = name(of, execution);
     let machine = self::machine(execution, machine);
-    let sfn = &context.clients.sfn;
+    let sfn = context.clients.sfn();
     let request = sfn.start_execution().state_machine_arn(&machine).name(&name).input(input.to_string());
     let started = request.send().await.during("start execution", &name);
     let arn = format!("{}:{name}", machine.replacen(":stateMachine:", ":execution:", 1));

@@ -27,7 +27,7 @@ const ENTRIES: usize = 100;
 /// Deregisters revisions beyond the number in the platform file, and deletes what was deregistered.
 pub(super) async fn revisions(context: &Context, scope: &Scope, ended: &Settlement, record: &Record) -> Result<()> {
     let Some(service) = scope.platform.services.get(&ended.rollout.service) else { return Ok(()) };
-    let (ecs, family) = (&context.clients.ecs, family(scope, &ended.rollout.service));
+    let (ecs, family) = (context.clients.ecs(), family(scope, &ended.rollout.service));
     let active = list(ecs, &family, TaskDefinitionStatus::Active).await?;
     // What the service has now, verified or not.
     let returned = ended.returned.as_ref().and_then(|returned| returned.definition.as_deref());

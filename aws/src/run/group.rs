@@ -13,7 +13,7 @@ const ACTIVITIES: i32 = 10;
 pub(crate) async fn group(clients: &Clients, scope: &Scope) -> Result<Option<AutoScalingGroup>> {
     let Some(cluster) = &scope.facts.cluster else { return Ok(None) };
     let name = &cluster.auto_scaling_group;
-    let request = clients.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
+    let request = clients.autoscaling().describe_auto_scaling_groups().auto_scaling_group_names(name);
     let answer = request.send().await.during("describe Auto Scaling group", name)?;
     Ok(answer.auto_scaling_groups.and_then(|groups| groups.into_iter().next()))
 }
@@ -26,7 +26,7 @@ pub(crate) async fn failed_launch(clients: &Clients, group: &AutoScalingGroup) -
         return Ok(None);
     }
     let name = group.auto_scaling_group_name().unwrap_or_default();
-    let request = clients.autoscaling.describe_scaling_activities().auto_scaling_group_name(name);
+    let request = clients.autoscaling().describe_scaling_activities().auto_scaling_group_name(name);
     let answer = request.max_records(ACTIVITIES).send().await.during("describe scaling activities of", name)?;
     let ended =
         |status: Option<&Status>| matches!(status, Some(Status::Failed | Status::Cancelled | Status::Successful));

@@ -44,7 +44,7 @@ impl Context {
     /// Clients as the environment says, and skydeck's bucket of that name.
     pub async fn new(app: &'static str, bucket: &str) -> Self {
         let clients = Clients::from_env(app).await;
-        let home = Home::new(&clients.s3, bucket);
+        let home = Home::new(clients.s3(), bucket);
         Context { clients, home }
     }
 

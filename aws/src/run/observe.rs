@@ -57,7 +57,7 @@ pub async fn observe(context: &Context, asked: Look) -> Result<Verification> {
 /// Of the rollouts that the run has started, those that have not ended well.
 async fn rollouts(clients: &Clients, started: &BTreeMap<String, String>) -> Result<Vec<Check>> {
     let checks = started.iter().map(|(service, arn)| async move {
-        let request = clients.sfn.describe_execution().execution_arn(arn);
+        let request = clients.sfn().describe_execution().execution_arn(arn);
         // Its answers are eventually consistent: one that was just started may not be known yet.
         let execution = request.send().await.find(&["ExecutionDoesNotExist"], "describe execution", arn)?;
         let rolling = || Check {
@@ -88,7 +88,7 @@ fn takes_over(input: &str) -> bool {
 async fn services(clients: &Clients, scope: &Scope) -> Result<BTreeMap<String, ecs::Service>> {
     let cluster = &scope.prefix();
     let names: Vec<String> = scope.platform.services.keys().cloned().collect();
-    let found = described(&clients.ecs, cluster, &names).await?;
+    let found = described(clients.ecs(), cluster, &names).await?;
     let alive = found.into_iter().filter(|service| service.status() == Some("ACTIVE"));
     Ok(alive.map(|service| (service.service_name().unwrap_or_default().to_owned(), service)).collect())
 }
@@ -97,7 +97,7 @@ async fn see(clients: &Clients, scope: &Scope, name: &str, service: &ecs::Servic
     let definition = service.task_definition().unwrap_or_default();
     let desired = number::from_aws(Some(service.desired_count()));
     if desired == 0 || service.running_count() == 0 {
-        let request = clients.ecs.describe_task_definition().task_definition(definition);
+        let request = clients.ecs().describe_task_definition().task_definition(definition);
         let answer = request.send().await.during("describe task definition", definition)?;
         let containers = answer.task_definition().map(|found| found.container_definitions()).unwrap_or_default();
         let awaits = |image: &str| image.rsplit_once(':').is_some_and(|(_, tag)| tag == AWAITING_TAG);
@@ -152,13 +152,13 @@ pub(crate) async fn tasks(
 ) -> Result<Vec<ecs::Task>> {
     let cluster = &scope.prefix();
     let mut arns = Vec::new();
-    let request = clients.ecs.list_tasks().cluster(cluster).service_name(name).desired_status(status);
+    let request = clients.ecs().list_tasks().cluster(cluster).service_name(name).desired_status(status);
     let mut pages = request.into_paginator().items().send();
     while let Some(arn) = pages.next().await {
         arns.push(arn.during("list tasks of service", name)?);
     }
     let chunks = arns.chunks(TASKS_AT_ONCE).map(|arns| async move {
-        let request = clients.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns.to_vec()));
+        let request = clients.ecs().describe_tasks().cluster(cluster).set_tasks(Some(arns.to_vec()));
         request.send().await.during("describe tasks of service", name)
     });
     Ok(try_join_all(chunks).await?.into_iter().flat_map(|answer| answer.tasks.unwrap_or_default()).collect())
@@ -189,7 +189,7 @@ pub(crate) fn stop(task: &ecs::Task, log: &str) -> Stop {
 pub(crate) async fn targets(clients: &Clients, scope: &Scope, name: &str) -> Result<Vec<Target>> {
     let facts = scope.facts.balancer.as_ref();
     let Some(group) = facts.and_then(|facts| facts.target_group_arns.get(name)) else { return Ok(Vec::new()) };
-    let request = clients.elb.describe_target_health().target_group_arn(group);
+    let request = clients.elb().describe_target_health().target_group_arn(group);
     let answer = request.send().await.during("describe target health of service", name)?;
     let target = |found: &aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription| {
         let target = found.target();

@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<En
     }
     let (clients, account) = context.connect().await?;
     if let Some(plan) = &options.plan {
-        let home = Home::new(&clients.s3, &account.bucket());
+        let home = Home::new(clients.s3(), &account.bucket());
         let platform = platform_of(&home, plan, options.platform.as_deref()).await?;
         let order = Order { plan: Some(plan), ..Order::new(Mode::Apply, &platform) };
         return start_and_follow(context, &clients, &account, &order, !options.no_follow).await;
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, options: &Apply) -> miette::Result<En
         Some(file) => (file.name(), Some(file.upload(&clients, &account).await?)),
         None => match &options.platform {
             Some(platform) => (platform.clone(), None),
-            None => (only_platform(context, &Home::new(&clients.s3, &account.bucket())).await?, None),
+            None => (only_platform(context, &Home::new(clients.s3(), &account.bucket())).await?, None),
         },
     };
     let order =

@@ -131,7 +131,7 @@ impl DemoRun<'_> {
     /// What a person would give with `skydeck secret set`: here any value does, so that nothing is missing.
     async fn secrets(&self, clients: &Clients) -> miette::Result<()> {
         for secret in self.file.platform.secrets.values().filter(|secret| secret.value.is_none()) {
-            let request = clients.ssm.put_parameter().name(&secret.parameter).value(SECRET);
+            let request = clients.ssm().put_parameter().name(&secret.parameter).value(SECRET);
             let written = request.r#type(ParameterType::SecureString).overwrite(true).send().await;
             written.during("write parameter", &secret.parameter).into_diagnostic()?;
         }

@@ -69,7 +69,7 @@ impl Rollouts<'_> {
         if !verdicts.eq(PUSHES.map(|(.., verdict)| Some(verdict))) {
             return Ok(false);
         }
-        let home = Home::new(&self.clients.s3, &self.account.bucket());
+        let home = Home::new(self.clients.s3(), &self.account.bucket());
         let backend = Backend { clients: self.clients.clone(), home };
         let platform = self.file.name();
         let record = people::record(&backend, Keys { platform: &platform, service }).await.into_diagnostic()?;
@@ -98,7 +98,7 @@ impl Rollouts<'_> {
     }
 
     async fn started(&self, digest: &str) -> Result<Option<String>> {
-        let sfn = &self.clients.sfn;
+        let sfn = self.clients.sfn();
         let request = sfn.list_executions().state_machine_arn(self.account.machine("rollout")).max_results(20);
         let found = request.send().await.during("list rollouts of", "skydeck-rollout")?;
         for item in found.executions() {

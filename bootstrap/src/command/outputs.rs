@@ -24,7 +24,7 @@ const NAMES_AT_ONCE: usize = 50;
 
 pub(super) async fn run(context: &Context, options: &Outputs) -> miette::Result<Ending> {
     let (clients, account) = context.connect().await?;
-    let home = Home::new(&clients.s3, &account.bucket());
+    let home = Home::new(clients.s3(), &account.bucket());
     let platform = match &options.platform {
         Some(platform) => platform.clone(),
         None => only_platform(context, &home).await?,
@@ -58,7 +58,7 @@ async fn missing(clients: &Clients, file: &str) -> miette::Result<BTreeSet<Strin
     let names: Vec<String> = missing.iter().cloned().collect();
     for names in names.chunks(NAMES_AT_ONCE) {
         let named = ParameterStringFilter::builder().key("Name").option("Equals").set_values(Some(names.to_vec()));
-        let request = clients.ssm.describe_parameters().parameter_filters(named.build().into_diagnostic()?);
+        let request = clients.ssm().describe_parameters().parameter_filters(named.build().into_diagnostic()?);
         let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
         let pages = pages.during("list parameters", &names.join(", ")).map_err(installed)?;
         for found in pages.iter().flat_map(|page| page.parameters()) {

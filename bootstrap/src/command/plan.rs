@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, options: &Plan) -> miette::Result<End
         placement::check(&file.platform).map_err(|refusal| miette!("{refusal}"))?;
     }
     let (clients, account) = context.connect().await?;
-    let home = Home::new(&clients.s3, &account.bucket());
+    let home = Home::new(clients.s3(), &account.bucket());
     let (platform, uploaded) = match &file {
         Some(file) => (file.name(), Some(file.upload(&clients, &account).await?)),
         None => match &options.platform {

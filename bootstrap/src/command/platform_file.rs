@@ -45,7 +45,7 @@ impl PlatformFile {
     /// the platform's lock. Returns what a run is started with.
     pub(super) async fn upload(&self, clients: &Clients, account: &Account) -> miette::Result<Uploaded> {
         self.check_region(clients)?;
-        let home = Home::new(&clients.s3, &account.bucket());
+        let home = Home::new(clients.s3(), &account.bucket());
         let key = file_key(&self.name(), &fingerprint(&self.text)[..12]);
         let found = home.read(&key, None).await.map_err(installed)?;
         let version = match found.filter(|found| found.text == self.text) {

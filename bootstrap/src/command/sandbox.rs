@@ -147,7 +147,7 @@ async fn push(context: &Context, options: &Push) -> miette::Result<()> {
     let inside =
         Context { terminal: Terminal::new(context.terminal.json()), sandbox: true, program: context.program.clone() };
     let (clients, account) = inside.connect().await?;
-    let home = Home::new(&clients.s3, &account.bucket());
+    let home = Home::new(clients.s3(), &account.bucket());
     let platform = match &options.platform {
         Some(platform) => platform.clone(),
         None => only_platform(context, &home).await?,

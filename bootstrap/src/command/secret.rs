@@ -15,7 +15,7 @@ pub(super) async fn run(context: &Context, command: &Secret) -> miette::Result<E
     let Secret::Set { name } = command;
     let value = read(name)?;
     let (clients, _) = context.connect().await?;
-    let request = clients.ssm.put_parameter().name(name).value(value).r#type(ParameterType::SecureString);
+    let request = clients.ssm().put_parameter().name(name).value(value).r#type(ParameterType::SecureString);
     request.overwrite(true).send().await.during("write parameter", name).into_diagnostic()?;
     context.terminal.say(format!("{name} has its value. Services that read it are rolled out with it now."));
     Ok(Ending::Done)

@@ -23,7 +23,7 @@ impl Site {
     /// The platform that is named, or the only one.
     pub(super) async fn find(context: &Context, platform: Option<&str>) -> miette::Result<Site> {
         let (clients, account) = context.connect().await?;
-        let home = Home::new(&clients.s3, &account.bucket());
+        let home = Home::new(clients.s3(), &account.bucket());
         let platform = match platform {
             Some(platform) => platform.to_owned(),
             None => only_platform(context, &home).await?,

@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, options: &Status) -> miette::Result<E
 }
 
 async fn list(clients: &Clients, account: &Account, options: &Status) -> miette::Result<Vec<ExecutionListItem>> {
-    let request = clients.sfn.list_executions().state_machine_arn(account.machine("provision")).max_results(PAGE);
+    let request = clients.sfn().list_executions().state_machine_arn(account.machine("provision")).max_results(PAGE);
     let found = request.send().await.during("list runs of", "skydeck-provision").map_err(installed)?;
     let is_meant = |item: &ExecutionListItem| match &options.platform {
         Some(platform) => item.name().starts_with(&format!("{platform}-")),
@@ -49,7 +49,7 @@ async fn list(clients: &Clients, account: &Account, options: &Status) -> miette:
 /// Why a run failed stands in the execution alone, not in the list.
 async fn describe(clients: &Clients, item: ExecutionListItem) -> miette::Result<Run> {
     let cause = if item.status() == &ExecutionStatus::Failed {
-        let request = clients.sfn.describe_execution().execution_arn(item.execution_arn());
+        let request = clients.sfn().describe_execution().execution_arn(item.execution_arn());
         request.send().await.during("read run", item.name()).map_err(installed)?.cause
     } else {
         None

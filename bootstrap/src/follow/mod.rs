@@ -85,7 +85,7 @@ pub async fn follow(
             story.read(event).iter().for_each(tell);
         }
         if story.is_over() {
-            let request = clients.sfn.describe_execution().execution_arn(execution);
+            let request = clients.sfn().describe_execution().execution_arn(execution);
             let ask = async || request.clone().send().await.during("read execution", execution);
             let found = patiently(trouble, ask).await?;
             let status = found.status().as_str().to_owned();
@@ -96,7 +96,7 @@ pub async fn follow(
 }
 
 async fn history(clients: &Clients, execution: &str) -> Result<Vec<Event>> {
-    let request = clients.sfn.get_execution_history().execution_arn(execution).max_results(PAGE);
+    let request = clients.sfn().get_execution_history().execution_arn(execution).max_results(PAGE);
     let mut pages = request.into_paginator().send();
     let mut events = Vec::new();
     while let Some(page) = pages.next().await {

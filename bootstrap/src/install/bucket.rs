@@ -39,7 +39,7 @@ pub(super) async fn ensure(clients: &Clients, account: &Account) -> Result<Chang
 }
 
 async fn exists(clients: &Clients, bucket: &str) -> Result<bool> {
-    let found = clients.s3.head_bucket().bucket(bucket).send().await;
+    let found = clients.s3().head_bucket().bucket(bucket).send().await;
     // A HEAD has no body, so there is no code but the status.
     match found.find(&["NotFound", "NoSuchBucket"], "find bucket", bucket) {
         Err(error) if matches!(error.code(), Some("Forbidden" | "403" | "AccessDenied")) => {
@@ -55,14 +55,14 @@ async fn create(clients: &Clients, account: &Account, bucket: &str) -> Result<()
         let region = BucketLocationConstraint::from(account.region.as_str());
         CreateBucketConfiguration::builder().location_constraint(region).build()
     });
-    let request = clients.s3.create_bucket().bucket(bucket).set_create_bucket_configuration(place);
+    let request = clients.s3().create_bucket().bucket(bucket).set_create_bucket_configuration(place);
     // The retry of a creation whose answer was lost.
     tolerate(request.send().await.during("create bucket", bucket), &["BucketAlreadyOwnedByYou"])?;
     Ok(())
 }
 
 async fn tag(clients: &Clients, bucket: &str, created: bool) -> Result<bool> {
-    let request = clients.s3.get_bucket_tagging().bucket(bucket);
+    let request = clients.s3().get_bucket_tagging().bucket(bucket);
     let found = request.send().await.find(&["NoSuchTagSet"], "read tags of bucket", bucket)?;
     let tags = found.map(|found| found.tag_set).unwrap_or_default();
     if tags.iter().any(|tag| tag.key() == TAG && tag.value() == TAG_VALUE) {
@@ -74,13 +74,13 @@ async fn tag(clients: &Clients, bucket: &str, created: bool) -> Result<bool> {
     }
     let ours = Tag::builder().key(TAG).value(TAG_VALUE).build().map_err(built)?;
     let tagging = Tagging::builder().tag_set(ours).build().map_err(built)?;
-    let request = clients.s3.put_bucket_tagging().bucket(bucket).tagging(tagging);
+    let request = clients.s3().put_bucket_tagging().bucket(bucket).tagging(tagging);
     request.send().await.during("tag bucket", bucket)?;
     Ok(true)
 }
 
 async fn is_empty(clients: &Clients, bucket: &str) -> Result<bool> {
-    let request = clients.s3.list_object_versions().bucket(bucket).max_keys(1);
+    let request = clients.s3().list_object_versions().bucket(bucket).max_keys(1);
     let found = request.send().await.during("list bucket", bucket)?;
     Ok(found.versions().is_empty() && found.delete_markers().is_empty())
 }
@@ -92,31 +92,31 @@ async fn block_public_access(clients: &Clients, bucket: &str) -> Result<bool> {
         .block_public_policy(true)
         .restrict_public_buckets(true)
         .build();
-    let request = clients.s3.get_public_access_block().bucket(bucket);
+    let request = clients.s3().get_public_access_block().bucket(bucket);
     let codes = ["NoSuchPublicAccessBlockConfiguration"];
     let found = request.send().await.find(&codes, "read public access block of bucket", bucket)?;
     if found.and_then(|found| found.public_access_block_configuration).as_ref() == Some(&wanted) {
         return Ok(false);
     }
-    let request = clients.s3.put_public_access_block().bucket(bucket).public_access_block_configuration(wanted);
+    let request = clients.s3().put_public_access_block().bucket(bucket).public_access_block_configuration(wanted);
     request.send().await.during("block public access to bucket", bucket)?;
     Ok(true)
 }
 
 async fn version(clients: &Clients, bucket: &str) -> Result<bool> {
-    let request = clients.s3.get_bucket_versioning().bucket(bucket);
+    let request = clients.s3().get_bucket_versioning().bucket(bucket);
     let found = request.send().await.during("read versioning of bucket", bucket)?;
     if found.status() == Some(&BucketVersioningStatus::Enabled) {
         return Ok(false);
     }
     let wanted = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-    let request = clients.s3.put_bucket_versioning().bucket(bucket).versioning_configuration(wanted);
+    let request = clients.s3().put_bucket_versioning().bucket(bucket).versioning_configuration(wanted);
     request.send().await.during("version bucket", bucket)?;
     Ok(true)
 }
 
 async fn encrypt(clients: &Clients, bucket: &str) -> Result<bool> {
-    let request = clients.s3.get_bucket_encryption().bucket(bucket);
+    let request = clients.s3().get_bucket_encryption().bucket(bucket);
     let codes = ["ServerSideEncryptionConfigurationNotFoundError"];
     let found = request.send().await.find(&codes, "read encryption of bucket", bucket)?;
     let rules = found.and_then(|found| found.server_side_encryption_configuration).map(|found| found.rules);
@@ -128,19 +128,19 @@ async fn encrypt(clients: &Clients, bucket: &str) -> Result<bool> {
         ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build().map_err(built)?;
     let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build();
     let wanted = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(built)?;
-    let request = clients.s3.put_bucket_encryption().bucket(bucket).server_side_encryption_configuration(wanted);
+    let request = clients.s3().put_bucket_encryption().bucket(bucket).server_side_encryption_configuration(wanted);
     request.send().await.during("encrypt bucket", bucket)?;
     Ok(true)
 }
 
 async fn refuse_plain_text(clients: &Clients, account: &Account, bucket: &str) -> Result<bool> {
     let wanted = policy::bucket(account);
-    let request = clients.s3.get_bucket_policy().bucket(bucket);
+    let request = clients.s3().get_bucket_policy().bucket(bucket);
     let found = request.send().await.find(&["NoSuchBucketPolicy"], "read policy of bucket", bucket)?;
     if found.and_then(|found| found.policy).is_some_and(|found| policy::is_same(&found, &wanted)) {
         return Ok(false);
     }
-    let request = clients.s3.put_bucket_policy().bucket(bucket).policy(wanted.to_string());
+    let request = clients.s3().put_bucket_policy().bucket(bucket).policy(wanted.to_string());
     request.send().await.during("write policy of bucket", bucket)?;
     Ok(true)
 }
@@ -148,7 +148,7 @@ async fn refuse_plain_text(clients: &Clients, account: &Account, bucket: &str) -
 /// Lets go what only tells what was, so that the bucket does not grow for ever.
 async fn let_go(clients: &Clients, bucket: &str) -> Result<bool> {
     let wanted = rules()?;
-    let request = clients.s3.get_bucket_lifecycle_configuration().bucket(bucket);
+    let request = clients.s3().get_bucket_lifecycle_configuration().bucket(bucket);
     let found =
         request.send().await.find(&["NoSuchLifecycleConfiguration"], "read lifecycle rules of bucket", bucket)?;
     let found = found.and_then(|found| found.rules).unwrap_or_default();
@@ -158,7 +158,7 @@ async fn let_go(clients: &Clients, bucket: &str) -> Result<bool> {
     let is_ours = |rule: &LifecycleRule| matches!(rule.id(), Some(PASSING_RULE | OLD_RULE));
     let rules = found.into_iter().filter(|rule| !is_ours(rule)).chain(wanted).collect();
     let lifecycle = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(built)?;
-    let request = clients.s3.put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(lifecycle);
+    let request = clients.s3().put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(lifecycle);
     request.send().await.during("write lifecycle rules of bucket", bucket)?;
     Ok(true)
 }

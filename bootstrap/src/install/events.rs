@@ -39,7 +39,7 @@ pub(super) const RULES: [Rule; 3] = [
         description: "Every tagged push to ECR starts skydeck-rollout, which decides what it means",
         matches: || {
             Match::Pattern(json!({
-                "source": ["aws.ecr"],
+                "source": ["aws.ecr()"],
                 "detail-type": ["ECR Image Action", "ECR Replication Action", "ECR Pull Through Cache Action"],
                 "detail": {
                     // An image that is pulled through tells no action, and how it went in another field.
@@ -58,7 +58,7 @@ pub(super) const RULES: [Rule; 3] = [
         description: "A changed parameter rolls out the services that read it",
         matches: || {
             Match::Pattern(json!({
-                "source": ["aws.ssm"],
+                "source": ["aws.ssm()"],
                 "detail-type": ["Parameter Store Change"],
                 "detail": { "operation": ["Create", "Update"] },
             }))
@@ -80,7 +80,7 @@ pub(super) async fn ensure_role(clients: &Clients, account: &Account) -> Result<
 
 /// The queue of what could not be delivered.
 pub(super) async fn ensure_queue(clients: &Clients, account: &Account) -> Result<Change> {
-    let sqs = &clients.sqs;
+    let sqs = clients.sqs();
     let policy = policy::dead_letters(account).to_string();
     let missing = ["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"];
     let found = sqs.get_queue_url().queue_name(DEAD_LETTERS).send().await;
@@ -112,7 +112,7 @@ pub(super) async fn ensure_queue(clients: &Clients, account: &Account) -> Result
 
 /// Makes a rule and its target what they should be.
 pub(super) async fn ensure_rule(clients: &Clients, account: &Account, rule: &Rule) -> Result<Change> {
-    let events = &clients.events;
+    let events = clients.events();
     let found = events.describe_rule().name(rule.name).send().await;
     let found = found.find(&["ResourceNotFoundException"], "read rule", rule.name)?;
     if let Some(arn) = found.as_ref().and_then(|found| found.arn()) {

@@ -38,7 +38,7 @@ pub(super) fn code_key(name: &str) -> String {
 
 /// Uploads a function's code, unless the same is there. Through S3, since Lambda takes no more than 50 MB directly.
 pub(super) async fn upload(clients: &Clients, plan: &Plan<'_>, name: &str, package: &Package) -> Result<Change> {
-    let (bucket, key, s3) = (plan.account.bucket(), code_key(name), &clients.s3);
+    let (bucket, key, s3) = (plan.account.bucket(), code_key(name), clients.s3());
     let found = s3.head_object().bucket(&bucket).key(&key).send().await.find(&["NotFound"], "find code", &key)?;
     let metadata = found.as_ref().and_then(|found| found.metadata().cloned()).unwrap_or_default();
     let is = |key: &str, value: &str| metadata.get(key).is_some_and(|found| found == value);
@@ -60,7 +60,7 @@ pub(super) async fn upload(clients: &Clients, plan: &Plan<'_>, name: &str, packa
 
 /// Retention in days of each log group of skydeck's functions; `None` keeps for ever.
 pub(super) async fn log_groups(clients: &Clients) -> Result<BTreeMap<String, Option<i32>>> {
-    let request = clients.logs.describe_log_groups().log_group_name_prefix(log_group(""));
+    let request = clients.logs().describe_log_groups().log_group_name_prefix(log_group(""));
     let mut pages = request.into_paginator().send();
     let mut groups = BTreeMap::new();
     while let Some(page) = pages.next().await {
@@ -84,11 +84,11 @@ pub(super) async fn ensure_log_group(
         return Ok(Change::Unchanged);
     }
     if found.is_none() {
-        let request = clients.logs.create_log_group().log_group_name(name).tags(TAG, TAG_VALUE);
+        let request = clients.logs().create_log_group().log_group_name(name).tags(TAG, TAG_VALUE);
         // Lambda makes the group itself when the function logs before this call.
         tolerate(request.send().await.during("create log group", name), &["ResourceAlreadyExistsException"])?;
     }
-    let request = clients.logs.put_retention_policy().log_group_name(name).retention_in_days(RETENTION_DAYS);
+    let request = clients.logs().put_retention_policy().log_group_name(name).retention_in_days(RETENTION_DAYS);
     request.send().await.during("set retention of log group", name)?;
     Ok(if found.is_none() { Change::Created } else { Change::Updated })
 }
@@ -129,7 +129,7 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     async fn find(&self) -> Result<Option<GetFunctionOutput>> {
-        let request = self.clients.lambda.get_function().function_name(&self.full);
+        let request = self.clients.lambda().get_function().function_name(&self.full);
         request.send().await.find(&["ResourceNotFoundException"], "read function", &self.full)
     }
 
@@ -145,7 +145,7 @@ impl Wanted<'_> {
         let code = FunctionCode::builder().s3_bucket(self.plan.account.bucket()).s3_key(code_key(self.name)).build();
         let request = self
             .clients
-            .lambda
+            .lambda()
             .create_function()
             .function_name(&self.full)
             .description(format!("skydeck: {}", self.name))
@@ -173,7 +173,7 @@ impl Wanted<'_> {
             return Ok(false);
         }
         self.settle().await?;
-        let request = self.clients.lambda.update_function_code().function_name(&self.full);
+        let request = self.clients.lambda().update_function_code().function_name(&self.full);
         let request = request.s3_bucket(self.plan.account.bucket()).s3_key(code_key(self.name));
         let request = request.architectures(self.architecture());
         request.send().await.during("change code of function", &self.full)?;
@@ -202,7 +202,7 @@ impl Wanted<'_> {
         variables.insert(BUCKET.into(), self.plan.account.bucket());
         let request = self
             .clients
-            .lambda
+            .lambda()
             .update_function_configuration()
             .function_name(&self.full)
             .runtime(Runtime::Providedal2023)
@@ -227,7 +227,7 @@ impl Wanted<'_> {
             self.prune(live.version().unwrap_or_default()).await?;
             return Ok(Change::Unchanged);
         }
-        let lambda = &self.clients.lambda;
+        let lambda = self.clients.lambda();
         let request = lambda.publish_version().function_name(&self.full).code_sha256(&self.package.sha256);
         let published = request.send().await.during("publish version of function", &self.full)?;
         let version = published.version().unwrap_or_default();
@@ -246,7 +246,7 @@ impl Wanted<'_> {
 
     /// Deletes all but the newest versions: each keeps its code, of which an account has 75 GB.
     async fn prune(&self, live: &str) -> Result<()> {
-        let request = self.clients.lambda.list_versions_by_function().function_name(&self.full);
+        let request = self.clients.lambda().list_versions_by_function().function_name(&self.full);
         let mut pages = request.into_paginator().send();
         let mut numbers: Vec<u64> = Vec::new();
         while let Some(page) = pages.next().await {
@@ -256,7 +256,7 @@ impl Wanted<'_> {
         }
         numbers.sort_unstable_by(|one, other| other.cmp(one));
         for version in numbers.iter().skip(VERSIONS_KEPT).map(u64::to_string).filter(|version| version != live) {
-            let request = self.clients.lambda.delete_function().function_name(&self.full).qualifier(&version);
+            let request = self.clients.lambda().delete_function().function_name(&self.full).qualifier(&version);
             let deleted = request.send().await.during("delete old version of function", &self.full);
             // Another installation was faster, or somebody's own alias points at it.
             tolerate(deleted, &["ResourceNotFoundException", "ResourceConflictException"])?;
@@ -266,7 +266,7 @@ impl Wanted<'_> {
 
     /// What the alias points at.
     async fn live(&self) -> Result<Option<FunctionConfiguration>> {
-        let request = self.clients.lambda.get_function().function_name(&self.full).qualifier(ALIAS);
+        let request = self.clients.lambda().get_function().function_name(&self.full).qualifier(ALIAS);
         let found = request.send().await.find(&["ResourceNotFoundException"], "read alias of function", &self.full)?;
         Ok(found.and_then(|found| found.configuration))
     }

@@ -13,7 +13,7 @@ use crate::context::Account;
 pub(super) async fn ensure(clients: &Clients, account: &Account, name: &str, text: &str) -> Result<Change> {
     let (arn, role, name) = (account.machine(name), account.role("skydeck-states"), format!("skydeck-{name}"));
     let wanted = definition(account, text)?;
-    let sfn = &clients.sfn;
+    let sfn = clients.sfn();
     let found = sfn.describe_state_machine().state_machine_arn(&arn).send().await;
     let Some(found) = found.find(&["StateMachineDoesNotExist"], "read state machine", &name)? else {
         let tag = Tag::builder().key(TAG).value(TAG_VALUE).build();

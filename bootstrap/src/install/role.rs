@@ -12,7 +12,7 @@ const POLICY: &str = "skydeck";
 
 /// Makes the role what it should be: who may take it, and what it allows.
 pub(super) async fn ensure(clients: &Clients, name: &str, service: &str, wanted: &Value) -> Result<Change> {
-    let iam = &clients.iam;
+    let iam = clients.iam();
     let trust = policy::trust(service);
     let found = iam.get_role().role_name(name).send().await.find(&["NoSuchEntity"], "read role", name)?;
     let mut change = match found.and_then(|answer| answer.role) {
@@ -41,7 +41,7 @@ pub(super) async fn ensure(clients: &Clients, name: &str, service: &str, wanted:
 
 async fn create(clients: &Clients, name: &str, trust: &Value) -> Result<()> {
     let tag = Tag::builder().key(TAG).value(TAG_VALUE).build().ok();
-    let request = clients.iam.create_role().role_name(name).assume_role_policy_document(trust.to_string());
+    let request = clients.iam().create_role().role_name(name).assume_role_policy_document(trust.to_string());
     let request =
         request.description("A step of skydeck; see its function of the same name").set_tags(tag.map(|tag| vec![tag]));
     request.send().await.during("create role", name)?;
@@ -53,7 +53,7 @@ fn is_ours(role: &Role) -> bool {
 }
 
 async fn has_policy(clients: &Clients, name: &str, wanted: &Value) -> Result<bool> {
-    let request = clients.iam.get_role_policy().role_name(name).policy_name(POLICY);
+    let request = clients.iam().get_role_policy().role_name(name).policy_name(POLICY);
     let found = request.send().await.find(&["NoSuchEntity"], "read policy of role", name)?;
     Ok(found.is_some_and(|found| policy::is_same(found.policy_document(), wanted)))
 }

@@ -33,7 +33,7 @@ pub struct Measured {
 pub async fn measure() -> Measured {
     let stage = Stage::ready().await;
     let aws = &stage.rig.aws;
-    aws.events.disable_rule().name("skydeck-sweep").send().await.expect("the schedule is off");
+    aws.events().disable_rule().name("skydeck-sweep").send().await.expect("the schedule is off");
     let apply = async || {
         let meter = Meter::start(&stage.rig).await;
         stage.rig.skydeck(["apply", "platforms/skyfox.toml"]).await.succeeded();
@@ -64,7 +64,7 @@ async fn roll_out(stage: &Stage, service: &str, tag: &str) {
 /// Starts what the schedule starts, and waits until the plan that it starts has ended, so many in all.
 async fn sweep(stage: &Stage, plans: usize) {
     let machine = |name: &str| format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-{name}");
-    let sfn = &stage.rig.aws.sfn;
+    let sfn = stage.rig.aws.sfn();
     sfn.start_execution().state_machine_arn(machine("sweep")).input("{}").send().await.expect("a sweep");
     until(async || {
         let listed = sfn.list_executions().state_machine_arn(machine("drift")).send().await;

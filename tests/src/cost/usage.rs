@@ -125,7 +125,7 @@ async fn executions(rig: &Rig) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for machine in MACHINES {
         let arn = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-{machine}");
-        let listed = rig.aws.sfn.list_executions().state_machine_arn(arn).max_results(1000).send().await;
+        let listed = rig.aws.sfn().list_executions().state_machine_arn(arn).max_results(1000).send().await;
         found.extend(listed.expect("executions").executions.into_iter().map(|execution| execution.execution_arn));
     }
     found
@@ -133,7 +133,7 @@ async fn executions(rig: &Rig) -> BTreeSet<String> {
 
 /// A transition for each state that was entered, and for each retry; every task invokes a function.
 async fn of_execution(rig: &Rig, arn: &str) -> Usage {
-    let history = rig.aws.sfn.get_execution_history().execution_arn(arn).into_paginator().items().send();
+    let history = rig.aws.sfn().get_execution_history().execution_arn(arn).into_paginator().items().send();
     let events = history.collect::<Result<Vec<_>, _>>().await.expect("a history");
     let number =
         |is_meant: &dyn Fn(&str) -> bool| count(events.iter().filter(|event| is_meant(event.r#type().as_str())));

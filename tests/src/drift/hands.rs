@@ -25,28 +25,28 @@ pub(super) async fn spoil(account: &Account, change: &Value, before: &Value, wro
     let (clients, scope) = (&account.clients, &account.scope);
     let Some((variant, fields)) = change.as_object().and_then(|change| change.iter().next()) else { return Ok(false) };
     let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
-    let ec2 = &clients.ec2;
+    let ec2 = clients.ec2();
     let done = match variant.as_str() {
         "set_public_ip" | "set_default_route" | "associate" | "allow_out" => {
             network(ec2, variant, fields, before).await
         }
         "enable_versioning" => {
             let off = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
-            said(clients.s3.put_bucket_versioning().bucket(text("name")).versioning_configuration(off).send().await)
+            said(clients.s3().put_bucket_versioning().bucket(text("name")).versioning_configuration(off).send().await)
         }
         "overwrite_parameter" => parameter(clients, &text("name"), before, wrong).await,
-        "set_lifecycle" => said(clients.ecr.delete_lifecycle_policy().repository_name(text("name")).send().await),
+        "set_lifecycle" => said(clients.ecr().delete_lifecycle_policy().repository_name(text("name")).send().await),
         // Whose rule it is stands in its tags alone.
         "delete_rule" => {
             let tags = rule_tags(wrong, &text("arn"));
-            said(clients.elb.add_tags().resource_arns(text("arn")).set_tags(Some(tags)).send().await)
+            said(clients.elb().add_tags().resource_arns(text("arn")).set_tags(Some(tags)).send().await)
         }
         "tag_group" => {
             let tags = fields["new"].as_object().into_iter().flatten().map(|(key, value)| {
                 let tag = aws_sdk_autoscaling::types::Tag::builder().key(key).set_value(value.as_str().map(Into::into));
                 tag.resource_type("auto-scaling-group").resource_id(text("name")).propagate_at_launch(false).build()
             });
-            let request = clients.autoscaling.create_or_update_tags();
+            let request = clients.autoscaling().create_or_update_tags();
             said(request.set_tags(Some(tags.collect())).send().await)
         }
         // A newest version that says the same, and is neither the default nor the group's.
@@ -62,18 +62,18 @@ pub(super) async fn spoil(account: &Account, change: &Value, before: &Value, wro
         "create_linked_role" => {
             let service = text("service");
             let role = LINKED.iter().find(|(of, _)| *of == service).map_or("", |(_, role)| *role);
-            said(clients.iam.delete_service_linked_role().role_name(role).send().await)
+            said(clients.iam().delete_service_linked_role().role_name(role).send().await)
         }
         "set_probe_code" => {
             let (zip, _) = archive("another");
             let other = wrong["probe"]["settings"]["code"]["architecture"]
                 != before["probe"]["settings"]["code"]["architecture"];
-            let request = clients.lambda.update_function_code().function_name(text("name"));
+            let request = clients.lambda().update_function_code().function_name(text("name"));
             let request = if other { request.architectures(Architecture::Arm64) } else { request };
             said(request.zip_file(zip.into()).publish(false).send().await)
         }
         "create_group" if fields.get("template").is_some() => {
-            let request = clients.autoscaling.delete_auto_scaling_group().auto_scaling_group_name(text("name"));
+            let request = clients.autoscaling().delete_auto_scaling_group().auto_scaling_group_name(text("name"));
             said(request.force_delete(true).send().await)
         }
         "create_provider" => provider(clients, scope, &text("name")).await,
@@ -110,12 +110,12 @@ async fn network(ec2: &aws_sdk_ec2::Client, variant: &str, fields: &Value, befor
 
 /// The parameter holds another value, or is of another type, as the wanted world says.
 async fn parameter(clients: &Clients, name: &str, before: &Value, wrong: &Value) -> Result<(), String> {
-    let put = clients.ssm.put_parameter().name(name).value("another");
+    let put = clients.ssm().put_parameter().name(name).value("another");
     if wrong["parameters"][name]["settings"]["kind"] != "String" {
         return said(put.r#type(ParameterType::SecureString).overwrite(true).send().await);
     }
     // A type cannot be changed: it is deleted and made anew, with the same tags.
-    said(clients.ssm.delete_parameter().name(name).send().await)?;
+    said(clients.ssm().delete_parameter().name(name).send().await)?;
     let tags = before["parameters"][name]["settings"]["tags"].as_object().into_iter().flatten();
     let tag = |(key, value): (&String, &Value)| Tag::builder().key(key).value(value.as_str()?).build().ok();
     let put = put.r#type(ParameterType::String).set_tags(Some(tags.filter_map(tag).collect()));
@@ -123,11 +123,11 @@ async fn parameter(clients: &Clients, name: &str, before: &Value, wrong: &Value)
 }
 
 async fn provider(clients: &Clients, scope: &Scope, name: &str) -> Result<(), String> {
-    let request = clients.ecs.put_cluster_capacity_providers().cluster(scope.prefix());
+    let request = clients.ecs().put_cluster_capacity_providers().cluster(scope.prefix());
     let none =
         request.set_capacity_providers(Some(Vec::new())).set_default_capacity_provider_strategy(Some(Vec::new()));
     said(none.send().await)?;
-    said(clients.ecs.delete_capacity_provider().capacity_provider(name).send().await)
+    said(clients.ecs().delete_capacity_provider().capacity_provider(name).send().await)
 }
 
 /// The tags that a rule has in a world.

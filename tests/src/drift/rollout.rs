@@ -36,7 +36,7 @@ pub(super) async fn release_as(account: &Account, service: &str, world: &World) 
 }
 
 async fn put(account: &Account, service: &str, new: Definition, placement: &Placement) -> Result<(), String> {
-    let ecs = &account.clients.ecs;
+    let ecs = account.clients.ecs();
     let before = observed(account).await?.services.get(service).map(|found| found.definition.clone());
     let register = Change::Register { family: account.scope.name(service), new: Box::new(new) };
     let arn = write(account, &register).await?.ok_or("a revision has an ARN")?;

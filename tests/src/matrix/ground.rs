@@ -74,7 +74,7 @@ impl Ground {
                 .endpoint_url(sandbox.endpoint())
                 .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "tests"))
         };
-        let person = Clients::load(config(), "a-person").await.s3;
+        let person = Clients::load(config(), "a-person").await.s3().clone();
         let machine = Machine::install(Clients::load(config(), CALLER).await, person).await;
         let mut scope = skyfox::scope("skyfox");
         scope.platform.tags.clear();
@@ -179,7 +179,7 @@ impl Ground {
         if mode != Mode::Destroy || self.place != Some(Layer::Identity) {
             return;
         }
-        let iam = &self.machine.context.clients.iam;
+        let iam = self.machine.context.clients.iam();
         let roles = iam.list_roles().send().await.expect("roles");
         for role in roles.roles().iter().filter(|role| role.role_name().starts_with("AWSServiceRoleFor")) {
             iam.delete_role().role_name(role.role_name()).send().await.expect("a service-linked role goes");

@@ -84,9 +84,9 @@ impl Machine {
     pub(super) async fn install(clients: Clients, person: aws_sdk_s3::Client) -> Self {
         probe::upload(&clients, HOME, "first").await;
         let file = include_str!("../../../platforms/skyfox.toml").as_bytes().to_vec();
-        let upload = clients.s3.put_object().bucket(HOME).key(spec_key(PLATFORM)).body(file.into());
+        let upload = clients.s3().put_object().bucket(HOME).key(spec_key(PLATFORM)).body(file.into());
         upload.send().await.expect("the platform file");
-        let home = Home::new(&clients.s3, HOME);
+        let home = Home::new(clients.s3(), HOME);
         Machine { context: Context { clients, home }, runs: Cell::new(0), person }
     }
 

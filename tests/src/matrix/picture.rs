@@ -138,7 +138,7 @@ fn named(tags: &[Tag]) -> String {
 }
 
 async fn network(clients: &Clients, names: &mut Names) -> Things {
-    let ec2 = &clients.ec2;
+    let ec2 = clients.ec2();
     let vpcs = ec2.describe_vpcs().send().await.expect("VPCs");
     let subnets = ec2.describe_subnets().send().await.expect("subnets");
     let groups = ec2.describe_security_groups().send().await.expect("security groups");
@@ -201,7 +201,7 @@ async fn network(clients: &Clients, names: &mut Names) -> Things {
 }
 
 async fn balancing(clients: &Clients, names: &mut Names) -> Things {
-    let elb = &clients.elb;
+    let elb = clients.elb();
     let balancers = elb.describe_load_balancers().send().await.expect("load balancers");
     let groups = elb.describe_target_groups().send().await.expect("target groups");
     let (mut listeners, mut rules) = (Vec::new(), Vec::new());
@@ -231,7 +231,8 @@ async fn balancing(clients: &Clients, names: &mut Names) -> Things {
 }
 
 async fn compute(clients: &Clients) -> Things {
-    let Clients { ec2, ecs, autoscaling, lambda, logs, .. } = clients;
+    let (ec2, ecs, autoscaling) = (clients.ec2(), clients.ecs(), clients.autoscaling());
+    let (lambda, logs) = (clients.lambda(), clients.logs());
     let templates = ec2.describe_launch_templates().send().await.expect("launch templates");
     let template = |one: &aws_sdk_ec2::types::LaunchTemplate| {
         format!("{} version {:?}", text(one.launch_template_name()), one.latest_version_number())
@@ -272,7 +273,7 @@ async fn compute(clients: &Clients) -> Things {
 }
 
 async fn rest(clients: &Clients) -> Things {
-    let Clients { iam, ecr, s3, ssm, .. } = clients;
+    let (iam, ecr, s3, ssm) = (clients.iam(), clients.ecr(), clients.s3(), clients.ssm());
     let roles = iam.list_roles().send().await.expect("roles");
     let profiles = iam.list_instance_profiles().send().await.expect("profiles");
     let scope = aws_sdk_iam::types::PolicyScopeType::Local;

@@ -98,7 +98,7 @@ impl Real {
         if self.standing {
             return;
         }
-        let iam = &self.rig.aws.iam;
+        let iam = self.rig.aws.iam();
         let roles = iam.list_roles().send().await.expect("roles");
         for role in roles.roles().iter().filter(|role| role.role_name().starts_with("AWSServiceRoleFor")) {
             iam.delete_role().role_name(role.role_name()).send().await.expect("a service-linked role goes");
@@ -161,7 +161,7 @@ impl Real {
     }
 
     async fn stop_execution(&self) {
-        let sfn = &self.rig.aws.sfn;
+        let sfn = self.rig.aws.sfn();
         let machines = sfn.list_state_machines().send().await.expect("state machines");
         for machine in machines.state_machines() {
             let running = sfn.list_executions().state_machine_arn(machine.state_machine_arn());

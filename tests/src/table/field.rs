@@ -78,13 +78,13 @@ impl Field {
 
     /// Gives a service's parameter a value.
     pub(super) async fn give(&self, service: &str, value: &str) -> Result<(), String> {
-        let request = self.stage.rig.aws.ssm.put_parameter().name(parameter(service)).value(value).overwrite(true);
+        let request = self.stage.rig.aws.ssm().put_parameter().name(parameter(service)).value(value).overwrite(true);
         request.r#type(ParameterType::SecureString).send().await.map(drop).map_err(|error| format!("{error:?}"))
     }
 
     /// Deletes it.
     pub(super) async fn forget(&self, service: &str) -> Result<(), String> {
-        let request = self.stage.rig.aws.ssm.delete_parameter().name(parameter(service));
+        let request = self.stage.rig.aws.ssm().delete_parameter().name(parameter(service));
         request.send().await.map(drop).map_err(|error| format!("{error:?}"))
     }
 
@@ -118,7 +118,7 @@ impl Field {
     }
 
     async fn set_policy(&self, allowed: Option<()>) -> Result<(), String> {
-        let iam = &self.stage.rig.aws.iam;
+        let iam = self.stage.rig.aws.iam();
         let told = |error: &dyn std::fmt::Debug| format!("{error:?}");
         if allowed.is_some() {
             // Installing again puts back what is missing.
@@ -135,7 +135,7 @@ impl Field {
 
     /// How many pushes ended in the dead-letter queue.
     async fn dead_letters(&self) -> Result<usize, String> {
-        let sqs = &self.stage.rig.aws.sqs;
+        let sqs = self.stage.rig.aws.sqs();
         let url = sqs.get_queue_url().queue_name(DEAD_LETTERS).send().await.map_err(|error| format!("{error:?}"))?;
         let mut count = 0;
         loop {
@@ -146,7 +146,7 @@ impl Field {
             if bodies.is_empty() {
                 return Ok(count);
             }
-            count += bodies.iter().filter(|body| body.contains("aws.ecr")).count();
+            count += bodies.iter().filter(|body| body.contains("aws.ecr()")).count();
         }
     }
 
@@ -157,7 +157,7 @@ impl Field {
             ["sweep", "rollout"].map(|name| format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-{name}"));
         tokio::select! {
             done = work => done,
-            never = watch(&self.stage.rig.aws.sfn, &machines, &self.runs) => match never {},
+            never = watch(self.stage.rig.aws.sfn(), &machines, &self.runs) => match never {},
         }
     }
 

@@ -203,11 +203,11 @@ impl<'a> Play<'a> {
             }
         }
         let event = json!({
-            "version": "0", "id": "an-event", "detail-type": kind, "source": "aws.ecr", "account": ACCOUNT,
+            "version": "0", "id": "an-event", "detail-type": kind, "source": "aws.ecr()", "account": ACCOUNT,
             "region": "ap-south-1", "resources": [], "detail": detail,
         });
         let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-rollout");
-        let request = self.field.stage.rig.aws.sfn.start_execution().state_machine_arn(machine);
+        let request = self.field.stage.rig.aws.sfn().start_execution().state_machine_arn(machine);
         let begun = request.input(event.to_string()).send().await.map_err(|error| format!("{error:?}"))?;
         let is_seen = || self.field.runs().iter().any(|run| run.arn == begun.execution_arn() && !run.is_running());
         self.until("the event's execution ends", is_seen).await
@@ -237,7 +237,7 @@ impl<'a> Play<'a> {
 
     async fn stop(&self) -> Result<(), String> {
         for run in self.runs().into_iter().filter(Run::is_running) {
-            let request = self.field.stage.rig.aws.sfn.stop_execution().execution_arn(run.arn);
+            let request = self.field.stage.rig.aws.sfn().stop_execution().execution_arn(run.arn);
             request.send().await.map_err(|error| format!("{error:?}"))?;
         }
         Ok(())
@@ -378,7 +378,7 @@ impl<'a> Play<'a> {
 
     async fn fewest(&self, since: f64) -> Result<Option<String>, String> {
         let aws = &self.field.stage.rig.aws;
-        let request = aws.ecs.describe_services().cluster("skyfox-devprod").services(&self.service);
+        let request = aws.ecs().describe_services().cluster("skyfox-devprod").services(&self.service);
         let found = request.send().await.map_err(|error| format!("{error:?}"))?;
         let balancers = found.services().iter().flat_map(|service| service.load_balancers());
         let group = balancers.filter_map(|balancer| balancer.target_group_arn()).next();
@@ -390,7 +390,7 @@ impl<'a> Play<'a> {
 
     /// What is not looked at any more need not run.
     async fn rest(&self) {
-        let request = self.field.stage.rig.aws.ecs.update_service().cluster("skyfox-devprod").service(&self.service);
+        let request = self.field.stage.rig.aws.ecs().update_service().cluster("skyfox-devprod").service(&self.service);
         let _ = request.desired_count(0).send().await;
     }
 }

@@ -16,7 +16,7 @@ use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, rest}
 /// Somebody else's target group, with a name that begins like ours.
 async fn foreign_group(clients: &Clients, scope: &Scope) -> String {
     let vpc = &scope.facts.network.as_ref().unwrap().vpc_id;
-    let request = clients.elb.create_target_group().name(scope.name("legacy")).vpc_id(vpc).port(80);
+    let request = clients.elb().create_target_group().name(scope.name("legacy")).vpc_id(vpc).port(80);
     let request = request.protocol(elb::ProtocolEnum::Http).target_type(elb::TargetTypeEnum::Instance);
     request.send().await.unwrap().target_groups()[0].target_group_arn().unwrap().to_owned()
 }
@@ -41,16 +41,16 @@ async fn load_balancers_come_stay_are_repaired_and_go() {
         repair::<Balancer>(&emulator, &scope, "health.path").await;
 
         destroy::<Balancer>(&emulator, &scope).await;
-        let left = clients.elb.describe_target_groups().send().await.unwrap();
+        let left = clients.elb().describe_target_groups().send().await.unwrap();
         let left: Vec<&str> = left.target_groups().iter().filter_map(|group| group.target_group_arn()).collect();
         assert!(left.contains(&foreign.as_str()), "{}: a stranger's target group is gone", emulator.name);
         assert!(!facts.target_group_arns.values().any(|arn| left.contains(&arn.as_str())));
-        let balancers = clients.elb.describe_load_balancers().send().await.unwrap();
+        let balancers = clients.elb().describe_load_balancers().send().await.unwrap();
         assert!(
             balancers.load_balancers().iter().all(|found| !found.load_balancer_name().unwrap().starts_with("lbal"))
         );
-        assert!(clients.lambda.get_function().function_name("skydeck-lbalance-devprod-probe").send().await.is_err());
-        clients.elb.delete_target_group().target_group_arn(&foreign).send().await.unwrap();
+        assert!(clients.lambda().get_function().function_name("skydeck-lbalance-devprod-probe").send().await.is_err());
+        clients.elb().delete_target_group().target_group_arn(&foreign).send().await.unwrap();
         destroy::<Network>(&emulator, &scope).await;
     }
 }
@@ -59,7 +59,7 @@ async fn load_balancers_come_stay_are_repaired_and_go() {
 async fn spoil(clients: &Clients, scope: &Scope) {
     let facts = scope.facts.balancer.as_ref().unwrap();
     let (external, internal) = (&facts.load_balancers["external"], &facts.load_balancers["internal"]);
-    let (elb, group) = (&clients.elb, &facts.target_group_arns["backend"]);
+    let (elb, group) = (clients.elb(), &facts.target_group_arns["backend"]);
     elb.modify_target_group().target_group_arn(group).health_check_path("/other").send().await.unwrap();
     let off = elb::LoadBalancerAttribute::builder().key("routing.http2.enabled").value("false").build();
     let request = elb.modify_load_balancer_attributes().load_balancer_arn(&external.arn).attributes(off);
@@ -77,10 +77,10 @@ async fn spoil(clients: &Clients, scope: &Scope) {
 
 /// Protocol, certificate, policy and number of rules of each listener of a load balancer, by port.
 async fn listeners(clients: &Clients, arn: &str) -> BTreeMap<i32, (String, Option<String>, Option<String>, usize)> {
-    let answer = clients.elb.describe_listeners().load_balancer_arn(arn).send().await.unwrap();
+    let answer = clients.elb().describe_listeners().load_balancer_arn(arn).send().await.unwrap();
     let mut found = BTreeMap::new();
     for listener in answer.listeners() {
-        let rules = clients.elb.describe_rules().listener_arn(listener.listener_arn().unwrap()).send().await.unwrap();
+        let rules = clients.elb().describe_rules().listener_arn(listener.listener_arn().unwrap()).send().await.unwrap();
         let rules = rules.rules().iter().filter(|rule| rule.is_default() != Some(true)).count();
         let certificate = listener.certificates().iter().find_map(|found| found.certificate_arn()).map(Into::into);
         let protocol = listener.protocol().unwrap().as_str().to_owned();
@@ -122,14 +122,14 @@ async fn https_on_and_off(emulator: &Emulator) {
         [(80, ("HTTP".to_owned(), None, None, 0)), (443, ("HTTPS".to_owned(), Some(certificate), policy.clone(), 2))];
     assert_eq!(listeners(clients, &internal.arn).await, wanted.into());
 
-    let answer = clients.elb.describe_listeners().load_balancer_arn(&internal.arn).send().await.unwrap();
+    let answer = clients.elb().describe_listeners().load_balancer_arn(&internal.arn).send().await.unwrap();
     let secure = answer.listeners().iter().find(|found| found.port() == Some(443)).unwrap().listener_arn().unwrap();
     let other = elb::Certificate::builder().certificate_arn(emulator.certificate("other.example.com").await).build();
-    clients.elb.modify_listener().listener_arn(secure).certificates(other).send().await.unwrap();
+    clients.elb().modify_listener().listener_arn(secure).certificates(other).send().await.unwrap();
     repair::<Balancer>(emulator, &scope, "tls.certificate").await;
-    clients.elb.modify_listener().listener_arn(secure).ssl_policy("ELBSecurityPolicy-2016-08").send().await.unwrap();
+    clients.elb().modify_listener().listener_arn(secure).ssl_policy("ELBSecurityPolicy-2016-08").send().await.unwrap();
     repair::<Balancer>(emulator, &scope, "tls.policy").await;
-    clients.elb.modify_listener().listener_arn(secure).protocol(elb::ProtocolEnum::Http).send().await.unwrap();
+    clients.elb().modify_listener().listener_arn(secure).protocol(elb::ProtocolEnum::Http).send().await.unwrap();
     repair::<Balancer>(emulator, &scope, "tls").await;
     assert_eq!(listeners(clients, &internal.arn).await[&443].2, policy);
 
@@ -150,7 +150,7 @@ async fn a_load_balancer_of_somebody_else_is_refused_and_left_alone() {
         let clients = &emulator.clients;
         let scope = ground("lbtaken", &emulator).await;
         let subnets = scope.facts.network.as_ref().unwrap().subnet_ids.values().cloned().collect();
-        let request = clients.elb.create_load_balancer().name(scope.name("external")).set_subnets(Some(subnets));
+        let request = clients.elb().create_load_balancer().name(scope.name("external")).set_subnets(Some(subnets));
         let made = request.send().await.unwrap();
         for mode in [Mode::Plan, Mode::Apply] {
             let (kind, text) = refusal::<Balancer>(&emulator, &scope, mode).await;
@@ -158,7 +158,7 @@ async fn a_load_balancer_of_somebody_else_is_refused_and_left_alone() {
         }
         rest::<Balancer>(&emulator, &scope, Mode::Destroy).await;
         let arn = made.load_balancers()[0].load_balancer_arn().unwrap();
-        clients.elb.delete_load_balancer().load_balancer_arn(arn).send().await.unwrap();
+        clients.elb().delete_load_balancer().load_balancer_arn(arn).send().await.unwrap();
         destroy::<Network>(&emulator, &scope).await;
     }
 }

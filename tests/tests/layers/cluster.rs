@@ -21,9 +21,10 @@ async fn a_cluster_comes_stays_is_repaired_and_goes() {
         assert_eq!(facts.cluster_name, "lcluster-devprod", "{}", emulator.name);
         assert!(facts.cluster_arn.ends_with("cluster/lcluster-devprod"));
 
-        let group = clients.autoscaling.update_auto_scaling_group().auto_scaling_group_name(&facts.auto_scaling_group);
+        let group =
+            clients.autoscaling().update_auto_scaling_group().auto_scaling_group_name(&facts.auto_scaling_group);
         group.max_size(9).send().await.unwrap();
-        clients.logs.delete_retention_policy().log_group_name(&facts.log_group).send().await.unwrap();
+        clients.logs().delete_retention_policy().log_group_name(&facts.log_group).send().await.unwrap();
         repair::<Cluster>(&emulator, &scope, "max").await;
 
         // moto knows no instance refreshes.
@@ -33,7 +34,7 @@ async fn a_cluster_comes_stays_is_repaired_and_goes() {
         }
 
         destroy::<Cluster>(&emulator, &scope).await;
-        let groups = clients.autoscaling.describe_auto_scaling_groups();
+        let groups = clients.autoscaling().describe_auto_scaling_groups();
         let groups = groups.auto_scaling_group_names(&facts.auto_scaling_group).send().await.unwrap();
         assert!(groups.auto_scaling_groups().is_empty());
         destroy::<Network>(&emulator, &scope).await;
@@ -42,7 +43,7 @@ async fn a_cluster_comes_stays_is_repaired_and_goes() {
 
 /// Another instance type is another version of the launch template, which the group uses and its instances get.
 async fn instances_are_replaced(emulator: &Emulator, scope: &mut Scope, group: &str) {
-    let autoscaling = &emulator.clients.autoscaling;
+    let autoscaling = emulator.clients.autoscaling();
     scope.platform.cluster.instances.instance_type = "t4g.micro".into();
     let begun = Box::pin(converge::<Cluster>(&emulator.clients, scope, Mode::Apply)).await;
     let waits = begun.error.unwrap();
@@ -74,7 +75,7 @@ async fn instances_are_replaced(emulator: &Emulator, scope: &mut Scope, group: &
 
 /// A refresh that somebody has started, which nothing made us look for.
 async fn somebodys_refresh_is_waited_for(emulator: &Emulator, scope: &mut Scope, group: &str) {
-    let autoscaling = &emulator.clients.autoscaling;
+    let autoscaling = emulator.clients.autoscaling();
     autoscaling.start_instance_refresh().auto_scaling_group_name(group).send().await.unwrap();
     scope.platform.cluster.instances.instance_type = "t4g.small".into();
     run::<Cluster>(emulator, scope, Mode::Apply).await;
@@ -84,7 +85,7 @@ async fn somebodys_refresh_is_waited_for(emulator: &Emulator, scope: &mut Scope,
 
 /// Types and versions of the instances that stay.
 async fn origins(emulator: &Emulator, group: &str) -> Vec<(String, String)> {
-    let autoscaling = &emulator.clients.autoscaling;
+    let autoscaling = emulator.clients.autoscaling();
     let found = autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(group).send().await.unwrap();
     let staying = found.auto_scaling_groups()[0].instances().iter();
     let staying = staying.filter(|instance| !instance.lifecycle_state().unwrap().as_str().starts_with("Terminating"));

@@ -98,7 +98,7 @@ impl Emulator {
 
     /// The platform under a name, in the emulator's account.
     pub(crate) async fn scope(&self, name: &str) -> Scope {
-        let identity = self.clients.sts.get_caller_identity().send().await.unwrap();
+        let identity = self.clients.sts().get_caller_identity().send().await.unwrap();
         Scope { account: identity.account().unwrap().to_owned(), ..skyfox::scope(name) }
     }
 

@@ -37,7 +37,7 @@ async fn roles_are_made_kept_and_removed() {
         drift(&emulator, &scope).await;
 
         destroy::<Identity>(&emulator, &scope).await;
-        let left = clients.iam.list_roles().path_prefix("/").send().await.expect("roles");
+        let left = clients.iam().list_roles().path_prefix("/").send().await.expect("roles");
         let ours = left.roles().iter().map(|role| role.role_name()).filter(|name| name.starts_with("roles-"));
         assert_eq!(ours.collect::<Vec<_>>(), [foreign.as_str()], "{}", emulator.name);
     }
@@ -68,18 +68,18 @@ async fn only_the_platforms_own_roles_are_read() {
     // The roles of a service that has left the file are found by their path.
     scope.platform.services.remove("movie");
     destroy::<Identity>(&emulator, &scope).await;
-    let left = emulator.clients.iam.list_roles().path_prefix("/skydeck/").send().await.unwrap();
+    let left = emulator.clients.iam().list_roles().path_prefix("/skydeck/").send().await.unwrap();
     assert!(left.roles().is_empty(), "{:?}", left.roles());
 }
 
 async fn foreign_role(clients: &Clients, name: &str) -> String {
-    let request = clients.iam.create_role().role_name(name).assume_role_policy_document(TRUST);
+    let request = clients.iam().create_role().role_name(name).assume_role_policy_document(TRUST);
     request.send().await.expect("a foreign role");
     name.to_owned()
 }
 
 async fn read_back(clients: &Clients, scope: &Scope) {
-    let iam = &clients.iam;
+    let iam = clients.iam();
     let managed = |thing: &str| iam.list_attached_role_policies().role_name(scope.name(thing)).send();
     for (thing, wanted) in [
         ("instance", vec!["AmazonEC2ContainerServiceforEC2Role", "AmazonSSMManagedInstanceCore"]),
@@ -123,7 +123,7 @@ fn document(text: &str) -> Value {
 }
 
 async fn drift(emulator: &Emulator, scope: &Scope) {
-    let (iam, task, instance) = (&emulator.clients.iam, scope.name("backend-task"), scope.name("instance"));
+    let (iam, task, instance) = (emulator.clients.iam(), scope.name("backend-task"), scope.name("instance"));
     iam.update_assume_role_policy().role_name(&task).policy_document(TRUST).send().await.expect("drift");
     repair::<Identity>(emulator, scope, "trust").await;
     let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
@@ -146,11 +146,11 @@ async fn a_role_name_that_is_taken_is_refused_until_it_is_free() {
         let scope = emulator.scope("taken-role").await;
         let name = foreign_role(clients, &scope.name("movie-task")).await;
         let tags = Tag::builder().key("team").value("other").build().expect("a tag");
-        clients.iam.tag_role().role_name(&name).tags(tags).send().await.expect("tags");
+        clients.iam().tag_role().role_name(&name).tags(tags).send().await.expect("tags");
         let (kind, text) = refusal::<Identity>(&emulator, &scope, Mode::Apply).await;
         assert_eq!(kind, "Taken");
         assert!(text.contains(&name), "{text}");
-        clients.iam.delete_role().role_name(&name).send().await.expect("free it");
+        clients.iam().delete_role().role_name(&name).send().await.expect("free it");
         run::<Identity>(&emulator, &scope, Mode::Apply).await;
         destroy::<Identity>(&emulator, &scope).await;
     }

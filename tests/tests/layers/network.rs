@@ -38,13 +38,13 @@ async fn a_network_comes_stays_is_repaired_and_goes_and_look_alikes_stay() {
         destroy::<Network>(&emulator, &scope).await;
         let after = [other.network(clients).await, staging.network(clients).await];
         assert_eq!(after, before, "{}: a stranger's network", emulator.name);
-        let left = clients.ec2.describe_vpcs().vpc_ids(&facts.vpc_id).send().await;
+        let left = clients.ec2().describe_vpcs().vpc_ids(&facts.vpc_id).send().await;
         assert!(left.is_err(), "{}: {left:?}", emulator.name);
     }
 }
 
 async fn drift_of_groups(emulator: &Emulator, scope: &Scope, facts: &NetworkFacts) {
-    let ec2 = &emulator.clients.ec2;
+    let ec2 = emulator.clients.ec2();
     let group = &facts.security_group_ids["instances"];
     let open = ec2.authorize_security_group_ingress().group_id(group).ip_protocol("tcp").from_port(22).to_port(22);
     open.cidr_ip(ANYWHERE).send().await.unwrap();
@@ -58,7 +58,7 @@ async fn drift_of_groups(emulator: &Emulator, scope: &Scope, facts: &NetworkFact
 }
 
 async fn drift_of_ways(emulator: &Emulator, scope: &Scope, facts: &NetworkFacts) {
-    let ec2 = &emulator.clients.ec2;
+    let ec2 = emulator.clients.ec2();
     let off = || AttributeBooleanValue::builder().value(false).build();
     ec2.modify_vpc_attribute().vpc_id(&facts.vpc_id).enable_dns_hostnames(off()).send().await.unwrap();
     repair::<Network>(emulator, scope, "dns_hostnames").await;
@@ -80,7 +80,7 @@ struct Stranger {
 
 impl Stranger {
     async fn make(clients: &Clients, scope: &Scope, [platform, environment]: [&str; 2]) -> Self {
-        let ec2 = &clients.ec2;
+        let ec2 = clients.ec2();
         let tags = |kind: ResourceType, name: &str| {
             let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
             let tags = TagSpecification::builder().resource_type(kind).tags(tag("Name", &scope.name(name)));
@@ -103,7 +103,7 @@ impl Stranger {
     }
 
     async fn network(&self, clients: &Clients) -> Seen {
-        let ec2 = &clients.ec2;
+        let ec2 = clients.ec2();
         let here = || Filter::builder().name("vpc-id").values(&self.vpc).build();
         let vpcs = ec2.describe_vpcs().vpc_ids(&self.vpc).send().await.unwrap();
         let gateways = ec2.describe_internet_gateways().internet_gateway_ids(&self.gateway).send().await.unwrap();

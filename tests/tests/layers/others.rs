@@ -46,7 +46,7 @@ async fn what_a_task_definition_says_beside_the_file_is_told() {
 #[tokio::test]
 async fn an_image_that_runs_and_was_deleted_is_told() {
     let (emulator, scope) = standing("llost").await;
-    let (ecr, repository) = (&emulator.clients.ecr, scope.name(&scope.platform.services[SERVICE].repository));
+    let (ecr, repository) = (emulator.clients.ecr(), scope.name(&scope.platform.services[SERVICE].repository));
     ecr.create_repository().repository_name(&repository).send().await.unwrap();
     let pushed = ecr.put_image().repository_name(&repository).image_manifest(MANIFEST).image_tag("v1").send().await;
     let id = pushed.unwrap().image.unwrap().image_id.unwrap();
@@ -103,7 +103,7 @@ async fn put(
     with: With,
     (beside, volumes): (Option<ContainerDefinition>, Option<Vec<Volume>>),
 ) {
-    let ecs = &emulator.clients.ecs;
+    let ecs = emulator.clients.ecs();
     let arn = &scope.facts.service.as_ref().unwrap().task_definition_arns[SERVICE];
     let answer = ecs.describe_task_definition().task_definition(arn).include("TAGS".into()).send().await.unwrap();
     let tags: Vec<Tag> = answer.tags().to_vec();

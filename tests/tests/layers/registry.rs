@@ -19,7 +19,7 @@ async fn repositories_are_made_kept_and_removed_with_their_images() {
         let clients = &emulator.clients;
         let mut scope = emulator.scope("images").await;
         let foreign = scope.name("foreign");
-        clients.ecr.create_repository().repository_name(&foreign).send().await.expect("a foreign repository");
+        clients.ecr().create_repository().repository_name(&foreign).send().await.expect("a foreign repository");
 
         let attempt = apply::<Registry>(&emulator, &mut scope).await;
         assert!(
@@ -35,12 +35,12 @@ async fn repositories_are_made_kept_and_removed_with_their_images() {
 
         for service in ["backend", "movie"] {
             let repository = scope.name(&scope.platform.services[service].repository);
-            let put = clients.ecr.put_image().repository_name(repository).image_manifest(MANIFEST);
+            let put = clients.ecr().put_image().repository_name(repository).image_manifest(MANIFEST);
             put.image_tag("v1").send().await.expect("an image");
         }
         images_are_kept(&emulator, &mut scope).await;
         destroy::<Registry>(&emulator, &scope).await;
-        let left = clients.ecr.describe_repositories().send().await.expect("repositories");
+        let left = clients.ecr().describe_repositories().send().await.expect("repositories");
         let names = left.repositories().iter().filter_map(|one| one.repository_name());
         assert_eq!(names.filter(|name| name.starts_with("images-")).collect::<Vec<_>>(), [foreign.as_str()]);
     }
@@ -70,17 +70,17 @@ async fn images_are_kept(emulator: &Emulator, scope: &mut Scope) {
 
 async fn read_back(clients: &Clients, scope: &Scope) {
     let name = scope.name("backend");
-    let answer = clients.ecr.describe_repositories().repository_names(&name).send().await.expect("a repository");
+    let answer = clients.ecr().describe_repositories().repository_names(&name).send().await.expect("a repository");
     let found = &answer.repositories()[0];
     assert_eq!(found.image_tag_mutability(), Some(&ImageTagMutability::Mutable));
     assert!(found.image_scanning_configuration().expect("scanning").scan_on_push());
     assert_eq!(found.encryption_configuration().expect("encryption").encryption_type().as_str(), "AES256");
     let arn = found.repository_arn().expect("an ARN");
-    let tags = clients.ecr.list_tags_for_resource().resource_arn(arn).send().await.expect("tags");
+    let tags = clients.ecr().list_tags_for_resource().resource_arn(arn).send().await.expect("tags");
     for (key, value) in [("Service", "backend"), ("Project", "images"), ("Name", name.as_str())] {
         assert!(tags.tags().iter().any(|tag| (tag.key(), tag.value()) == (key, value)), "{key}");
     }
-    let answer = clients.ecr.get_lifecycle_policy().repository_name(&name).send().await.expect("a lifecycle policy");
+    let answer = clients.ecr().get_lifecycle_policy().repository_name(&name).send().await.expect("a lifecycle policy");
     let policy: Value = serde_json::from_str(answer.lifecycle_policy_text().expect("a text")).expect("JSON");
     let prefixes: Vec<&Value> =
         policy["rules"].as_array().expect("rules").iter().map(|rule| &rule["selection"]["tagPatternList"][0]).collect();
@@ -88,7 +88,7 @@ async fn read_back(clients: &Clients, scope: &Scope) {
 }
 
 async fn drift(emulator: &Emulator, scope: &Scope) {
-    let (ecr, name) = (&emulator.clients.ecr, scope.name("movie-service"));
+    let (ecr, name) = (emulator.clients.ecr(), scope.name("movie-service"));
     // The SDK leaves out a value that is false, and moto takes an empty configuration for none at all.
     if emulator.name != "moto" {
         let off = ImageScanningConfiguration::builder().scan_on_push(false).build();
@@ -114,11 +114,11 @@ async fn a_repository_name_that_is_taken_is_refused_until_it_is_free() {
         let clients = &emulator.clients;
         let scope = emulator.scope("taken-images").await;
         let name = scope.name("backend");
-        clients.ecr.create_repository().repository_name(&name).send().await.expect("a foreign repository");
+        clients.ecr().create_repository().repository_name(&name).send().await.expect("a foreign repository");
         let (kind, text) = refusal::<Registry>(&emulator, &scope, Mode::Apply).await;
         assert_eq!(kind, "Taken");
         assert!(text.contains(&name), "{text}");
-        clients.ecr.delete_repository().repository_name(&name).send().await.expect("free it");
+        clients.ecr().delete_repository().repository_name(&name).send().await.expect("free it");
         run::<Registry>(&emulator, &scope, Mode::Apply).await;
         destroy::<Registry>(&emulator, &scope).await;
     }

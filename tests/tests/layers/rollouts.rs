@@ -6,7 +6,6 @@ use aws_sdk_ecr::types::ImageIdentifier;
 use aws_sdk_ecs::types::{ContainerDefinition, TaskDefinitionStatus};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use aws_sdk_ssm::types::ParameterType;
-use skydeck_aws::client::Clients;
 use skydeck_aws::home::Home;
 use skydeck_aws::layer::balancer::Balancer;
 use skydeck_aws::layer::cluster::Cluster;
@@ -53,7 +52,7 @@ fn file(services: usize) -> String {
 /// Returns the file's version.
 async fn applied(emulator: &Emulator, scope: &Scope, text: &str) -> (Context, String) {
     let clients = emulator.clients.clone();
-    let home = Home::new(&clients.s3, &scope.home);
+    let home = Home::new(clients.s3(), &scope.home);
     let (key, facts) = (scope.prefix(), scope.facts.clone());
     let spec_version = home.write_text(&spec_key(&key), text.to_owned()).await.unwrap();
     let applied = Applied { file: text.into(), spec_version: spec_version.clone(), facts, since: 0 };
@@ -70,16 +69,16 @@ fn lock(scope: &Scope) -> String {
 /// Makes each service, running an image of its repository.
 async fn serve(emulator: &Emulator, scope: &Scope) {
     let (clients, cluster) = (&emulator.clients, scope.prefix());
-    clients.ecs.create_cluster().cluster_name(&cluster).send().await.unwrap();
+    clients.ecs().create_cluster().cluster_name(&cluster).send().await.unwrap();
     for (name, service) in &scope.platform.services {
         let repository = scope.name(&service.repository);
-        clients.ecr.create_repository().repository_name(&repository).send().await.unwrap();
+        clients.ecr().create_repository().repository_name(&repository).send().await.unwrap();
         let pushed = emulator.push(&repository, "v1", &Image::new(name)).await;
         let image = format!("{}.dkr.ecr.ap-south-1.amazonaws.com/{repository}@{}", scope.account, pushed.digest);
         let container = ContainerDefinition::builder().name(name).image(image).memory(64).build();
         let family = scope.name(name);
-        clients.ecs.register_task_definition().family(&family).container_definitions(container).send().await.unwrap();
-        let create = clients.ecs.create_service().cluster(&cluster).service_name(name).task_definition(&family);
+        clients.ecs().register_task_definition().family(&family).container_definitions(container).send().await.unwrap();
+        let create = clients.ecs().create_service().cluster(&cluster).service_name(name).task_definition(&family);
         create.desired_count(1).send().await.unwrap();
     }
 }
@@ -137,7 +136,8 @@ async fn standing(emulator: &Emulator, name: &str) -> (Scope, String) {
     apply::<Balancer>(emulator, &mut scope).await;
     apply::<Cluster>(emulator, &mut scope).await;
     apply::<Service>(emulator, &mut scope).await;
-    let Clients { s3, ssm, ecr, .. } = &emulator.clients;
+    let clients = &emulator.clients;
+    let (s3, ssm, ecr) = (clients.s3(), clients.ssm(), clients.ecr());
     let versions = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
     s3.put_bucket_versioning().bucket(&scope.home).versioning_configuration(versions).send().await.unwrap();
     let key = ssm.put_parameter().name(format!("/{name}-backend/movie-service-api-key")).value("a key");
@@ -180,7 +180,7 @@ async fn roll_out(context: &Context, scope: &Scope, digest: &str, number: usize)
 async fn objects(context: &Context, scope: &Scope) -> (Vec<String>, usize) {
     let (mut latest, mut count, mut after) = (Vec::new(), 0, (None, None));
     loop {
-        let request = context.clients.s3.list_object_versions().bucket(&scope.home);
+        let request = context.clients.s3().list_object_versions().bucket(&scope.home);
         let page = request.set_key_marker(after.0).set_version_id_marker(after.1).send().await.unwrap();
         count += page.versions().len();
         let newest = page.versions().iter().filter(|version| version.is_latest() == Some(true));
@@ -193,7 +193,7 @@ async fn objects(context: &Context, scope: &Scope) -> (Vec<String>, usize) {
 }
 
 async fn revisions(context: &Context, scope: &Scope, status: TaskDefinitionStatus) -> usize {
-    let request = context.clients.ecs.list_task_definitions().family_prefix(scope.name("movie")).status(status);
+    let request = context.clients.ecs().list_task_definitions().family_prefix(scope.name("movie")).status(status);
     let found: Vec<_> = request.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap();
     found.len()
 }
@@ -213,7 +213,7 @@ async fn rollouts_and_sweeps_leave_only_so_much() {
         let old = digests.len().checked_sub(5).filter(|old| *old != 4).map(|old| digests[old].clone());
         if let Some(old) = old {
             let old = ImageIdentifier::builder().image_digest(old).build();
-            let request = context.clients.ecr.batch_delete_image().repository_name(&repository).image_ids(old);
+            let request = context.clients.ecr().batch_delete_image().repository_name(&repository).image_ids(old);
             request.send().await.unwrap();
         }
     }
@@ -229,7 +229,7 @@ async fn rollouts_and_sweeps_leave_only_so_much() {
     assert!(revisions(&context, &scope, TaskDefinitionStatus::Active).await <= 8);
     assert!(revisions(&context, &scope, TaskDefinitionStatus::Inactive).await <= 10);
     // Tasks and deployments hold a revision that is to be deleted: a new deployment without tasks leaves none.
-    let stop = context.clients.ecs.update_service().cluster(scope.prefix()).service("movie").desired_count(0);
+    let stop = context.clients.ecs().update_service().cluster(scope.prefix()).service("movie").desired_count(0);
     stop.force_new_deployment(true).send().await.unwrap();
     until(async || match revisions(&context, &scope, TaskDefinitionStatus::DeleteInProgress).await {
         0 => Ok(()),

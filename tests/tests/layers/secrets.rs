@@ -27,10 +27,10 @@ async fn only_our_own_parameter_is_written_and_removed() {
         assert_eq!(tag(clients, bucket, "skydeck:resource").await.as_deref(), Some("parameter/s3-bucket"));
         assert_eq!(tag(clients, jwt, "skydeck:platform").await, None);
 
-        let request = clients.ssm.put_parameter().name(bucket).value("other").overwrite(true);
+        let request = clients.ssm().put_parameter().name(bucket).value("other").overwrite(true);
         request.r#type(ParameterType::SecureString).send().await.expect("drift");
         repair::<Secrets>(&emulator, &scope, "value").await;
-        let request = clients.ssm.remove_tags_from_resource().resource_type(ResourceTypeForTagging::Parameter);
+        let request = clients.ssm().remove_tags_from_resource().resource_type(ResourceTypeForTagging::Parameter);
         request.resource_id(bucket).tag_keys("Team").send().await.expect("drift");
         repair::<Secrets>(&emulator, &scope, "tags.Team").await;
 
@@ -42,17 +42,17 @@ async fn only_our_own_parameter_is_written_and_removed() {
 }
 
 async fn put(clients: &Clients, name: &str, value: &str, kind: ParameterType) {
-    clients.ssm.put_parameter().name(name).value(value).r#type(kind).send().await.expect("a person's parameter");
+    clients.ssm().put_parameter().name(name).value(value).r#type(kind).send().await.expect("a person's parameter");
 }
 
 async fn read(clients: &Clients, name: &str) -> Option<(String, ParameterType)> {
-    let answer = clients.ssm.get_parameters().names(name).with_decryption(true).send().await.expect("parameters");
+    let answer = clients.ssm().get_parameters().names(name).with_decryption(true).send().await.expect("parameters");
     let found = answer.parameters().first()?;
     Some((found.value()?.to_owned(), found.r#type()?.clone()))
 }
 
 async fn tag(clients: &Clients, name: &str, key: &str) -> Option<String> {
-    let request = clients.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
+    let request = clients.ssm().list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
     let answer = request.resource_id(name).send().await.expect("tags");
     answer.tag_list().iter().find(|tag| tag.key() == key).map(|tag| tag.value().to_owned())
 }
@@ -66,13 +66,13 @@ async fn a_parameter_in_clear_text_and_one_with_another_value_are_refused() {
         let (kind, text) = refusal::<Secrets>(&emulator, &scope, Mode::Apply).await;
         assert_eq!(kind, "Refused");
         assert!(text.contains("/open-backend/jwt-secret (String)") && !text.contains("hush"), "{text}");
-        clients.ssm.delete_parameter().name("/open-backend/jwt-secret").send().await.expect("a deletion");
+        clients.ssm().delete_parameter().name("/open-backend/jwt-secret").send().await.expect("a deletion");
 
         put(clients, "/open-backend/s3-bucket", "hush", ParameterType::SecureString).await;
         let (kind, text) = refusal::<Secrets>(&emulator, &scope, Mode::Apply).await;
         assert_eq!(kind, "Taken");
         assert!(text.contains("/open-backend/s3-bucket") && !text.contains("hush"), "{text}");
-        clients.ssm.delete_parameter().name("/open-backend/s3-bucket").send().await.expect("a deletion");
+        clients.ssm().delete_parameter().name("/open-backend/s3-bucket").send().await.expect("a deletion");
         run::<Secrets>(&emulator, &scope, Mode::Apply).await;
         destroy::<Secrets>(&emulator, &scope).await;
     }

@@ -19,7 +19,7 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
         apply::<Cluster>(&emulator, &mut scope).await;
         // Somebody else's family, with a name that begins like ours.
         let container = aws_sdk_ecs::types::ContainerDefinition::builder().name("legacy").image("legacy").memory(64);
-        let request = clients.ecs.register_task_definition().family(scope.name("legacy"));
+        let request = clients.ecs().register_task_definition().family(scope.name("legacy"));
         let foreign = request.container_definitions(container.build()).send().await.unwrap();
         let foreign = foreign.task_definition().unwrap().task_definition_arn().unwrap().to_owned();
 
@@ -32,7 +32,7 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
         assert_eq!(Outputs::of(&scope).environments["movie"]["LOG_LEVEL"], "info");
 
         let cluster = scope.prefix();
-        let update = clients.ecs.update_service().cluster(&cluster).service("movie");
+        let update = clients.ecs().update_service().cluster(&cluster).service("movie");
         update.health_check_grace_period_seconds(1).send().await.unwrap();
         repair::<Service>(&emulator, &scope, "grace_seconds").await;
 
@@ -43,9 +43,9 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
         rest::<Service>(&emulator, &scope, Mode::Apply).await;
 
         destroy::<Service>(&emulator, &scope).await;
-        let left = clients.ecs.list_task_definitions().family_prefix(scope.name("legacy")).send().await.unwrap();
+        let left = clients.ecs().list_task_definitions().family_prefix(scope.name("legacy")).send().await.unwrap();
         assert_eq!(left.task_definition_arns(), std::slice::from_ref(&foreign), "{}", emulator.name);
-        clients.ecs.deregister_task_definition().task_definition(&foreign).send().await.unwrap();
+        clients.ecs().deregister_task_definition().task_definition(&foreign).send().await.unwrap();
         destroy::<Cluster>(&emulator, &scope).await;
         destroy::<Balancer>(&emulator, &scope).await;
         destroy::<Network>(&emulator, &scope).await;
@@ -56,7 +56,7 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
 async fn revisions_are_read_when_they_go_and_of_a_family_that_stays_only_the_last() {
     const REVISIONS: usize = 5;
     let emulator = sandbox().await;
-    let ecs = &emulator.clients.ecs;
+    let ecs = emulator.clients.ecs();
     let mut scope = ground("lrevisions", &emulator).await;
     apply::<Balancer>(&emulator, &mut scope).await;
     apply::<Cluster>(&emulator, &mut scope).await;

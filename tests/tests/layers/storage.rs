@@ -30,19 +30,19 @@ async fn buckets_are_made_kept_and_removed() {
         drift(&emulator, &mut scope, name).await;
 
         destroy::<Storage>(&emulator, &scope).await;
-        let left = clients.s3.list_buckets().prefix("files-").send().await.expect("buckets");
+        let left = clients.s3().list_buckets().prefix("files-").send().await.expect("buckets");
         assert_eq!(left.buckets().iter().filter_map(|one| one.name()).collect::<Vec<_>>(), [foreign.as_str()]);
     }
 }
 
 async fn create(clients: &Clients, name: &str) {
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint("ap-south-1".into());
-    let request = clients.s3.create_bucket().bucket(name).create_bucket_configuration(place.build());
+    let request = clients.s3().create_bucket().bucket(name).create_bucket_configuration(place.build());
     request.send().await.expect("a foreign bucket");
 }
 
 async fn read_back(clients: &Clients, name: &str) {
-    let s3 = &clients.s3;
+    let s3 = clients.s3();
     let versioning = s3.get_bucket_versioning().bucket(name).send().await.expect("versioning");
     assert_eq!(versioning.status(), Some(&BucketVersioningStatus::Enabled));
     let answer = s3.get_bucket_encryption().bucket(name).send().await.expect("encryption");
@@ -75,7 +75,7 @@ async fn read_back(clients: &Clients, name: &str) {
 }
 
 async fn drift(emulator: &Emulator, scope: &mut Scope, name: &str) {
-    let s3 = &emulator.clients.s3;
+    let s3 = emulator.clients.s3();
     let off = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
     let request = s3.put_bucket_versioning().bucket(name).versioning_configuration(off);
     request.send().await.expect("drift");
@@ -100,9 +100,9 @@ async fn a_bucket_with_objects_goes_only_where_the_file_says_so() {
     let facts = run::<Storage>(&emulator, &scope, Mode::Apply).await.facts.storage.expect("facts");
     let name = &facts.bucket_names["profile-images"];
     for key in ["a", "a", "b"] {
-        clients.s3.put_object().bucket(name).key(key).send().await.expect("an object");
+        clients.s3().put_object().bucket(name).key(key).send().await.expect("an object");
     }
-    clients.s3.delete_object().bucket(name).key("b").send().await.expect("a delete marker");
+    clients.s3().delete_object().bucket(name).key("b").send().await.expect("a delete marker");
     let (kind, text) = refusal::<Storage>(&emulator, &scope, Mode::Destroy).await;
     assert_eq!(kind, "Refused");
     assert!(text.contains("delete-with-objects"), "{text}");
@@ -115,7 +115,7 @@ async fn a_bucket_with_objects_goes_only_where_the_file_says_so() {
     run::<Storage>(&emulator, &scope, Mode::Apply).await;
     scope.platform.buckets.clear();
     run::<Storage>(&emulator, &scope, Mode::Apply).await;
-    assert!(clients.s3.head_bucket().bucket(name).send().await.is_err(), "it is gone");
+    assert!(clients.s3().head_bucket().bucket(name).send().await.is_err(), "it is gone");
 }
 
 #[tokio::test]
@@ -131,6 +131,6 @@ async fn a_bucket_name_that_is_taken_is_refused_until_a_suffix_frees_it() {
         scope.platform.buckets.get_mut("profile-images").expect("the bucket").suffix = Some("two".into());
         run::<Storage>(&emulator, &scope, Mode::Apply).await;
         destroy::<Storage>(&emulator, &scope).await;
-        owner.s3.head_bucket().bucket(&name).send().await.expect("their bucket");
+        owner.s3().head_bucket().bucket(&name).send().await.expect("their bucket");
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn assert_as_the_reference_says(aws: &Clients, vpc: &Vpc) {
 
 async fn assert_load_balancer(aws: &Clients, vpc: &Vpc, key: &str, scheme: &str) -> String {
     let name = format!("skyfox-devprod-{key}");
-    let answer = aws.elb.describe_load_balancers().names(&name).send().await.expect("the load balancer");
+    let answer = aws.elb().describe_load_balancers().names(&name).send().await.expect("the load balancer");
     let balancer: &LoadBalancer = &answer.load_balancers()[0];
     assert_eq!(balancer.scheme().map(|found| found.as_str()), Some(scheme));
     assert_eq!(balancer.vpc_id(), Some(vpc.id.as_str()));
@@ -39,7 +39,7 @@ async fn assert_load_balancer(aws: &Clients, vpc: &Vpc, key: &str, scheme: &str)
     assert_eq!(subnets, vpc.subnets);
     assert_eq!(balancer.security_groups(), [vpc.groups[&format!("skyfox-devprod-alb-{key}")].clone()]);
     let arn = balancer.load_balancer_arn().expect("an ARN").to_owned();
-    let attributes = aws.elb.describe_load_balancer_attributes().load_balancer_arn(&arn).send().await;
+    let attributes = aws.elb().describe_load_balancer_attributes().load_balancer_arn(&arn).send().await;
     let attributes = attributes.expect("attributes");
     for key in ["routing.http2.enabled", "routing.http.drop_invalid_header_fields.enabled"] {
         let found = attributes.attributes().iter().find(|attribute| attribute.key() == Some(key));
@@ -50,7 +50,7 @@ async fn assert_load_balancer(aws: &Clients, vpc: &Vpc, key: &str, scheme: &str)
 }
 
 async fn assert_tagged(aws: &Clients, arn: &str, name: &str, service: Option<&str>) {
-    let answer = aws.elb.describe_tags().resource_arns(arn).send().await.expect("tags");
+    let answer = aws.elb().describe_tags().resource_arns(arn).send().await.expect("tags");
     let tags: Vec<_> = answer.tag_descriptions()[0].tags().iter().map(|tag| (tag.key(), tag.value())).collect();
     let wanted =
         [("Name", Some(name)), ("Project", Some("skyfox")), ("Environment", Some("devprod")), ("Service", service)];
@@ -61,7 +61,7 @@ async fn assert_tagged(aws: &Clients, arn: &str, name: &str, service: Option<&st
 
 /// ARNs of the target groups, by service.
 async fn assert_target_groups(aws: &Clients, vpc: &Vpc) -> BTreeMap<&'static str, String> {
-    let answer = aws.elb.describe_target_groups().send().await.expect("target groups");
+    let answer = aws.elb().describe_target_groups().send().await.expect("target groups");
     let mut arns = BTreeMap::new();
     for (service, path) in [("backend", "/health"), ("payment", "/pshealth"), ("movie", "/mshealth")] {
         let prefix = format!("skyfox-devprod-{service}-");
@@ -81,7 +81,7 @@ async fn assert_target_groups(aws: &Clients, vpc: &Vpc) -> BTreeMap<&'static str
         assert_eq!(timing, (Some(30), Some(5)));
         assert_eq!((group.healthy_threshold_count(), group.unhealthy_threshold_count()), (Some(2), Some(2)));
         let arn = group.target_group_arn().expect("an ARN").to_owned();
-        let attributes = aws.elb.describe_target_group_attributes().target_group_arn(&arn).send().await;
+        let attributes = aws.elb().describe_target_group_attributes().target_group_arn(&arn).send().await;
         let attributes = attributes.expect("attributes");
         let delay =
             attributes.attributes().iter().find(|found| found.key() == Some("deregistration_delay.timeout_seconds"));
@@ -93,7 +93,7 @@ async fn assert_target_groups(aws: &Clients, vpc: &Vpc) -> BTreeMap<&'static str
 }
 
 async fn listener(aws: &Clients, balancer: &str) -> (String, aws_sdk_elasticloadbalancingv2::types::Action) {
-    let answer = aws.elb.describe_listeners().load_balancer_arn(balancer).send().await.expect("listeners");
+    let answer = aws.elb().describe_listeners().load_balancer_arn(balancer).send().await.expect("listeners");
     let [listener] = answer.listeners() else { panic!("one listener: {answer:?}") };
     assert_eq!((listener.port(), listener.protocol().map(|found| found.as_str())), (Some(80), Some("HTTP")));
     let [action] = listener.default_actions() else { panic!("one default action: {listener:?}") };
@@ -107,7 +107,7 @@ fn forwarded(action: &aws_sdk_elasticloadbalancingv2::types::Action) -> Option<S
 
 /// Path patterns and target group of each rule but the default one, by priority.
 async fn rules(aws: &Clients, listener: &str) -> BTreeMap<String, (Vec<String>, Option<String>)> {
-    let answer = aws.elb.describe_rules().listener_arn(listener).send().await.expect("rules");
+    let answer = aws.elb().describe_rules().listener_arn(listener).send().await.expect("rules");
     let rules = answer.rules().iter().filter(|rule| rule.is_default() != Some(true));
     rules
         .map(|rule| {
@@ -121,7 +121,7 @@ async fn rules(aws: &Clients, listener: &str) -> BTreeMap<String, (Vec<String>, 
 
 async fn assert_probe(aws: &Clients, vpc: &Vpc) {
     let name = "skydeck-skyfox-devprod-probe";
-    let answer = aws.lambda.get_function().function_name(name).send().await.expect("the probe function");
+    let answer = aws.lambda().get_function().function_name(name).send().await.expect("the probe function");
     let configuration = answer.configuration().expect("a configuration");
     let network = configuration.vpc_config().expect("a VPC");
     assert_eq!(network.subnet_ids().iter().cloned().collect::<BTreeSet<_>>(), vpc.subnets);

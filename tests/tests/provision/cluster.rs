@@ -16,14 +16,14 @@ pub(crate) async fn assert_as_the_reference_says(aws: &Clients, vpc: &Vpc) {
     assert_cluster(aws).await;
     assert_launch_template(aws, vpc).await;
     assert_group(aws, vpc).await;
-    let groups = aws.logs.describe_log_groups().log_group_name_prefix("/ecs/skyfox-devprod").send().await;
+    let groups = aws.logs().describe_log_groups().log_group_name_prefix("/ecs/skyfox-devprod").send().await;
     let groups = groups.expect("log groups");
     let [group] = groups.log_groups() else { panic!("one log group: {groups:?}") };
     assert_eq!((group.log_group_name(), group.retention_in_days()), (Some("/ecs/skyfox-devprod"), Some(7)));
 }
 
 async fn assert_cluster(aws: &Clients) {
-    let request = aws.ecs.describe_clusters().clusters("skyfox-devprod");
+    let request = aws.ecs().describe_clusters().clusters("skyfox-devprod");
     let answer = request.include(ClusterField::Settings).include(ClusterField::Tags).send().await.expect("the cluster");
     let cluster = &answer.clusters()[0];
     assert_eq!(cluster.status(), Some("ACTIVE"));
@@ -34,7 +34,7 @@ async fn assert_cluster(aws: &Clients) {
     assert_eq!(cluster.capacity_providers(), [INSTANCES]);
     assert_eq!(cluster.default_capacity_provider_strategy()[0].capacity_provider(), INSTANCES);
 
-    let answer = aws.ecs.describe_capacity_providers().capacity_providers(INSTANCES).send().await;
+    let answer = aws.ecs().describe_capacity_providers().capacity_providers(INSTANCES).send().await;
     let answer = answer.expect("the capacity provider");
     let provider = &answer.capacity_providers()[0];
     assert_eq!(provider.status(), Some(&CapacityProviderStatus::Active));
@@ -46,12 +46,12 @@ async fn assert_cluster(aws: &Clients) {
 }
 
 async fn assert_launch_template(aws: &Clients, vpc: &Vpc) {
-    let request = aws.ec2.describe_launch_template_versions().launch_template_name(INSTANCES).versions("$Latest");
+    let request = aws.ec2().describe_launch_template_versions().launch_template_name(INSTANCES).versions("$Latest");
     let answer = request.send().await.expect("the launch template");
     let data: &ResponseLaunchTemplateData =
         answer.launch_template_versions()[0].launch_template_data().expect("launch template data");
     let name = "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id";
-    let ami = aws.ssm.get_parameter().name(name).send().await.expect("the public parameter");
+    let ami = aws.ssm().get_parameter().name(name).send().await.expect("the public parameter");
     assert_eq!(data.image_id(), ami.parameter().and_then(|parameter| parameter.value()));
     assert_eq!(data.instance_type().map(|found| found.as_str()), Some("t4g.small"));
     let profile = data.iam_instance_profile().expect("an instance profile");
@@ -65,12 +65,12 @@ async fn assert_launch_template(aws: &Clients, vpc: &Vpc) {
     for line in ["ECS_CLUSTER=skyfox-devprod", "ECS_ENABLE_CONTAINER_METADATA=true"] {
         assert!(user_data.contains(line), "{user_data}");
     }
-    let templates = aws.ec2.describe_launch_templates().launch_template_names(INSTANCES).send().await.expect("it");
+    let templates = aws.ec2().describe_launch_templates().launch_template_names(INSTANCES).send().await.expect("it");
     assert_tagged(templates.launch_templates()[0].tags(), INSTANCES);
 }
 
 async fn assert_group(aws: &Clients, vpc: &Vpc) {
-    let request = aws.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(INSTANCES);
+    let request = aws.autoscaling().describe_auto_scaling_groups().auto_scaling_group_names(INSTANCES);
     let answer = request.send().await.expect("the Auto Scaling group");
     let group = &answer.auto_scaling_groups()[0];
     assert_eq!((group.min_size(), group.max_size(), group.desired_capacity()), (Some(2), Some(4), Some(2)));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use skydeck_aws::Clients;
 
 pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
-    let profile = aws.iam.get_instance_profile().instance_profile_name("skyfox-devprod-instance").send().await;
+    let profile = aws.iam().get_instance_profile().instance_profile_name("skyfox-devprod-instance").send().await;
     let profile = profile.expect("the instance profile");
     let roles = profile.instance_profile().expect("a profile").roles();
     assert_eq!(roles.iter().map(|role| role.role_name()).collect::<Vec<_>>(), ["skyfox-devprod-instance"]);
@@ -47,13 +47,13 @@ pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
     assert_eq!(allowed(aws, "movie-task").await, BTreeSet::new(), "movie has no bucket");
 
     for name in ["AWSServiceRoleForECS", "AWSServiceRoleForElasticLoadBalancing", "AWSServiceRoleForAutoScaling"] {
-        aws.iam.get_role().role_name(name).send().await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        aws.iam().get_role().role_name(name).send().await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
     }
 }
 
 async fn assert_role(aws: &Clients, key: &str, principal: &str, managed: &[&str]) {
     let name = format!("skyfox-devprod-{key}");
-    let answer = aws.iam.get_role().role_name(&name).send().await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    let answer = aws.iam().get_role().role_name(&name).send().await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
     let role = answer.role().expect("a role");
     let trust = decoded(role.assume_role_policy_document().unwrap_or_default());
     let trusted = list(&trust["Statement"])[0]["Principal"]["Service"].clone();
@@ -62,7 +62,7 @@ async fn assert_role(aws: &Clients, key: &str, principal: &str, managed: &[&str]
     for tag in [("Name", name.as_str()), ("Project", "skyfox"), ("Environment", "devprod")] {
         assert!(tags.contains(&tag), "{name} lacks {tag:?}: {tags:?}");
     }
-    let attached = aws.iam.list_attached_role_policies().role_name(&name).send().await.expect("policies");
+    let attached = aws.iam().list_attached_role_policies().role_name(&name).send().await.expect("policies");
     let mut attached: Vec<&str> =
         attached.attached_policies().iter().filter_map(|policy| policy.policy_name()).collect();
     attached.sort_unstable();
@@ -72,10 +72,10 @@ async fn assert_role(aws: &Clients, key: &str, principal: &str, managed: &[&str]
 /// Every pair of action and resource that a role's inline policies allow.
 async fn allowed(aws: &Clients, key: &str) -> BTreeSet<(String, String)> {
     let name = format!("skyfox-devprod-{key}");
-    let policies = aws.iam.list_role_policies().role_name(&name).send().await.expect("policies");
+    let policies = aws.iam().list_role_policies().role_name(&name).send().await.expect("policies");
     let mut allowed = BTreeSet::new();
     for policy in policies.policy_names() {
-        let answer = aws.iam.get_role_policy().role_name(&name).policy_name(policy).send().await.expect("a policy");
+        let answer = aws.iam().get_role_policy().role_name(&name).policy_name(policy).send().await.expect("a policy");
         let document = decoded(answer.policy_document());
         for statement in list(&document["Statement"]) {
             assert_eq!(statement["Effect"], "Allow");

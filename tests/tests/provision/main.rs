@@ -79,7 +79,7 @@ async fn what_is_missing_is_asked_for_anew(rig: &Rig) {
     };
     let name = format!("/skyfox-backend/{}", SECRETS[0]);
     assert_eq!(missing().await, serde_json::json!([]));
-    rig.aws.ssm.delete_parameter().name(&name).send().await.expect("deleted");
+    rig.aws.ssm().delete_parameter().name(&name).send().await.expect("deleted");
     assert_eq!(missing().await, serde_json::json!([name]));
     give(rig, &name).await;
     assert_eq!(missing().await, serde_json::json!([]));
@@ -96,12 +96,12 @@ async fn give(rig: &Rig, name: &str) {
 
 /// With the alias that the state machine calls, on a published version.
 async fn assert_every_function_is_installed(rig: &Rig) {
-    let found = rig.aws.lambda.list_functions().send().await.expect("functions");
+    let found = rig.aws.lambda().list_functions().send().await.expect("functions");
     let found: BTreeSet<&str> = found.functions().iter().filter_map(|function| function.function_name()).collect();
     let wanted: Vec<String> = FUNCTIONS.iter().map(|function| format!("skydeck-{}", function.name)).collect();
     assert_eq!(found, wanted.iter().map(String::as_str).collect());
     for name in &wanted {
-        let alias = rig.aws.lambda.get_alias().function_name(name).name(ALIAS).send().await.expect("the alias");
+        let alias = rig.aws.lambda().get_alias().function_name(name).name(ALIAS).send().await.expect("the alias");
         let version = alias.function_version().unwrap_or_default();
         assert!(
             version.parse::<u32>().is_ok(),
@@ -163,23 +163,23 @@ fn assert_outputs_are_complete(outputs: &Value, vpc: &str) {
 
 /// Neither skydeck's bucket nor an execution's history holds a secret's value.
 async fn assert_no_secret_is_told(rig: &Rig) {
-    let buckets = rig.aws.s3.list_buckets().send().await.expect("buckets");
+    let buckets = rig.aws.s3().list_buckets().send().await.expect("buckets");
     let home = buckets.buckets().iter().filter_map(|bucket| bucket.name()).find(|name| name.starts_with("skydeck-"));
     let home = home.expect("skydeck's bucket");
-    let objects = rig.aws.s3.list_objects_v2().bucket(home).prefix("platforms/").send().await.expect("objects");
+    let objects = rig.aws.s3().list_objects_v2().bucket(home).prefix("platforms/").send().await.expect("objects");
     assert!(objects.key_count().unwrap_or_default() > 8, "runs leave reports");
     for key in objects.contents().iter().filter_map(|object| object.key()) {
-        let object = rig.aws.s3.get_object().bucket(home).key(key).send().await.expect("an object");
+        let object = rig.aws.s3().get_object().bucket(home).key(key).send().await.expect("an object");
         let text = String::from_utf8_lossy(&object.body.collect().await.expect("a body").to_vec()).into_owned();
         assert!(!text.contains(SECRET_VALUE), "{key} tells a secret");
     }
-    let machines = rig.aws.sfn.list_state_machines().send().await.expect("state machines");
+    let machines = rig.aws.sfn().list_state_machines().send().await.expect("state machines");
     let machine = machines.state_machines().iter().find(|machine| machine.name() == "skydeck-provision");
     let arn = machine.expect("the state machine").state_machine_arn();
-    let executions = rig.aws.sfn.list_executions().state_machine_arn(arn).send().await.expect("executions");
+    let executions = rig.aws.sfn().list_executions().state_machine_arn(arn).send().await.expect("executions");
     assert_eq!(executions.executions().len(), 4);
     for execution in executions.executions() {
-        let history = rig.aws.sfn.get_execution_history().execution_arn(execution.execution_arn()).max_results(1000);
+        let history = rig.aws.sfn().get_execution_history().execution_arn(execution.execution_arn()).max_results(1000);
         let history = format!("{:?}", history.send().await.expect("a history"));
         assert!(!history.contains(SECRET_VALUE), "a history tells a secret");
     }

@@ -30,13 +30,13 @@ pub(crate) fn assert_tagged(tags: &[Tag], name: &str) {
 }
 
 pub(crate) async fn assert_as_the_reference_says(aws: &Clients) -> Vpc {
-    let vpcs = aws.ec2.describe_vpcs().filters(ours()).send().await.expect("VPCs");
+    let vpcs = aws.ec2().describe_vpcs().filters(ours()).send().await.expect("VPCs");
     let [vpc] = vpcs.vpcs() else { panic!("one VPC: {vpcs:?}") };
     let id = vpc.vpc_id().expect("an id").to_owned();
     assert_eq!(vpc.cidr_block(), Some("10.0.0.0/16"));
     assert_tagged(vpc.tags(), "skyfox-devprod-vpc");
     for name in [VpcAttributeName::EnableDnsHostnames, VpcAttributeName::EnableDnsSupport] {
-        let request = aws.ec2.describe_vpc_attribute().vpc_id(&id).attribute(name.clone());
+        let request = aws.ec2().describe_vpc_attribute().vpc_id(&id).attribute(name.clone());
         let answer = request.send().await.expect("an attribute");
         let value = answer.enable_dns_hostnames().or(answer.enable_dns_support());
         assert_eq!(value.and_then(|value| value.value()), Some(true), "{name:?}");
@@ -48,7 +48,7 @@ pub(crate) async fn assert_as_the_reference_says(aws: &Clients) -> Vpc {
 }
 
 async fn assert_subnets(aws: &Clients, vpc: &str) -> BTreeSet<String> {
-    let subnets = aws.ec2.describe_subnets().filters(in_vpc(vpc)).send().await.expect("subnets");
+    let subnets = aws.ec2().describe_subnets().filters(in_vpc(vpc)).send().await.expect("subnets");
     let zones: BTreeSet<_> = subnets.subnets().iter().filter_map(|subnet| subnet.availability_zone()).collect();
     assert_eq!(zones, ["ap-south-1a", "ap-south-1b", "ap-south-1c"].into());
     assert_eq!(subnets.subnets().len(), 3);
@@ -61,11 +61,11 @@ async fn assert_subnets(aws: &Clients, vpc: &str) -> BTreeSet<String> {
 }
 
 async fn assert_routes(aws: &Clients, vpc: &str, subnets: &BTreeSet<String>) {
-    let gateways = aws.ec2.describe_internet_gateways().filters(ours()).send().await.expect("gateways");
+    let gateways = aws.ec2().describe_internet_gateways().filters(ours()).send().await.expect("gateways");
     let [gateway] = gateways.internet_gateways() else { panic!("one gateway: {gateways:?}") };
     assert_eq!(gateway.attachments()[0].vpc_id(), Some(vpc));
     assert_tagged(gateway.tags(), "skyfox-devprod-igw");
-    let tables = aws.ec2.describe_route_tables().filters(ours()).send().await.expect("route tables");
+    let tables = aws.ec2().describe_route_tables().filters(ours()).send().await.expect("route tables");
     let [table] = tables.route_tables() else { panic!("one route table: {tables:?}") };
     assert_tagged(table.tags(), "skyfox-devprod-public");
     let default = table.routes().iter().find(|route| route.destination_cidr_block() == Some("0.0.0.0/0"));
@@ -76,7 +76,7 @@ async fn assert_routes(aws: &Clients, vpc: &str, subnets: &BTreeSet<String>) {
 }
 
 async fn assert_groups(aws: &Clients, vpc: &str) -> BTreeMap<String, String> {
-    let request = aws.ec2.describe_security_groups().filters(ours()).filters(in_vpc(vpc));
+    let request = aws.ec2().describe_security_groups().filters(ours()).filters(in_vpc(vpc));
     let groups = request.send().await.expect("security groups");
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let ids: BTreeMap<String, String> =

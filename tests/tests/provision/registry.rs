@@ -9,14 +9,14 @@ use skydeck_aws::Clients;
 pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
     for (name, service) in [("backend", "backend"), ("payment-service", "payment"), ("movie-service", "movie")] {
         let name = format!("skyfox-devprod-{name}");
-        let answer = aws.ecr.describe_repositories().repository_names(&name).send().await.expect("the repository");
+        let answer = aws.ecr().describe_repositories().repository_names(&name).send().await.expect("the repository");
         let repository = &answer.repositories()[0];
         let scanning = repository.image_scanning_configuration().expect("scanning");
         assert!(scanning.scan_on_push(), "{name}");
         let encryption = repository.encryption_configuration().expect("encryption");
         assert_eq!(*encryption.encryption_type(), EncryptionType::Aes256, "{name}");
         let arn = repository.repository_arn().unwrap_or_default();
-        let tags = aws.ecr.list_tags_for_resource().resource_arn(arn).send().await.expect("tags");
+        let tags = aws.ecr().list_tags_for_resource().resource_arn(arn).send().await.expect("tags");
         let tags: Vec<(&str, &str)> = tags.tags().iter().map(|tag| (tag.key(), tag.value())).collect();
         for tag in [("Name", name.as_str()), ("Project", "skyfox"), ("Environment", "devprod"), ("Service", service)] {
             assert!(tags.contains(&tag), "{name} lacks {tag:?}: {tags:?}");
@@ -27,7 +27,7 @@ pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
 
 /// What a rollback needs is kept by a rule of its own that comes first; then any other tag expires, and what has none.
 async fn assert_lifecycle(aws: &Clients, name: &str) {
-    let answer = aws.ecr.get_lifecycle_policy().repository_name(name).send().await.expect("the lifecycle policy");
+    let answer = aws.ecr().get_lifecycle_policy().repository_name(name).send().await.expect("the lifecycle policy");
     let policy: Value = serde_json::from_str(answer.lifecycle_policy_text().unwrap_or_default()).expect("JSON");
     let rules = policy["rules"].as_array().expect("rules").iter();
     let rules: BTreeMap<u64, Value> = rules

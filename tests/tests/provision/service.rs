@@ -63,7 +63,7 @@ pub(crate) async fn assert_as_the_reference_says(aws: &Clients, outputs: &Value)
 }
 
 async fn assert_service(aws: &Clients, row: &Row, outputs: &Value) -> String {
-    let request = aws.ecs.describe_services().cluster("skyfox-devprod").services(row.service);
+    let request = aws.ecs().describe_services().cluster("skyfox-devprod").services(row.service);
     let answer = request.include(ServiceField::Tags).send().await.expect("the service");
     let [service] = answer.services() else { panic!("{}: {answer:?}", row.service) };
     assert_eq!((service.status(), service.desired_count(), service.running_count()), (Some("ACTIVE"), 0, 0));
@@ -87,7 +87,7 @@ async fn assert_service(aws: &Clients, row: &Row, outputs: &Value) -> String {
 }
 
 async fn assert_task_definition(aws: &Clients, row: &Row, arn: &str, outputs: &Value) {
-    let request = aws.ecs.describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags);
+    let request = aws.ecs().describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags);
     let answer = request.send().await.expect("the task definition");
     let definition = answer.task_definition().expect("a task definition");
     assert_eq!(definition.network_mode(), Some(&NetworkMode::Bridge));

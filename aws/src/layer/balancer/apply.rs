@@ -20,7 +20,7 @@ use crate::{logs, number};
 const UNUSED_PORT: i32 = 80;
 
 pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, made: &Made) -> Result<Option<String>> {
-    let (elb, lambda) = (&clients.elb, &clients.lambda);
+    let (elb, lambda) = (clients.elb(), clients.lambda());
     match change {
         Change::CreateLoadBalancer { name, settings } => return create_balancer(elb, name, settings).await.map(Some),
         Change::CreateTargetGroup { name, settings, .. } => return create_group(elb, name, settings).await.map(Some),
@@ -56,7 +56,7 @@ pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, mad
             request.send().await.during("modify listener rule", name)?;
         }
         Change::SetTags { arn, kind, name, new, .. } => set_tags(elb, arn, kind, name, new).await?,
-        Change::Log(change) => logs::apply(&clients.logs, change).await?,
+        Change::Log(change) => logs::apply(clients.logs(), change).await?,
         Change::CreateProbe { name, settings } => probe::create(lambda, scope, name, settings).await?,
         Change::SetProbeConfiguration { name, new, .. } => probe::configure(lambda, name, new).await?,
         Change::SetProbeCode { name, new, .. } => probe::publish(lambda, scope, name, new).await?,

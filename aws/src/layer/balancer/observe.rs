@@ -29,10 +29,10 @@ type TagsOf = BTreeMap<String, Tags>;
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     let group = log_group_name(scope);
     let (balancers, (probe, probe_busy), probe_code, probe_logs) = try_join!(
-        balancers_and_groups(&clients.elb, scope),
-        probe::find(&clients.lambda, scope),
-        probe::published(&clients.s3, scope),
-        logs::find(&clients.logs, &group),
+        balancers_and_groups(clients.elb(), scope),
+        probe::find(clients.lambda(), scope),
+        probe::published(clients.s3(), scope),
+        logs::find(clients.logs(), &group),
     )?;
     let (load_balancers, target_groups) = balancers;
     let targets = BTreeMap::new();
@@ -40,7 +40,7 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     // Whoever cannot say what moves cannot plan either, and tells why there.
     let moving = moving(scope, &world).unwrap_or_default();
     let moving = moving.iter().filter_map(|name| Some((name, world.target_groups.get(name)?)));
-    world.targets = try_join_all(moving.map(|(name, group)| targets_of(&clients.elb, name, &group.id)))
+    world.targets = try_join_all(moving.map(|(name, group)| targets_of(clients.elb(), name, &group.id)))
         .await?
         .into_iter()
         .collect();

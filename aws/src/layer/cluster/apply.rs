@@ -13,7 +13,7 @@ use crate::logs;
 use crate::tag::to_ecs;
 
 pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, made: &Made) -> Result<Option<String>> {
-    let (client, ec2, scaling) = (&clients.ecs, &clients.ec2, &clients.autoscaling);
+    let (client, ec2, scaling) = (clients.ecs(), clients.ec2(), clients.autoscaling());
     match change {
         Change::CreateCluster { name, insights, tags } => {
             return create_cluster(client, name, insights, tags).await.map(Some);
@@ -49,7 +49,7 @@ pub(super) async fn apply(clients: &Clients, scope: &Scope, change: &Change, mad
             request.send().await.during(&format!("tag {kind}"), name)?;
         }
         Change::TagTemplate { id, name, new, .. } => template::tag(ec2, id, name, new).await?,
-        Change::Log(change) => logs::apply(&clients.logs, change).await?,
+        Change::Log(change) => logs::apply(clients.logs(), change).await?,
         Change::DeleteProvider { name } => delete_provider(client, name).await?,
         Change::DeleteGroup { name } => group::delete(scaling, name).await?,
         Change::DeleteTemplate { id, name } => template::delete(ec2, id, name).await?,

@@ -17,12 +17,12 @@ use crate::{logs, number};
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
     let (prefix, instances, group) = (scope.prefix(), scope.name("instances"), log_group_name(scope));
     let (recommended_ami, cluster, template, group, provider, logs) = try_join!(
-        ami(&clients.ssm),
-        cluster(&clients.ecs, &prefix),
-        template::find(&clients.ec2, &instances),
-        group::find(&clients.autoscaling, &instances),
-        provider(&clients.ecs, &instances),
-        logs::find(&clients.logs, &group),
+        ami(clients.ssm()),
+        cluster(clients.ecs(), &prefix),
+        template::find(clients.ec2(), &instances),
+        group::find(clients.autoscaling(), &instances),
+        provider(clients.ecs(), &instances),
+        logs::find(clients.logs(), &group),
     )?;
     Ok(World { recommended_ami, cluster, template, group, provider, logs })
 }

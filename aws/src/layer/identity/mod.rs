@@ -64,6 +64,6 @@ impl Work for Identity {
     }
 
     async fn apply(clients: &Clients, scope: &Scope, change: &Change, _made: &Made) -> Result<Option<String>> {
-        apply::apply(&clients.iam, scope, change).await
+        apply::apply(clients.iam(), scope, change).await
     }
 }

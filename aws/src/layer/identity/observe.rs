@@ -16,7 +16,7 @@ use crate::execute::all;
 use crate::tag::from_iam;
 
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
-    let iam = &clients.iam;
+    let iam = clients.iam();
     let name = profile_name(scope);
     let (roles, linked, profile) = try_join!(our_roles(iam, scope), linked(iam), find_profile(iam, &name))?;
     Ok(World { roles, profile, linked })

@@ -73,6 +73,6 @@ impl Work for Network {
     }
 
     async fn apply(clients: &Clients, _scope: &Scope, change: &Change, made: &Made) -> Result<Option<String>> {
-        apply::apply(&clients.ec2, change, made).await
+        apply::apply(clients.ec2(), change, made).await
     }
 }

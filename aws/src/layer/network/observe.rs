@@ -18,7 +18,7 @@ use crate::error::{Error, Explain, Result};
 use crate::tag::from_ec2;
 
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
-    let ec2 = &clients.ec2;
+    let ec2 = clients.ec2();
     let ours: &Vec<Filter> =
         &scope.ownership().iter().map(|(key, value)| filter(&format!("tag:{key}"), value)).collect();
     let instance_type = &scope.platform.cluster.instances.instance_type;

@@ -52,6 +52,6 @@ impl Work for Registry {
     }
 
     async fn apply(clients: &Clients, _scope: &Scope, change: &Change, _made: &Made) -> Result<Option<String>> {
-        apply::apply(&clients.ecr, change).await
+        apply::apply(clients.ecr(), change).await
     }
 }

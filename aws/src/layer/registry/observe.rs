@@ -14,7 +14,7 @@ use crate::execute::all;
 use crate::tag::from_ecr;
 
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
-    let ecr = &clients.ecr;
+    let ecr = clients.ecr();
     // Not by name: one name that does not exist would fail the whole call.
     let request = ecr.describe_repositories().max_results(1000).into_paginator().items();
     let described: Vec<Described> =

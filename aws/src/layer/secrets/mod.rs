@@ -50,6 +50,6 @@ impl Work for Secrets {
     }
 
     async fn apply(clients: &Clients, scope: &Scope, change: &Change, _made: &Made) -> Result<Option<String>> {
-        apply::apply(&clients.ssm, scope, change).await.map(|()| None)
+        apply::apply(clients.ssm(), scope, change).await.map(|()| None)
     }
 }

@@ -21,7 +21,7 @@ use crate::tag::from_ssm;
 const BATCH: usize = 10;
 
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
-    let ssm = &clients.ssm;
+    let ssm = clients.ssm();
     let (mut a_persons, mut ours) = (Vec::new(), BTreeMap::new());
     for (key, secret) in &scope.platform.secrets {
         match value(scope, key)? {

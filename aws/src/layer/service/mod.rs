@@ -68,6 +68,6 @@ impl Work for Service {
     }
 
     async fn apply(clients: &Clients, scope: &Scope, change: &Change, made: &Made) -> Result<Option<String>> {
-        apply::apply(&clients.ecs, scope, change, made).await
+        apply::apply(clients.ecs(), scope, change, made).await
     }
 }

@@ -25,7 +25,7 @@ use crate::tag::from_ecs;
 const AT_ONCE: usize = 10;
 
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
-    let client = &clients.ecs;
+    let client = clients.ecs();
     let kept = |family: &str| scope.platform.services.keys().any(|service| service::family(scope, service) == family);
     let (services, families) = try_join!(services(client, scope), families(client, scope, kept))?;
     let mut world = world(client, services, families).await?;
@@ -46,7 +46,7 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
 /// Services, and when none of ours is left, all revisions of all families: the teardown takes one after the other, and looks
 /// often while tasks stop.
 pub(super) async fn observe_leaving(clients: &Clients, scope: &Scope) -> Result<World> {
-    let client = &clients.ecs;
+    let client = clients.ecs();
     let services = services(client, scope).await?;
     if services.values().any(|service| scope.owns(&service.tags)) {
         return Ok(World { services, ..World::default() });

@@ -63,6 +63,6 @@ impl Work for Storage {
     }
 
     async fn apply(clients: &Clients, scope: &Scope, change: &Change, _made: &Made) -> Result<Option<String>> {
-        apply::apply(&clients.s3, &scope.platform.region, change).await.map(|()| None)
+        apply::apply(clients.s3(), &scope.platform.region, change).await.map(|()| None)
     }
 }

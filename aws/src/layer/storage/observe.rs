@@ -17,7 +17,7 @@ use crate::execute::all;
 use crate::tag::from_s3;
 
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
-    let s3 = &clients.s3;
+    let s3 = clients.s3();
     let wanted = buckets(scope);
     let names = names(s3, scope).await?;
     let missing = wanted.keys().filter(|name| !names.contains(*name));
