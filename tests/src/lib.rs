@@ -4,6 +4,7 @@ pub mod account;
 pub mod cost;
 pub mod drift;
 pub mod matrix;
+pub mod node;
 pub mod probe;
 mod rig;
 pub mod rollouts;

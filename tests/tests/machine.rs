@@ -8,7 +8,7 @@ use skydeck_aws::function::{ALIAS, FUNCTIONS, MEMORY_MIB, TIMEOUT_SECONDS};
 use skydeck_bootstrap::Account;
 use skydeck_bootstrap::install::definition::{MACHINES as MACHINES_INSTALLED, definition};
 use skydeck_core::run::{Layer, ROLLOUTS_AT_ONCE};
-use skydeck_tests::root;
+use skydeck_tests::{node, root};
 
 fn machine(name: &str) -> Value {
     let path = root().join(format!("statemachine/{name}.asl.json"));
@@ -302,16 +302,7 @@ fn retries_stand_in_one_place_and_are_written_as_the_states_language_wants_them(
 
 #[test]
 fn the_npm_package_asl_validator_accepts_it() {
-    let prefix = root().join("target/asl-validator");
-    let validator = prefix.join("node_modules/.bin/asl-validator");
-    if !validator.exists() {
-        let installed = Command::new("npm")
-            .args(["install", "--silent", "--no-audit", "--no-fund", "--no-save", "--prefix"])
-            .arg(&prefix)
-            .arg("asl-validator@4.0.0")
-            .status();
-        assert!(installed.expect("npm can be started").success(), "asl-validator can be installed");
-    }
+    let validator = node::programs().join("asl-validator");
     for (name, text) in MACHINES_INSTALLED {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), rendered(text).to_string()).expect("the definition can be written");

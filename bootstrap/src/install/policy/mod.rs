@@ -1,5 +1,7 @@
 //! Who may do what: the policy documents of an installation.
 
+mod reach;
+
 use serde_json::{Value, json};
 use skydeck_aws::function::Function;
 
@@ -45,19 +47,14 @@ pub(super) fn function(account: &Account, function: &Function) -> Value {
             "Condition": { "StringLike": { "s3:prefix": "platforms/*" } },
         }),
     ];
-    if !function.actions.is_empty() {
-        let mut actions = function.actions.to_vec();
-        actions.sort_unstable();
-        actions.dedup();
-        statements.push(json!({ "Sid": "Platform", "Effect": "Allow", "Action": actions, "Resource": "*" }));
-    }
-    if function.actions.contains(&"lambda:CreateFunction") {
-        // Lambda reads a function's code with the permissions of who creates it.
+    statements.extend(reach::statements(account, function));
+    if function.actions.contains(&"s3:DeleteBucket") {
+        // Of the platforms' buckets nothing but the name is known, which skydeck's own would do for as well.
         statements.push(json!({
-            "Sid": "Code",
-            "Effect": "Allow",
-            "Action": "s3:GetObject",
-            "Resource": account.s3(&format!("{bucket}/functions/*")),
+            "Sid": "NeverTheOwnBucket",
+            "Effect": "Deny",
+            "Action": ["s3:DeleteBucket*", "s3:DeleteObjectVersion", "s3:PutBucket*", "s3:PutEncryptionConfiguration"],
+            "Resource": [account.s3(&bucket), account.s3(&format!("{bucket}/*"))],
         }));
     }
     document(&statements)
@@ -129,12 +126,6 @@ mod tests {
     fn a_function_without_actions_has_no_statement_on_the_platform() {
         let text = function(&account(), &Function { name: "conclude", actions: &[] }).to_string();
         assert!(!text.contains(r#""Resource":"*""#), "{text}");
-    }
-
-    #[test]
-    fn who_creates_functions_may_read_their_code() {
-        let balancer = Function { name: "balancer", actions: &["lambda:CreateFunction"] };
-        assert!(function(&account(), &balancer).to_string().contains("/functions/*"));
     }
 
     #[test]
