@@ -20,7 +20,7 @@ pub use case::{At, Blow, Case, State, sample};
 pub use picture::{Difference, Picture};
 pub use real::{Death, Real, kill_function};
 pub use report::{Outcome, Report, Summary};
-pub use rollout::{Moment, rollout_cases, run_rollouts};
+pub use rollout::{Moment, rollout_cases, run_rollouts, run_sample};
 
 use ground::{Ground, Survey};
 

@@ -112,18 +112,18 @@ pub(super) fn of(kind: Kind, calls: &[Call]) -> Vec<Case<Moment>> {
         let chosen = if looks { of_looks(&own) } else { numbered(&own) };
         cases(&Moment { kind, function: *function }, &chosen, &Blow::OF_ROLLOUTS)
     };
-    let cases = kind.functions().iter().flat_map(of);
-    cases.filter(|case| case.at.tells_more(case.blow, case.call.write)).collect()
+    kind.functions().iter().flat_map(of).filter(Case::tells_more).collect()
 }
 
-impl Moment {
-    /// Whether a blow to a call can show here what others do not.
-    fn tells_more(self, blow: Blow, write: bool) -> bool {
+impl Case<Moment> {
+    /// Whether it can show what others do not.
+    pub(super) fn tells_more(&self) -> bool {
+        let Moment { kind, function } = self.at;
         // A read has no effect: whether it fails before or after is the same.
-        let is_same = !write && matches!(blow, Blow::AnswerLost | Blow::ErrorAfter);
+        let is_same = !self.call.write && matches!(self.blow, Blow::AnswerLost | Blow::ErrorAfter);
         // As long as nobody knows that an image is bad, all goes as with a good one; only who takes over may find it.
-        let is_known = self.kind == Kind::BadPush && matches!(self.function, Function::Decide | Function::Release);
-        !is_same && (!is_known || blow.stops())
+        let is_known = kind == Kind::BadPush && matches!(function, Function::Decide | Function::Release);
+        !is_same && (!is_known || self.blow.stops())
     }
 }
 

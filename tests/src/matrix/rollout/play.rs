@@ -19,6 +19,11 @@ use crate::rollouts::pause as soon;
 /// How long anything may take, in real time: a busy machine included.
 const PATIENCE: Duration = Duration::from_secs(240);
 
+/// How often the sweep is asked until it is taken for certain that nothing comes of it.
+const SWEEPS: usize = 4;
+/// Between two sweeps, in real time: for longer than an execution that has ended may still be writing, at the sandbox's speed.
+const APART: Duration = Duration::from_secs(7);
+
 /// A field on which rollouts are struck.
 #[derive(Debug)]
 pub(super) struct Play {
@@ -52,14 +57,14 @@ pub(super) struct Ended {
 }
 
 impl Play {
-    /// A platform whose services have rolled out so often that every rollout finds something to let go.
-    pub(super) async fn new() -> Self {
+    /// A platform whose service has rolled out so often.
+    pub(super) async fn new(rollouts: usize) -> Self {
         let mut play = Play { field: Field::standing().await, can_go_back: false };
         let beside = play.field.push_beside().await;
-        play.field.stage.ended(&beside.digest).await;
-        for _ in 0..3 {
+        for _ in 0..rollouts {
             play.good().await.expect("a good image rolls out");
         }
+        play.field.stage.ended(&beside.digest).await;
         play
     }
 
@@ -194,18 +199,30 @@ impl Play {
         let wanted = match kind {
             Kind::Push | Kind::Death => {
                 let digest = self.field.push("healthy").await.digest;
-                Wanted { serves: digest.clone(), digest, verdict: Verdict::Succeeded, rejected: None }
+                Wanted { serves: digest.clone(), digest, verdict: Verdict::Succeeded, by_person: false, rejected: None }
             }
             Kind::BadPush => {
                 let digest = self.field.push("crash").await.digest;
                 let serves = runs.ok_or("nothing serves")?;
-                Wanted { serves, verdict: Verdict::RolledBack, rejected: Some(digest.clone()), digest }
+                Wanted {
+                    serves,
+                    verdict: Verdict::RolledBack,
+                    by_person: false,
+                    rejected: Some(digest.clone()),
+                    digest,
+                }
             }
             Kind::Rollback => {
                 let before =
                     verified.find(|digest| Some(digest) != runs.as_ref()).ok_or("nothing was verified before")?;
                 drop(self.go_back());
-                Wanted { serves: before.clone(), digest: before, verdict: Verdict::Succeeded, rejected: runs }
+                Wanted {
+                    serves: before.clone(),
+                    digest: before,
+                    verdict: Verdict::Succeeded,
+                    by_person: true,
+                    rejected: runs,
+                }
             }
         };
         let known = self.field.entry(&wanted.digest).await.rollouts.into_iter().map(|past| past.execution).collect();
@@ -245,7 +262,7 @@ impl Play {
     /// Waits until the verdict is there and nothing goes on any more.
     async fn follow(&self, begun: &Begun) -> Result<Ended, String> {
         let deadline = Instant::now() + PATIENCE;
-        let mut sweeps = 0;
+        let (mut sweeps, mut last) = (0, None::<Instant>);
         loop {
             pause().await;
             let runs = self.field.runs(begun.at).await;
@@ -276,9 +293,11 @@ impl Play {
                 drop(self.go_back());
                 self.until("the command starts a rollout", async || self.field.runs(begun.at).await.len() > runs.len())
                     .await?;
-            } else {
+            } else if sweeps == SWEEPS {
+                return Err(self.stuck(begun, &runs).await);
+            } else if last.is_none_or(|at| at.elapsed() > APART) {
                 self.field.stage.rig.sandbox.fire(SWEEP).await.map_err(|error| error.to_string())?;
-                sweeps += 1;
+                (sweeps, last) = (sweeps + 1, Some(Instant::now()));
             }
         }
     }
@@ -289,6 +308,6 @@ impl Play {
             failures.extend(self.field.failure(run).await);
         }
         let record = self.field.record().await;
-        format!("no verdict within {PATIENCE:?}: {begun:?}\n{record:?}\n{}", failures.join("\n"))
+        format!("no verdict, whatever the sweep finds: {begun:?}\n{record:?}\n{}", failures.join("\n"))
     }
 }

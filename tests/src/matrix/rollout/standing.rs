@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use skydeck_core::rollout::ledger::Verdict;
+use skydeck_core::rollout::ledger::{Past, Verdict};
+use skydeck_core::rollout::trigger::Cause;
 
 use super::case::{Function, Moment};
 use super::field::{KEPT, SERVICE, TASKS};
@@ -19,6 +20,8 @@ pub(super) struct Wanted {
     pub(super) verdict: Verdict,
     /// The image that serves then.
     pub(super) serves: String,
+    /// Whether a person asks for it.
+    pub(super) by_person: bool,
     /// The one that is rejected by it.
     pub(super) rejected: Option<String>,
 }
@@ -80,16 +83,20 @@ impl Play {
             record.verified.iter().any(|known| known.definition == *arn && kept.contains(&known.digest.as_str()))
         };
         let surplus: Vec<&String> = active.iter().skip(KEPT).filter(|arn| !needed(arn)).collect();
-        let may = if is_tidy { 0 } else { 2 };
-        if surplus.len() > may {
+        if is_tidy {
             difference.orphans.extend(surplus.into_iter().map(|arn| format!("active {arn}")));
         }
     }
 
-    /// One verdict, and it is told once. An attempt of `Settle` whose answer was lost may have told it already.
+    /// One verdict, and it is told once. What a person has asked for, and died, the sweep may have taken back before the person
+    /// asked again. An attempt of `Settle` whose answer was lost may have told it already.
     fn compare_verdicts(&self, begun: &Begun, ended: &Ended, is_settled: bool, difference: &mut Difference) {
         let wanted = begun.wanted.verdict;
-        let (right, wrong): (Vec<_>, Vec<_>) = ended.pasts.iter().partition(|past| past.verdict == wanted);
+        let taken_back =
+            |past: &Past| begun.wanted.by_person && past.cause == Cause::Sweep && past.verdict == Verdict::RolledBack;
+        let returns: Vec<&Past> = ended.pasts.iter().filter(|past| taken_back(past)).collect();
+        let others = ended.pasts.iter().filter(|past| !taken_back(past));
+        let (right, wrong): (Vec<_>, Vec<_>) = others.partition(|past| past.verdict == wanted);
         let words = |verdict: Verdict| verdict.words().to_owned();
         difference
             .settings
@@ -106,6 +113,9 @@ impl Play {
         let kind = if wanted == Verdict::Succeeded { "Rollout Succeeded" } else { "Rollout Rolled Back" };
         let is_right = |kind_of: &str, of: &str| kind_of == kind && of.contains(&begun.wanted.digest);
         for ((kind_of, of), times) in &told {
+            if returns.iter().any(|past| of.contains(&past.execution)) {
+                continue;
+            }
             if !is_right(kind_of, of) {
                 difference.settings.push(format!("told: {kind_of} of {of}"));
             } else if *times > 1 && is_settled {
