@@ -29,6 +29,8 @@ const MANY: usize = 3;
 pub fn rollout_cases() -> Vec<Case<Moment>> {
     alone(async || {
         let mut play = Play::new(MANY).await;
+        // The first sweep writes down where the tags of every service point; later ones only where one has moved.
+        play.field.stage.sweep().await;
         let mut cases = Vec::new();
         for kind in Kind::ALL {
             cases.extend(case::of(kind, &play.clean(kind).await.expect("a clean rollout")));
