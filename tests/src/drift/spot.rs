@@ -225,7 +225,7 @@ fn leaf_of(world: &Value, path: &mut Vec<Key>, value: &Value) -> Vec<Value> {
 }
 
 /// Words that AWS knows, and others that may stand in their places.
-const WORDS: [(&str, &str); 24] = [
+const WORDS: [(&str, &str); 26] = [
     ("AES256", "aws:kms"),
     ("enabled", "disabled"),
     ("disabled", "enabled"),
@@ -239,6 +239,8 @@ const WORDS: [(&str, &str); 24] = [
     ("SERVICE", "TASK_DEFINITION"),
     ("attribute:ecs.availability-zone", "instanceId"),
     ("memory", "cpu"),
+    ("spread", "random"),
+    ("binpack", "random"),
     ("bridge", "host"),
     ("ARM64", "X86_64"),
     ("t4g.small", "t4g.micro"),
