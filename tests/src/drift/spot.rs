@@ -225,7 +225,7 @@ fn leaf_of(world: &Value, path: &mut Vec<Key>, value: &Value) -> Vec<Value> {
 }
 
 /// Words that AWS knows, and others that may stand in their places.
-const WORDS: [(&str, &str); 26] = [
+const WORDS: [(&str, &str); 29] = [
     ("AES256", "aws:kms"),
     ("enabled", "disabled"),
     ("disabled", "enabled"),
@@ -241,6 +241,9 @@ const WORDS: [(&str, &str); 26] = [
     ("memory", "cpu"),
     ("spread", "random"),
     ("binpack", "random"),
+    ("EC2", "EXTERNAL"),
+    ("awslogs", "json-file"),
+    ("LINUX", "WINDOWS_SERVER_2022_CORE"),
     ("bridge", "host"),
     ("ARM64", "X86_64"),
     ("t4g.small", "t4g.micro"),
