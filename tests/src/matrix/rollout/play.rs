@@ -281,7 +281,8 @@ impl Play {
                 Kind::Rollback => pasts.first().is_some_and(|past| past.verdict == Verdict::Succeeded),
                 _ => !pasts.is_empty(),
             };
-            if has_ended {
+            let record = self.field.record().await;
+            if has_ended && record.untold.is_empty() {
                 let mut failures = Vec::new();
                 for run in &runs {
                     failures.extend(self.field.failure(run).await);
@@ -289,7 +290,7 @@ impl Play {
                 return Ok(Ended { pasts, sweeps, failures });
             }
             // Who has asked for it asks again once the sweep has put right what was left.
-            if begun.kind == Kind::Rollback && sweeps > 0 && self.field.record().await.lease.is_none() {
+            if begun.kind == Kind::Rollback && !has_ended && sweeps > 0 && record.lease.is_none() {
                 drop(self.go_back());
                 self.until("the command starts a rollout", async || self.field.runs(begun.at).await.len() > runs.len())
                     .await?;

@@ -62,6 +62,7 @@ impl Play {
     async fn compare_records(&self, wanted: &Wanted, difference: &mut Difference) {
         let record = self.field.record().await;
         difference.orphans.extend(record.lease.iter().map(|lease| format!("{lease:?}")));
+        difference.orphans.extend(record.untold.iter().map(|untold| format!("{untold:?}")));
         let verified = record.verified.first().map(|verified| &verified.digest);
         if verified != Some(&wanted.serves) {
             difference.settings.push(format!("{verified:?} was verified last, not {}", wanted.serves));
@@ -123,7 +124,7 @@ impl Play {
             }
         }
         let count = told.keys().filter(|(kind_of, of)| is_right(kind_of, of)).count();
-        if count == 0 && ended.pasts.iter().all(|past| past.notes.is_empty()) {
+        if count == 0 {
             difference.missing.push(format!("nobody was told: {kind} of {}", begun.wanted.digest));
         } else if count > 1 {
             difference.duplicates.push(format!("{count} executions told: {kind}"));
