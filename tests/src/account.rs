@@ -63,6 +63,12 @@ impl Account {
         request.send().await.expect("a certificate").certificate_arn.expect("an ARN")
     }
 
+    /// The requests since it was asked last that AWS would refuse by its own model; without this they fail the test in the end.
+    #[must_use]
+    pub fn refused(&self) -> Vec<String> {
+        self.sandbox.expect_refused()
+    }
+
     /// The same account with another platform.
     #[must_use]
     pub fn with(&self, scope: Scope) -> Self {

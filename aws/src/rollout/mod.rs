@@ -1,6 +1,7 @@
 //! The states of `rollout`, one function each: what a Lambda does between its input and its output. What is decided is
 //! `skydeck-core`'s; here it is read and written.
 
+mod conclude;
 mod decide;
 pub(crate) mod images;
 mod look;

@@ -3,7 +3,7 @@
 use aws_sdk_ecr::types::ImageIdentifier;
 use futures::try_join;
 use skydeck_core::layer::service::repository;
-use skydeck_core::rollout::ledger::{Entry, Past, Rejection, Verdict};
+use skydeck_core::rollout::ledger::{Entry, Past, Untold, Verdict};
 use skydeck_core::rollout::record::{Record, Verified};
 use skydeck_core::rollout::release::keep_tag;
 use skydeck_core::rollout::run::{Result as Ended, Rollout, Settlement};
@@ -11,7 +11,7 @@ use skydeck_core::rollout::story::story;
 use skydeck_core::scope::Scope;
 use skydeck_core::verdict::Fault;
 
-use super::{applied, keys, now, read, record, scope, scope_of, tell, tidy};
+use super::{applied, conclude, keys, now, read, record, scope, scope_of, tidy};
 use crate::error::{Explain, Result, tolerate};
 use crate::run::Context;
 
@@ -22,42 +22,36 @@ use crate::run::Context;
 /// Where the verdict itself cannot be written.
 pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
     let rollout = ended.rollout.clone();
-    let home = &context.home;
-    let key = keys(&rollout).entry(&rollout.digest);
-    let known = home.read_json::<Entry>(&key).await?;
-    let (past, entry) = match known.rollouts.iter().find(|past| past.execution == rollout.execution) {
+    let (home, keys) = (&context.home, keys(&rollout));
+    let known = home.read_json::<Entry>(&keys.entry(&rollout.digest)).await?;
+    let (past, entry) = match known.rollout(&rollout.execution) {
         // An attempt before this one came so far, and its answer was lost: what it wrote stands.
         Some(past) => (past.clone(), known.clone()),
         None => {
-            ended.verdict = give_back(context, &ended).await?;
-            if ended.verdict == Verdict::Superseded {
-                ended.left = left(context, &rollout, ended.released.as_deref()).await?;
-            }
-            let past = past(&ended);
-            (past.clone(), write(context, &ended, &past).await?)
+            let untold = give_back(context, &mut ended).await?;
+            let entry = conclude::write(context, keys, &untold).await?;
+            (untold.past, entry)
         }
     };
     let mut notes = clear(context, &ended, past.verdict).await;
-    let seconds = u64::try_from((past.ended - past.began).max(0)).unwrap_or_default().div_ceil(1000);
-    let mut told = Ended {
+    note(&mut notes, conclude::tell(context, keys, &rollout.digest, &past, entry.rejected.is_some()).await);
+    let told = Ended {
         platform: rollout.platform.clone(),
         service: rollout.service.clone(),
         verdict: past.verdict,
         cause: rollout.cause,
         digest: rollout.digest.clone(),
         tag: rollout.tag.clone(),
-        seconds,
+        seconds: past.seconds(),
         reason: past.reason.clone(),
         rejected: entry.rejected.is_some(),
         fault: ended.verification.as_ref().and_then(|seen| seen.fault),
         checks: past.checks.clone(),
         notes: notes.clone(),
     };
-    note(&mut notes, tell::ended(context, &rollout, &told).await);
     if !notes.is_empty() {
-        told.notes.clone_from(&notes);
         let with = |entry: &Entry| Some(entry.with(&rollout.digest, Past { notes: notes.clone(), ..past.clone() }));
-        if let Err(error) = record::change(home, &key, with).await {
+        if let Err(error) = record::change(home, &keys.entry(&rollout.digest), with).await {
             tracing::warn!("the notes of {} could not be kept: {error}", rollout.execution);
         }
     }
@@ -72,26 +66,45 @@ fn note(notes: &mut Vec<String>, done: Result<()>) {
     }
 }
 
-/// Gives the lease back, and remembers what was verified. Returns the verdict: a success counts only while the service is still
-/// this rollout's.
-async fn give_back(context: &Context, ended: &Settlement) -> Result<Verdict> {
-    let (home, key, me) = (&context.home, keys(&ended.rollout).record(), &ended.rollout.execution);
-    if ended.verdict != Verdict::Succeeded {
-        // A service that could not be rolled back keeps the lease of an execution that has ended: the sweep finds it by that.
-        let returned = ended.verdict != Verdict::RolledBack || ended.returned.is_some();
-        let next = |found: &Record| if returned { found.freed(me) } else { found.unreturned(me) };
-        record::hold(home, &key, me, next).await?;
-        return Ok(ended.verdict);
-    }
-    let definition = ended.released.clone().unwrap_or_default();
-    let verified = Verified { definition, digest: ended.rollout.digest.clone() };
-    let done = record::hold(home, &key, me, |found| found.succeeded(me, verified.clone())).await?;
+/// Gives the lease back, and remembers the verdict by the same write: it may be the last one that this execution comes to. A success
+/// counts only while the service is still this rollout's.
+async fn give_back(context: &Context, ended: &mut Settlement) -> Result<Untold> {
+    let (home, key, me) = (&context.home, keys(&ended.rollout).record(), ended.rollout.execution.clone());
+    let untold = untold(ended);
+    let done = record::hold(home, &key, &me, |found| Some(given_back(found, ended)?.concluded(untold.clone()))).await?;
     if done.is_some() {
-        return Ok(Verdict::Succeeded);
+        return Ok(untold);
     }
-    // An attempt before this one may have remembered it, and somebody else works on the service since.
     let found = home.read_json::<Record>(&key).await?;
-    Ok(if found.verified.contains(&verified) { Verdict::Succeeded } else { Verdict::Superseded })
+    if let Some(known) = found.untold_of(&me) {
+        // An attempt before this one came so far.
+        return Ok(known.clone());
+    }
+    if ended.verdict == Verdict::Succeeded {
+        ended.verdict = Verdict::Superseded;
+    }
+    if ended.verdict == Verdict::Superseded {
+        ended.left = left(context, &ended.rollout, ended.released.as_deref()).await?;
+    }
+    let untold = self::untold(ended);
+    // Where there is no record any more, its service has gone, and its sweep with it.
+    let next = |found: &Record| (*found != Record::default()).then(|| found.clone().concluded(untold.clone()));
+    record::change(home, &key, next).await?;
+    Ok(untold)
+}
+
+/// The record without the lease of a rollout that has ended; `None` where it is another's.
+fn given_back(found: &Record, ended: &Settlement) -> Option<Record> {
+    let me = &ended.rollout.execution;
+    match ended.verdict {
+        Verdict::Succeeded => {
+            let definition = ended.released.clone().unwrap_or_default();
+            found.succeeded(me, Verified { definition, digest: ended.rollout.digest.clone() })
+        }
+        // A service that could not be rolled back keeps the lease of an execution that has ended: the sweep finds it by that.
+        Verdict::RolledBack if ended.returned.is_none() => found.unreturned(me),
+        _ => found.freed(me),
+    }
 }
 
 /// Why there is nothing to roll out any more, where the service is gone or has left the platform file. What was registered for it
@@ -115,10 +128,11 @@ async fn left(context: &Context, rollout: &Rollout, released: Option<&str>) -> R
     Ok((!is_in).then(|| format!("service {service} is not in the platform file any more")))
 }
 
-/// What the ledger remembers of the rollout.
-fn past(ended: &Settlement) -> Past {
+/// What the ledger remembers of the rollout. An image that cannot work is rejected.
+fn untold(ended: &Settlement) -> Untold {
     let rollout = &ended.rollout;
-    Past {
+    let fault = ended.verification.as_ref().and_then(|seen| seen.fault);
+    let past = Past {
         execution: rollout.execution.clone(),
         cause: rollout.cause,
         tag: rollout.tag.clone(),
@@ -129,22 +143,9 @@ fn past(ended: &Settlement) -> Past {
         reason: story(ended),
         checks: ended.verification.as_ref().map(|seen| seen.checks.clone()).unwrap_or_default(),
         notes: Vec::new(),
-    }
-}
-
-/// Writes the verdict into the image's entry, and rejects an image that cannot work.
-async fn write(context: &Context, ended: &Settlement, past: &Past) -> Result<Entry> {
-    let digest = &ended.rollout.digest;
-    let fault = ended.verification.as_ref().and_then(|seen| seen.fault);
-    let unfit = ended.verdict == Verdict::Refused && fault == Some(Fault::Image);
-    let (execution, reason) = (past.execution.clone(), past.reason.clone());
-    let rejection = Rejection { at: past.ended, execution, reason };
-    let next = |entry: &Entry| {
-        let entry = if unfit { entry.rejecting(digest, rejection.clone()) } else { entry.clone() };
-        Some(entry.with(digest, past.clone()))
     };
-    let entry = record::change(&context.home, &keys(&ended.rollout).entry(digest), next).await?;
-    Ok(entry.unwrap_or_default())
+    let rejects = ended.verdict == Verdict::Refused && fault == Some(Fault::Image);
+    Untold { digest: rollout.digest.clone(), past, rejects }
 }
 
 /// Keeps the image from the repository's lifecycle rules, and removes what nobody needs any more. Returns what did not work.

@@ -7,6 +7,7 @@ use futures::try_join;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use skydeck_core::rollout::decide::Asked;
+use skydeck_core::rollout::ledger::Keys;
 use skydeck_core::rollout::record::{Lease, Record};
 use skydeck_core::rollout::run::{Decided, Rollout, Word};
 use skydeck_core::rollout::story::abandoned;
@@ -15,7 +16,7 @@ use skydeck_core::scope::Scope;
 
 use super::decide::{Here, decide_known};
 use super::survey::{self, Known};
-use super::{applied, keys, read, record, scope_of, start, tell};
+use super::{applied, conclude, keys, read, record, scope_of, start, tell};
 use crate::error::{Error, Result};
 use crate::execute::all;
 use crate::lock;
@@ -83,12 +84,20 @@ async fn look_at_all(context: &Context, here: &Here<'_>) -> Result<Vec<(String, 
     let (known, missing) =
         try_join!(survey::known(context, &platform, &names), survey::missing(context, here.scope, &names))?;
     let asked = &Asked { cause: Cause::Sweep, image: None, tag: None, since: None };
-    let missing = &missing;
+    let (missing, platform) = (&missing, &platform);
     let decide = |known: Known| async move {
         let name = known.name.clone();
+        late(context, Keys { platform: &platform, service: &name }, &known).await;
         Ok::<_, Error>((name, idle(context, decide_known(context, here, known, missing, asked).await).await?))
     };
     all(known.into_iter().map(decide)).await
+}
+
+/// Tells what a stopped execution could not tell any more. Where that does not work, the next sweep tries again.
+async fn late(context: &Context, keys: Keys<'_>, known: &Known) {
+    if let Err(error) = conclude::late(context, keys, &known.record).await {
+        tracing::warn!("a verdict about {} could not be told: {error}", keys.service);
+    }
 }
 
 /// Why a service is left alone; `None` where a rollout is to be started.

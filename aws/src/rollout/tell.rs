@@ -1,9 +1,9 @@
 //! Tells EventBridge of rollouts; the shape of the events is documented in docs/rollouts.md.
 
 use serde_json::{Value, json};
-use skydeck_core::rollout::ledger::Verdict;
+use skydeck_core::rollout::ledger::{Keys, Past, Verdict};
 use skydeck_core::rollout::record::Lease;
-use skydeck_core::rollout::run::{Result as Ended, Rollout};
+use skydeck_core::rollout::run::Rollout;
 
 use crate::error::Result;
 use crate::event::put;
@@ -15,18 +15,25 @@ pub(super) async fn started(context: &Context, rollout: &Rollout, definition: &s
     put(context, "Rollout Started", &detail).await
 }
 
-pub(super) async fn ended(context: &Context, rollout: &Rollout, ended: &Ended) -> Result<()> {
-    let kind = match ended.verdict {
+pub(super) async fn ended(context: &Context, keys: Keys<'_>, digest: &str, past: &Past, rejected: bool) -> Result<()> {
+    let kind = match past.verdict {
         Verdict::Succeeded => "Rollout Succeeded",
         Verdict::RolledBack => "Rollout Rolled Back",
         Verdict::Superseded => "Rollout Superseded",
         Verdict::Unverified => "Rollout Unverified",
         Verdict::Refused => "Rollout Refused",
     };
-    let mut detail = common(rollout);
-    detail["seconds"] = ended.seconds.into();
-    detail["reason"] = ended.reason.as_str().into();
-    detail["rejected"] = ended.rejected.into();
+    let detail = json!({
+        "platform": keys.platform,
+        "service": keys.service,
+        "digest": digest,
+        "tag": past.tag,
+        "cause": past.cause,
+        "execution": past.execution,
+        "seconds": past.seconds(),
+        "reason": past.reason,
+        "rejected": rejected,
+    });
     put(context, kind, &detail).await
 }
 

@@ -22,6 +22,8 @@ mod wait;
 
 use std::process::ExitCode;
 
+use futures::FutureExt;
+
 use crate::cli::{Cli, Command, Follow};
 use crate::context::Context;
 use crate::error::{Ending, tell};
@@ -38,7 +40,11 @@ pub async fn run(cli: Cli) -> ExitCode {
     tokio::select! {
         biased;
         () = context.terminal.closed(), if !demo => Ending::Unread.into(),
-        code = dispatch(&context, cli.command) => code,
+        code = dispatch(&context, cli.command) => match context.terminal.closed().now_or_never() {
+            // It has ended with its last lines unread.
+            Some(()) => Ending::Unread.into(),
+            None => code,
+        },
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Rejection {
 }
 
 /// A rollout that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Past {
     /// ARN of the execution.
     pub execution: String,
@@ -61,6 +61,19 @@ pub struct Past {
     /// What did not work after the verdict, and changes nothing of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// A verdict on its way into the ledger and to those who wait for its event. It lies in the service's record meanwhile, written by the
+/// same write that gives the lease back, so that an execution that dies in between leaves nothing unsaid: the sweep says it then.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Untold {
+    /// The image's digest.
+    pub digest: String,
+    /// The rollout.
+    pub past: Past,
+    /// Whether the image is not to be deployed again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rejects: bool,
 }
 
 /// How a rollout ended.
@@ -93,6 +106,14 @@ impl Verdict {
     }
 }
 
+impl Past {
+    /// Seconds from the decision to the verdict.
+    #[must_use]
+    pub fn seconds(&self) -> u64 {
+        u64::try_from((self.ended - self.began).max(0)).unwrap_or_default().div_ceil(1000)
+    }
+}
+
 impl Entry {
     /// The entry with a rollout that has ended. A success ends a rejection: a person has overridden it, and was right.
     #[must_use]
@@ -105,6 +126,21 @@ impl Entry {
         entry.rollouts.insert(0, past);
         entry.rollouts.truncate(REMEMBERED);
         entry
+    }
+
+    /// The entry with a verdict, and with the rejection that it brings.
+    #[must_use]
+    pub fn concluded(&self, untold: &Untold) -> Entry {
+        let Untold { digest, past, rejects } = untold;
+        let rejection = Rejection { at: past.ended, execution: past.execution.clone(), reason: past.reason.clone() };
+        let entry = if *rejects { self.rejecting(digest, rejection) } else { self.clone() };
+        entry.with(digest, past.clone())
+    }
+
+    /// What is remembered of an execution.
+    #[must_use]
+    pub fn rollout(&self, execution: &str) -> Option<&Past> {
+        self.rollouts.iter().find(|past| past.execution == execution)
     }
 
     /// Whether the image was refused last, and is not at fault: it waits for what it was refused for.

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ledger::Untold;
 use super::trigger::Cause;
 use crate::layer::service::Placement;
 
@@ -13,6 +14,8 @@ use crate::layer::service::Placement;
 const REMEMBERED: usize = 10;
 /// How often the sweep goes on in the place of an execution that ended without saying how.
 const MORE_TRIES: u32 = 1;
+/// How many verdicts wait for being told, where that does not work.
+const UNTOLD: usize = 20;
 /// How many images are kept for what runs and for a rollback.
 const KEPT: usize = 2;
 
@@ -34,6 +37,9 @@ pub struct Record {
     pub verified: Vec<Verified>,
     /// The image that the policy wanted when a person chose another one: the sweep leaves it alone.
     pub passed_over: Option<String>,
+    /// Verdicts that are not in the ledger yet, or that nobody was told of, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Untold>,
 }
 
 /// The right to write to a service, of one execution.
@@ -155,14 +161,14 @@ pub fn claim(record: &Record, execution: &str, digest: &str, cause: Cause, holde
 impl Record {
     /// What the record says of this service, named by its ARN and when ECS made it. Of one before it, which has gone, neither
     /// lease nor revisions count, nor what a person chose; `None` stands for a service that is not there. That a person holds
-    /// pushes off is about the name, and stays.
+    /// pushes off is about the name, and stays, as do verdicts that nobody was told of.
     #[must_use]
     pub fn of(self, service: Option<&str>) -> Record {
         if service.is_some() && (self.service.is_none() || self.service.as_deref() == service) {
             return Record { service: service.map(ToOwned::to_owned), ..self };
         }
-        let Record { turns, suspended, .. } = self;
-        Record { turns, suspended, service: service.map(ToOwned::to_owned), ..Record::default() }
+        let Record { turns, suspended, untold, .. } = self;
+        Record { turns, suspended, untold, service: service.map(ToOwned::to_owned), ..Record::default() }
     }
 
     /// When ECS made the service that this is about, in milliseconds since 1970; 0 where it is not known.
@@ -264,6 +270,30 @@ impl Record {
     pub fn unreturned(&self, execution: &str) -> Option<Record> {
         let lease = self.lease.as_ref().filter(|lease| lease.execution == execution)?;
         Some(Record { lease: Some(Lease { deaths: 0, ..lease.clone() }), ..self.clone() })
+    }
+
+    /// The record with a verdict that is to be written into the ledger and told.
+    #[must_use]
+    pub fn concluded(mut self, untold: Untold) -> Record {
+        self.untold.retain(|known| known.past.execution != untold.past.execution);
+        self.untold.push(untold);
+        self.untold.drain(..self.untold.len().saturating_sub(UNTOLD));
+        self
+    }
+
+    /// The verdict of an execution that is not told yet.
+    #[must_use]
+    pub fn untold_of(&self, execution: &str) -> Option<&Untold> {
+        self.untold.iter().find(|untold| untold.past.execution == execution)
+    }
+
+    /// The record after an execution's verdict was told; `None` where it knew of none.
+    #[must_use]
+    pub fn said(&self, execution: &str) -> Option<Record> {
+        self.untold_of(execution)?;
+        let mut record = self.clone();
+        record.untold.retain(|untold| untold.past.execution != execution);
+        Some(record)
     }
 
     /// The record with the lease marked as one that a person was told of; `None` where it is another by now.

@@ -25,6 +25,15 @@ pub fn story(ended: &Settlement) -> String {
                 subject(&ended.rollout)
             )
         }
+        // The image may well be good.
+        Verdict::RolledBack if nobody_saw(ended) => {
+            format!(
+                "the rollout of {} died, and nobody verified what it released; {}{}",
+                subject(&ended.rollout),
+                back(ended),
+                lost(ended)
+            )
+        }
         Verdict::RolledBack => {
             format!("{} does not serve: {why}; {}{}", subject(&ended.rollout), back(ended), lost(ended))
         }
@@ -54,8 +63,13 @@ fn why(ended: &Settlement) -> String {
         (None, Some(summary)) => {
             summary.strip_prefix(&format!("service {}: ", ended.rollout.service)).unwrap_or(summary).into()
         }
-        (None, None) => "the rollout before it died, and nobody verified what it released".into(),
+        (None, None) => "nobody verified what was released".into(),
     }
+}
+
+/// Whether it took back what a dead rollout had released.
+fn nobody_saw(ended: &Settlement) -> bool {
+    ended.rollout.returns && ended.verification.is_none() && ended.error.is_none()
 }
 
 fn back(ended: &Settlement) -> String {

@@ -15,7 +15,7 @@ pub use patience::{MOST_LOOKS, Patience, Round, WAIT_SECONDS};
 pub use service::{Seen, Target, look};
 
 /// What a check came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// As it should be.
@@ -29,7 +29,7 @@ pub enum Outcome {
 }
 
 /// What is checked of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Name {
     /// Its image can run here.
@@ -69,7 +69,7 @@ impl fmt::Display for Name {
 }
 
 /// One check of one service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Check {
     /// The service.
     pub service: String,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::sample::select;
 use skydeck_core::layer::service::{Behind, Placement};
+use skydeck_core::rollout::ledger::{Past, Untold, Verdict};
 use skydeck_core::rollout::record::{Claim, Lease, Liveness, Phase, Record, Suspended, Verified, claim};
 use skydeck_core::rollout::trigger::Cause;
 
@@ -288,4 +289,46 @@ fn what_is_remembered_of_a_service_that_is_gone_counts_for_none_that_came_after_
     }
     let unnamed = Record { service: None, ..first.clone() };
     assert_eq!(unnamed.of(Some("movie 1")), first, "it was written before that was remembered");
+}
+
+fn untold(execution: &str) -> Untold {
+    let past = Past {
+        execution: execution.into(),
+        cause: Cause::Push,
+        tag: None,
+        definition: None,
+        began: 0,
+        ended: 1,
+        verdict: Verdict::RolledBack,
+        reason: "no".into(),
+        checks: Vec::new(),
+        notes: Vec::new(),
+    };
+    Untold { digest: "sha256:a".into(), past, rejects: false }
+}
+
+#[test]
+fn a_verdict_waits_in_the_record_until_it_is_told() {
+    let held = held("sha256:a", Phase::Verifying);
+    let me = held.lease.clone().unwrap().execution;
+    let record = held.freed(&me).unwrap().concluded(untold(&me)).concluded(untold("other"));
+    assert_eq!(record.clone().concluded(untold(&me)).untold.len(), 2, "once each");
+    // Neither the next rollout nor the next service of this name takes it away.
+    let taken = record.taken("next", "sha256:b", Cause::Push, None, None);
+    assert_eq!(taken.untold, record.untold);
+    for service in [Some("new 2"), None] {
+        assert_eq!(record.clone().of(service).untold, record.untold);
+    }
+    let said = record.said(&me).unwrap();
+    assert_eq!(said.untold, [untold("other")]);
+    assert_eq!(said.said(&me), None, "nothing is left to change");
+    let text = serde_json::to_string(&record).unwrap();
+    assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+}
+
+#[test]
+fn where_nobody_can_be_told_for_good_the_oldest_verdicts_go() {
+    let record = (0..50).fold(Record::default(), |record, number| record.concluded(untold(&number.to_string())));
+    assert_eq!(record.untold.len(), 20);
+    assert!(record.untold_of("49").is_some() && record.untold_of("29").is_none());
 }

@@ -1,6 +1,6 @@
 //! What is remembered of an image.
 
-use skydeck_core::rollout::ledger::{Entry, KEPT, Keys, Past, Rejection, Verdict, bygone};
+use skydeck_core::rollout::ledger::{Entry, KEPT, Keys, Past, Rejection, Untold, Verdict, bygone};
 use skydeck_core::rollout::trigger::Cause;
 
 fn past(execution: u32, verdict: Verdict) -> Past {
@@ -75,4 +75,13 @@ fn an_image_waits_that_was_refused_last_and_is_not_at_fault() {
     assert!(refused.waits());
     assert!(!refused.rejecting("sha256:aa", rejection("it is for amd64")).waits());
     assert!(!refused.with("sha256:aa", past(2, Verdict::Succeeded)).waits() && !Entry::default().waits());
+}
+
+#[test]
+fn a_verdict_brings_its_rejection() {
+    let untold = |rejects| Untold { digest: "a".into(), past: past(7, Verdict::Refused), rejects };
+    let kept = Entry::default().concluded(&untold(false));
+    assert_eq!((kept.rejected.is_none(), kept.rollout("7").is_some(), kept.rollout("8").is_none()), (true, true, true));
+    let rejected = Entry::default().concluded(&untold(true)).rejected.unwrap();
+    assert_eq!((rejected.at, rejected.execution.as_str()), (1, "7"));
 }

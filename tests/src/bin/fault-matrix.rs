@@ -1,4 +1,5 @@
-//! Tries every call of a whole provision and destroy with everything that can happen to it (docs/fault-matrix.md).
+//! Tries every call of a whole provision and destroy, or of rollouts, with everything that can happen to it
+//! (docs/fault-matrix.md).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -9,10 +10,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use skydeck_tests::matrix::{self, Case, Outcome, Report, Surveys};
+use skydeck_tests::matrix::{self, At, Case, Moment, Outcome, Report, Surveys};
 use skydeck_tests::root;
 
-/// Every call of a whole provision and destroy, and everything that can happen to it.
+/// Every call of a whole provision and destroy, or of rollouts, and everything that can happen to it.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Goes on where an earlier matrix was ended: what has converged is not tried again.
@@ -30,7 +31,11 @@ struct Arguments {
     /// Through the real machine, with the functions as processes: best with `--sample`, a case takes some seconds.
     #[arg(long)]
     machine: bool,
-    /// How many work at once; as many as there are cores where it is left out.
+    /// Rollouts, always through the real machine.
+    #[arg(long, conflicts_with = "machine")]
+    rollouts: bool,
+    /// How many work at once; as many as there are cores where it is left out, and of rollouts, which mostly wait, four times
+    /// as many.
     #[arg(long)]
     workers: Option<usize>,
     /// Prints the figures as JSON.
@@ -51,18 +56,20 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> std::io::Result<bool> {
     let started = Instant::now();
-    let directory = root().join(if arguments.machine { "target/fault-matrix/machine" } else { "target/fault-matrix" });
+    let directory = root().join("target/fault-matrix").join(match (arguments.machine, arguments.rollouts) {
+        (true, _) => "machine",
+        (_, true) => "rollouts",
+        _ => "",
+    });
     fs::create_dir_all(&directory)?;
     let kept = directory.join("outcomes.jsonl");
     let mut report = if arguments.resume { read(&kept)? } else { Report::default() };
     let mut file = open(&kept, arguments.resume)?;
 
     eprintln!("making clean runs, to see which calls there are");
-    let surveys = Surveys::make();
-    let cases: Vec<Case> =
-        chosen(arguments, surveys.cases()).into_iter().filter(|case| !report.has(&case.name())).collect();
-    let workers = arguments.workers.unwrap_or_else(|| available_parallelism().map_or(2, usize::from));
-    let bar = ProgressBar::new(cases.len() as u64);
+    let work = Work::of(arguments, &report);
+    eprintln!("{} cases", work.len());
+    let bar = ProgressBar::new(work.len() as u64);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed_precise} (left: {eta}) {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.enable_steady_tick(Duration::from_millis(500));
@@ -78,11 +85,7 @@ fn run(arguments: &Arguments) -> std::io::Result<bool> {
         }
         report.add(outcome);
     };
-    if arguments.machine {
-        matrix::run_real(cases, tell);
-    } else {
-        matrix::run(&surveys, cases, workers, tell);
-    }
+    work.run(arguments, tell);
     written?;
     bar.finish_and_clear();
     let text = told(&report, started.elapsed());
@@ -97,19 +100,59 @@ fn run(arguments: &Arguments) -> std::io::Result<bool> {
     Ok(summary.converged == summary.cases)
 }
 
-/// The cases that were asked for.
-fn chosen(arguments: &Arguments, mut cases: Vec<Case>) -> Vec<Case> {
-    if arguments.machine {
-        cases.retain(|case| !case.blow.lags());
+/// What is tried.
+enum Work {
+    Runs(Surveys, Vec<Case>),
+    Real(Vec<Case>),
+    Rollouts(Vec<Case<Moment>>),
+}
+
+impl Work {
+    /// What was asked for and is not in the report yet.
+    fn of(arguments: &Arguments, report: &Report) -> Self {
+        if arguments.rollouts {
+            return Work::Rollouts(chosen(arguments, report, matrix::rollout_cases()));
+        }
+        let surveys = Surveys::make();
+        let mut cases = surveys.cases();
+        if arguments.machine {
+            cases.retain(|case| !case.blow.lags());
+            return Work::Real(chosen(arguments, report, cases));
+        }
+        let cases = chosen(arguments, report, cases);
+        Work::Runs(surveys, cases)
     }
+
+    fn len(&self) -> usize {
+        match self {
+            Work::Runs(_, cases) | Work::Real(cases) => cases.len(),
+            Work::Rollouts(cases) => cases.len(),
+        }
+    }
+
+    fn run(self, arguments: &Arguments, tell: impl FnMut(Outcome) + Send) {
+        let cores = available_parallelism().map_or(2, usize::from);
+        match self {
+            Work::Runs(surveys, cases) => matrix::run(&surveys, cases, arguments.workers.unwrap_or(cores), tell),
+            Work::Real(cases) => matrix::run_real(cases, tell),
+            Work::Rollouts(cases) => matrix::run_rollouts(cases, arguments.workers.unwrap_or(4 * cores), tell),
+        }
+    }
+}
+
+/// The cases that were asked for.
+fn chosen<A: At>(arguments: &Arguments, report: &Report, mut cases: Vec<Case<A>>) -> Vec<Case<A>> {
     if let Some(part) = &arguments.only {
         cases.retain(|case| case.name().contains(part));
     }
-    let Some(count) = arguments.sample else { return cases };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let seed = arguments.seed.unwrap_or(now);
-    eprintln!("a sample of {count} cases, by --seed {seed}");
-    matrix::sample(cases, count, seed)
+    if let Some(count) = arguments.sample {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seed = arguments.seed.unwrap_or(now);
+        eprintln!("a sample of {count} cases, by --seed {seed}");
+        cases = matrix::sample(cases, count, seed);
+    }
+    cases.retain(|case| !report.has(&case.name()));
+    cases
 }
 
 fn open(path: &Path, resume: bool) -> std::io::Result<File> {

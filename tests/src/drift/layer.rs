@@ -81,6 +81,10 @@ impl Matrix<'_> {
     {
         let before = observe::<W>(account).await;
         let spot = spot.in_world(&before).ok_or("it has moved to another place")?;
+        // Skydeck's own, by what was tried before.
+        if let [refused, ..] = account.refused().as_slice() {
+            return Err(format!("AWS would refuse {refused}"));
+        }
         spoil::<W>(account, &spot, &before).await?;
         let found = W::plan(&account.scope, &observed::<W>(account).await?).map_err(|refusal| refusal.to_string())?;
         if found.is_empty() && found.waits.is_empty() && found.rollouts.is_empty() {
@@ -117,7 +121,11 @@ where
         match bring::<W>(account, spot, before, &wrong).await {
             Ok(()) if observe::<W>(account).await != *before => return Ok(()),
             Ok(()) => why = "the change has no effect".into(),
-            Err(error) => why = error,
+            Err(error) => {
+                // Not each value is one that AWS knows.
+                drop(account.refused());
+                why = error;
+            }
         }
     }
     Err(why)

@@ -225,7 +225,7 @@ fn leaf_of(world: &Value, path: &mut Vec<Key>, value: &Value) -> Vec<Value> {
 }
 
 /// Words that AWS knows, and others that may stand in their places.
-const WORDS: [(&str, &str); 24] = [
+const WORDS: [(&str, &str); 29] = [
     ("AES256", "aws:kms"),
     ("enabled", "disabled"),
     ("disabled", "enabled"),
@@ -239,6 +239,11 @@ const WORDS: [(&str, &str); 24] = [
     ("SERVICE", "TASK_DEFINITION"),
     ("attribute:ecs.availability-zone", "instanceId"),
     ("memory", "cpu"),
+    ("spread", "random"),
+    ("binpack", "random"),
+    ("EC2", "EXTERNAL"),
+    ("awslogs", "json-file"),
+    ("LINUX", "WINDOWS_SERVER_2022_CORE"),
     ("bridge", "host"),
     ("ARM64", "X86_64"),
     ("t4g.small", "t4g.micro"),

@@ -11,9 +11,9 @@ use skydeck_aws::Clients;
 use skydeck_core::Scope;
 use skydeck_core::facts::Facts;
 use skydeck_core::run::{Layer, Mode, outputs_key};
-use skydeck_sandbox::{ACCOUNT, Fault, Options, Sandbox};
+use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
 
-use super::case::{Case, Numbered, cases, numbered};
+use super::case::{Blow, Case, Numbered, State, cases, numbered};
 use super::machine::{Machine, PLATFORM, Step, Way, failure};
 use super::picture::{Difference, Picture};
 use crate::{root, skyfox};
@@ -125,7 +125,7 @@ impl Ground {
         };
         for (mode, step) in steps {
             let calls = self.clean(*mode, *step).await.expect("a clean run");
-            survey.cases.extend(cases(*mode, *step, &calls));
+            survey.cases.extend(cases(&State { mode: *mode, step: *step }, &calls, &Blow::OF_RUNS));
             if matches!(step, Step::Layer(_) | Step::Conclude) {
                 let picture = self.picture().await;
                 match mode {
@@ -195,7 +195,7 @@ impl Ground {
 
     async fn tried(&mut self, case: &Case, survey: &Survey) -> Trial {
         if let Some(layer) = self.place
-            && self.standing == (case.mode == Mode::Apply)
+            && self.standing == (case.at.mode == Mode::Apply)
         {
             let back = if self.standing { Mode::Destroy } else { Mode::Apply };
             if let Err(error) = self.clean(back, Step::Layer(layer)).await {
@@ -207,7 +207,7 @@ impl Ground {
             Ok(struck) => struck,
             Err(error) => return Trial::Failed(format!("the run before: {error}")),
         };
-        let again = match (self.place, case.mode) {
+        let again = match (self.place, case.at.mode) {
             (Some(layer), mode) => self.clean(mode, Step::Layer(layer)).await.map(drop),
             (None, Mode::Destroy) => self.clean(Mode::Destroy, Step::Prepare).await.map(drop),
             (None, _) => self.machine.whole(Mode::Apply).await.map(drop),
@@ -215,9 +215,9 @@ impl Ground {
         if let Err(error) = again {
             return Trial::Failed(error.to_string());
         }
-        let wanted = if case.mode == Mode::Destroy { &survey.destroyed } else { &survey.applied };
+        let wanted = if case.at.mode == Mode::Destroy { &survey.destroyed } else { &survey.applied };
         let difference = self.picture().await.against(wanted);
-        self.bring_back(case.mode).await;
+        self.bring_back(case.at.mode).await;
         match struck {
             None => Trial::Missed,
             Some(first) => Trial::Ended { first, difference },
@@ -228,11 +228,6 @@ impl Ground {
     async fn struck(&self, case: &Case) -> skydeck_aws::Result<Option<First>> {
         let (sandbox, machine) = (&self.sandbox, &self.machine);
         let strikes = sandbox.strikes();
-        let arm = || {
-            let (kind, times) = case.blow.fault();
-            let Numbered { service, action, number, .. } = &case.call;
-            sandbox.inject(Fault::next(service, action, kind).from(*number, times).by(CALLER));
-        };
         let seen = Cell::new(0);
         let between = || {
             // From the attempt in which it struck.
@@ -242,13 +237,13 @@ impl Ground {
             }
         };
         let mut way = Way::default();
-        if case.step != Step::Prepare {
-            way = self.begin(case.mode).await?;
+        if case.at.step != Step::Prepare {
+            way = self.begin(case.at.mode).await?;
         }
-        arm();
+        sandbox.inject(case.fault(CALLER));
         let state = async {
-            match case.step {
-                Step::Prepare => way = machine.prepare_hampered(case.mode, &between).await?,
+            match case.at.step {
+                Step::Prepare => way = machine.prepare_hampered(case.at.mode, &between).await?,
                 Step::Layer(layer) => machine.layer_hampered(&mut way, layer, &between).await?,
                 Step::Observe => machine.observe(&way, &between).await?,
                 Step::Conclude => machine.conclude(&way, None, &between).await?,
@@ -267,11 +262,11 @@ impl Ground {
         }
         // Nobody concludes a run that was killed, or that never began.
         if let Some(result) = &result
-            && case.step != Step::Conclude
+            && case.at.step != Step::Conclude
             && way.run.is_some()
         {
             let cause = result.as_ref().err().map_or_else(|| "the run ends here".to_owned(), ToString::to_string);
-            machine.conclude(&way, Some(failure(case.step, &cause)), &|| ()).await?;
+            machine.conclude(&way, Some(failure(case.at.step, &cause)), &|| ()).await?;
         }
         Ok(Some(match result {
             None => First::Killed,

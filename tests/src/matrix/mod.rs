@@ -8,6 +8,7 @@ mod names;
 mod picture;
 mod real;
 mod report;
+mod rollout;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
@@ -15,10 +16,11 @@ use std::thread;
 
 use skydeck_core::run::{Layer, Mode};
 
-pub use case::{Blow, Case, sample};
+pub use case::{At, Blow, Case, State, sample};
 pub use picture::{Difference, Picture};
 pub use real::{Death, Real, kill_function};
 pub use report::{Outcome, Report, Summary};
+pub use rollout::{Moment, rollout_cases, run_rollouts, run_sample};
 
 use ground::{Ground, Survey};
 
@@ -70,7 +72,7 @@ impl Waiting {
     fn of(cases: Vec<Case>) -> Self {
         let mut waiting = Waiting::default();
         for case in cases {
-            let index = usize::from(case.mode == Mode::Destroy);
+            let index = usize::from(case.at.mode == Mode::Destroy);
             waiting.0.entry(case.place()).or_default()[index].push_back(case);
         }
         waiting
@@ -139,7 +141,7 @@ pub fn run_real(cases: Vec<Case>, mut tell: impl FnMut(Outcome) + Send) {
         let mut real = Real::new().await;
         let mut waiting: [VecDeque<Case>; 2] = Default::default();
         for case in cases {
-            waiting[usize::from(case.mode == Mode::Destroy)].push_back(case);
+            waiting[usize::from(case.at.mode == Mode::Destroy)].push_back(case);
         }
         let mut killed = 0;
         loop {

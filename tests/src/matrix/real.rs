@@ -7,10 +7,9 @@ use std::time::Duration;
 use aws_sdk_sfn::types::ExecutionStatus;
 use skydeck_core::Scope;
 use skydeck_core::run::{Layer, Mode};
-use skydeck_sandbox::Fault;
 use tokio::process::Child;
 
-use super::case::{Case, Numbered};
+use super::case::Case;
 use super::ground::{First, Trial};
 use super::picture::Picture;
 use crate::{Rig, skyfox};
@@ -107,7 +106,7 @@ impl Real {
 
     /// Tries one case: a run that is struck, then the same command again.
     pub(super) async fn trial(&mut self, case: &Case, death: Death) -> Trial {
-        if self.standing == (case.mode == Mode::Apply) {
+        if self.standing == (case.at.mode == Mode::Apply) {
             let back = if self.standing { Mode::Destroy } else { Mode::Apply };
             if let Err(error) = self.command(back).await {
                 return Trial::Failed(format!("on the way to it: {error}"));
@@ -118,25 +117,23 @@ impl Real {
         let first = self.struck(case, death).await;
         self.rig.sandbox.clear_faults();
         if self.rig.sandbox.strikes() == strikes {
-            self.bring_back(case.mode).await;
+            self.bring_back(case.at.mode).await;
             return Trial::Missed;
         }
-        if let Err(error) = self.command(case.mode).await {
+        if let Err(error) = self.command(case.at.mode).await {
             return Trial::Failed(error);
         }
-        let wanted = if case.mode == Mode::Destroy { &self.destroyed } else { &self.applied };
+        let wanted = if case.at.mode == Mode::Destroy { &self.destroyed } else { &self.applied };
         let difference = self.picture().await.against(wanted);
-        self.bring_back(case.mode).await;
+        self.bring_back(case.at.mode).await;
         Trial::Ended { first, difference }
     }
 
     async fn struck(&self, case: &Case, death: Death) -> First {
         let sandbox = &self.rig.sandbox;
         let strikes = sandbox.strikes();
-        let (kind, times) = case.blow.fault();
-        let Numbered { service, action, number, .. } = &case.call;
-        sandbox.inject(Fault::next(service, action, kind).from(*number, times).by(case.state()));
-        let child = self.start(case.mode);
+        sandbox.inject(case.fault(case.state()));
+        let child = self.start(case.at.mode);
         let ended = self.ended(child);
         tokio::pin!(ended);
         let result = tokio::select! {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::case::{Blow, Case};
+use super::case::{At, Blow, Case};
 use super::ground::{First, Trial};
 use super::picture::Difference;
 use super::real::Death;
@@ -43,7 +43,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn of(case: &Case, trial: Trial) -> Self {
+    pub(super) fn of<A: At>(case: &Case<A>, trial: Trial) -> Self {
         let outcome = Outcome {
             case: case.name(),
             state: case.state().to_owned(),
@@ -169,9 +169,25 @@ impl Report {
     }
 
     fn tabled(&self, is: fn(&Outcome) -> bool) -> String {
-        const ORDER: [&str; 11] = [
-            "prepare", "network", "identity", "registry", "storage", "secrets", "balancer", "cluster", "service",
-            "observe", "conclude",
+        const ORDER: [&str; 18] = [
+            "prepare",
+            "network",
+            "identity",
+            "registry",
+            "storage",
+            "secrets",
+            "balancer",
+            "cluster",
+            "service",
+            "observe",
+            "conclude",
+            "decide",
+            "release",
+            "look",
+            "rollback",
+            "look-back",
+            "settle",
+            "sweep",
         ];
         let there: BTreeSet<&str> = self.outcomes.values().map(|outcome| outcome.state.as_str()).collect();
         let states: Vec<&str> = ORDER.into_iter().filter(|state| there.contains(state)).collect();
