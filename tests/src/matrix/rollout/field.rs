@@ -122,9 +122,9 @@ secrets = {{ KEY = "${{secrets.key}}" }}
         std::fs::write(&path, text).expect("the sandbox's directory is there");
         stage.rig.skydeck(["apply".as_ref(), path.as_os_str()]).await.succeeded();
         // The sweep comes when a case wants it.
-        let request = stage.rig.aws.events.put_rule().name(SWEEP).schedule_expression("rate(365 days)");
+        let request = stage.rig.aws.events().put_rule().name(SWEEP).schedule_expression("rate(365 days)");
         request.send().await.expect("the schedule is there");
-        let home = Home::new(&stage.rig.aws.s3, &format!("skydeck-{ACCOUNT}-ap-south-1"));
+        let home = Home::new(stage.rig.aws.s3(), &format!("skydeck-{ACCOUNT}-ap-south-1"));
         Field { stage, home, pushed: 0 }
     }
 
@@ -164,7 +164,7 @@ secrets = {{ KEY = "${{secrets.key}}" }}
         let mut runs = Vec::new();
         for machine in ["sweep", "rollout"] {
             let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-{machine}");
-            let request = self.stage.rig.aws.sfn.list_executions().state_machine_arn(machine).max_results(RECENT);
+            let request = self.stage.rig.aws.sfn().list_executions().state_machine_arn(machine).max_results(RECENT);
             let listed = request.send().await.expect("executions");
             let recent = listed.executions().iter().filter(|run| run.start_date().as_secs_f64() >= since);
             runs.extend(recent.map(|run| Run { arn: run.execution_arn().into(), status: run.status().clone() }));
@@ -174,7 +174,7 @@ secrets = {{ KEY = "${{secrets.key}}" }}
 
     /// How an execution ended, where it did so in another way than rollouts do.
     pub(super) async fn failure(&self, run: &Run) -> Option<String> {
-        let request = self.stage.rig.aws.sfn.describe_execution().execution_arn(&run.arn);
+        let request = self.stage.rig.aws.sfn().describe_execution().execution_arn(&run.arn);
         let found = request.send().await.expect("an execution");
         let error = found.error().unwrap_or_default();
         let is_meant = *found.status() == ExecutionStatus::Succeeded || matches!(error, "RolledBack" | "Refused");
@@ -184,7 +184,7 @@ secrets = {{ KEY = "${{secrets.key}}" }}
 
     /// The service's revision and how many tasks it wants.
     pub(super) async fn wants(&self, service: &str) -> (String, i32) {
-        let request = self.stage.rig.aws.ecs.describe_services().cluster(PLATFORM).services(service);
+        let request = self.stage.rig.aws.ecs().describe_services().cluster(PLATFORM).services(service);
         let found = request.send().await.expect("the service can be read");
         let service = found.services().first().expect("the service is there");
         (service.task_definition().unwrap_or_default().to_owned(), service.desired_count())
@@ -192,7 +192,7 @@ secrets = {{ KEY = "${{secrets.key}}" }}
 
     /// The digest that a revision pins.
     pub(super) async fn pins(&self, definition: &str) -> Option<String> {
-        let request = self.stage.rig.aws.ecs.describe_task_definition().task_definition(definition);
+        let request = self.stage.rig.aws.ecs().describe_task_definition().task_definition(definition);
         let found = request.send().await.expect("the revision can be read");
         let image = found.task_definition()?.container_definitions().first()?.image()?;
         image.split_once('@').map(|(_, digest)| digest.to_owned())
@@ -204,14 +204,14 @@ secrets = {{ KEY = "${{secrets.key}}" }}
     }
 
     async fn active_of(&self, service: &str) -> Vec<String> {
-        let request = self.stage.rig.aws.ecs.list_task_definitions().family_prefix(format!("{PLATFORM}-{service}"));
+        let request = self.stage.rig.aws.ecs().list_task_definitions().family_prefix(format!("{PLATFORM}-{service}"));
         let request = request.status(TaskDefinitionStatus::Active).sort(SortOrder::Desc);
         request.send().await.expect("the revisions can be read").task_definition_arns.unwrap_or_default()
     }
 
     /// Tasks that a service runs.
     async fn tasks(&self, service: &str) -> BTreeSet<String> {
-        let request = self.stage.rig.aws.ecs.list_tasks().cluster(PLATFORM).service_name(service);
+        let request = self.stage.rig.aws.ecs().list_tasks().cluster(PLATFORM).service_name(service);
         let found = request.send().await.expect("tasks can be read");
         found.task_arns.unwrap_or_default().into_iter().collect()
     }

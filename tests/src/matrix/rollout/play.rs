@@ -180,7 +180,7 @@ impl Play {
     async fn stop(&self, since: f64, sweeps: bool) {
         let runs = self.field.runs(since).await.into_iter().filter(|run| run.is_running() && run.is_sweep() == sweeps);
         for run in runs {
-            let request = self.field.stage.rig.aws.sfn.stop_execution().execution_arn(run.arn);
+            let request = self.field.stage.rig.aws.sfn().stop_execution().execution_arn(run.arn);
             request.send().await.expect("it can be stopped");
         }
     }
