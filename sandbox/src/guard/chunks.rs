@@ -55,3 +55,50 @@ fn line<'a>(body: &mut &'a [u8]) -> Option<&'a str> {
     *body = &rest[2..];
     std::str::from_utf8(line).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use aws_credential_types::Credentials;
+
+    use super::*;
+
+    /// A body of these chunks, with a checksum behind them or without.
+    fn body(signer: &SigningParams<'_, ()>, chunks: &[&str], checksum: bool) -> String {
+        let (mut body, mut before) = (String::new(), "seed".to_owned());
+        for chunk in chunks.iter().chain(&[""]) {
+            before = sign_chunk(&Bytes::copy_from_slice(chunk.as_bytes()), &before, signer).unwrap().into_parts().1;
+            body += &format!("{:x}{CHUNK}{before}\r\n{chunk}", chunk.len());
+            body += if chunk.is_empty() { "" } else { "\r\n" };
+        }
+        if checksum {
+            let mut headers = Headers::new();
+            headers.append("x-amz-checksum-crc32", "AAAAAA==");
+            let signature = sign_trailer(&headers, &before, signer).unwrap().into_parts().1;
+            body += &format!("x-amz-checksum-crc32:AAAAAA==\r\n{TRAILER}:{signature}\r\n");
+        }
+        body + "\r\n"
+    }
+
+    #[test]
+    fn each_chunk_and_what_stands_behind_them_is_signed() {
+        let identity = Credentials::new("key", "secret", None, None, "test").into();
+        let signer = SigningParams::builder().identity(&identity).region("r").name("s3").time(SystemTime::now());
+        let signer = signer.settings(()).build().unwrap();
+        for checksum in [false, true] {
+            let body = body(&signer, &["hello", "w\r\nrld"], checksum);
+            assert!(are_signed(body.as_bytes(), "seed", &signer), "{body}");
+            assert!(!are_signed(body.as_bytes(), "other", &signer));
+            let second = body.find("6;").unwrap();
+            for (what, with) in [("hello", "hellO"), ("w\r\n", "W\r\n"), (&body[second..], ""), ("5;", "4;")] {
+                let other = body.replacen(what, with, 1);
+                assert!(!are_signed(other.as_bytes(), "seed", &signer), "{other}");
+            }
+        }
+        let body = body(&signer, &["hello"], true);
+        assert!(!are_signed(body.replace("AAAAAA", "BAAAAA").as_bytes(), "seed", &signer));
+        let unsigned = body.split_once(TRAILER).unwrap().0.to_owned() + "\r\n";
+        assert!(!are_signed(unsigned.as_bytes(), "seed", &signer), "a checksum that nobody has signed");
+    }
+}

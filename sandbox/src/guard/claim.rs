@@ -113,3 +113,61 @@ fn has_parameter(query: &str) -> bool {
 fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     url::form_urlencoded::parse(query.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    const QUERY: &str = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=k%2F20260101%2Fr%2Fs3%2Faws4_request\
+                         &X-Amz-Date=20260101T000000Z&X-Amz-Expires=600&X-Amz-SignedHeaders=host&X-Amz-Signature=0";
+
+    fn claim(query: &str, authorization: Option<&str>) -> Result<Claim, Refusal> {
+        let mut request = Request::get(format!("/b/k?{query}")).header("x-amz-date", "20260101T000000Z");
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        Claim::of(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn half_a_signature_and_two_are_none() {
+        let header = "AWS4-HMAC-SHA256 Credential=k/20260101/r/s3/aws4_request, SignedHeaders=host, Signature=0";
+        assert_eq!(claim(QUERY, None).unwrap().key, "k");
+        assert_eq!(claim("", Some(header)).unwrap().region, "r");
+        assert_eq!(claim("list-type=2", None), Err(Refusal::Unsigned));
+        assert_eq!(claim(QUERY, Some(header)), Err(Refusal::Malformed));
+        let wrong = [
+            QUERY.replace("&X-Amz-Expires=600", ""),
+            QUERY.replace("=600", "=604801"),
+            QUERY.replace("SHA256", "SHA1"),
+            QUERY.replace("X-Amz-Signature", "x-amz-signature"),
+            QUERY.replace("20260101T", "20260102T"),
+            QUERY.replace("=host", "=range"),
+            format!("{QUERY}&X-Amz-Credential=000000000000"),
+            "x-amz-credential=000000000000".to_owned(),
+        ];
+        for query in wrong {
+            assert_eq!(claim(&query, None), Err(Refusal::Malformed), "{query}");
+        }
+        for authorization in ["", "Bearer x", "AWS k:0", &header.replace("host", "date"), &header.replace("k/", "")] {
+            assert_eq!(claim("", Some(authorization)), Err(Refusal::Malformed), "{authorization}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_an_address_stays_as_it_is() {
+        assert_eq!(unsigned(&format!("x-id=a%20b&{QUERY}&c=d+e")), "x-id=a%20b&c=d+e");
+        assert_eq!(unsigned(QUERY), "");
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_time() {
+        let claim = claim(QUERY, None).unwrap();
+        let at = |seconds: u64| claim.refuse_time(claim.time + Duration::from_secs(seconds));
+        assert_eq!((at(0), at(600), at(601)), (Ok(()), Ok(()), Err(Refusal::Expired)));
+        let early = |seconds: u64| claim.refuse_time(claim.time - Duration::from_secs(seconds));
+        assert_eq!((early(900), early(901)), (Ok(()), Err(Refusal::Skewed)));
+    }
+}
