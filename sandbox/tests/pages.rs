@@ -66,9 +66,11 @@ impl Field {
 
 /// A signature that looks like one.
 fn bogus(path: &str, service: &str) -> String {
+    let now = jiff::Timestamp::now();
+    let (date, time) = (now.strftime("%Y%m%d"), now.strftime("%Y%m%dT%H%M%SZ"));
     format!(
-        "{path}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={ACCOUNT}%2F20260101%2Fap-south-1%2F{service}\
-         %2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=600&X-Amz-SignedHeaders=host&X-Amz-Signature=0"
+        "{path}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={ACCOUNT}%2F{date}%2Fap-south-1%2F{service}\
+         %2Faws4_request&X-Amz-Date={time}&X-Amz-Expires=600&X-Amz-SignedHeaders=host&X-Amz-Signature=0"
     )
 }
 
