@@ -42,7 +42,7 @@ impl Child {
         let mut process =
             command.spawn().map_err(|source| Error::Program { program: program.display().to_string(), source })?;
         let life = process.stdin.take();
-        Ok(Self { name, process, life: life, log })
+        Ok(Self { name, process, life, log })
     }
 
     /// Tells the child a line that no other process can read.
