@@ -163,7 +163,8 @@ def refuse_unknown(ecr):
 
 
 def lend_blobs(ecr):
-    """Gives an address from which a blob can be had, and refuses one that is not there; the emulator's address is AWS's own."""
+    """Gives an address from which a blob can be had, and refuses one that is not there; the emulator's address is AWS's own.
+    The gateway signs it."""
 
     def amended(data):
         name, digest = data.get("repositoryName", ""), data.get("layerDigest", "")
@@ -173,7 +174,7 @@ def lend_blobs(ecr):
         if digest not in ecr._layer_blobs.get(name, {}):
             message = f"Layer with digest '{digest}' is not accessible"
             return error_response_json("LayerInaccessibleException", message, 400)
-        url = f"{os.environ['AWS_ENDPOINT_URL']}/v2/{name}/blobs/{digest}?X-Amz-Expires=3600"
+        url = f"{os.environ['AWS_ENDPOINT_URL']}/v2/{name}/blobs/{digest}"
         return json_response({"downloadUrl": url, "layerDigest": digest})
 
     ecr._get_download_url_for_layer = amended

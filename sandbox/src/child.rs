@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{ChildStdin, Command};
 
@@ -17,7 +18,7 @@ pub(crate) struct Child {
     name: &'static str,
     process: tokio::process::Child,
     /// While this end is open the child lives; see `launch.py`.
-    _life: Option<ChildStdin>,
+    life: Option<ChildStdin>,
     log: PathBuf,
 }
 
@@ -41,7 +42,14 @@ impl Child {
         let mut process =
             command.spawn().map_err(|source| Error::Program { program: program.display().to_string(), source })?;
         let life = process.stdin.take();
-        Ok(Self { name, process, _life: life, log })
+        Ok(Self { name, process, life, log })
+    }
+
+    /// Tells the child a line that no other process can read.
+    pub(crate) async fn tell(&mut self, line: &str) -> Result<(), Error> {
+        let Some(life) = &mut self.life else { return Ok(()) };
+        let told = life.write_all(format!("{line}\n").as_bytes()).await;
+        told.map_err(|source| Error::Program { program: self.name.to_owned(), source })
     }
 
     /// Waits until the child listens on `port`; an early death is told with its last words.

@@ -8,15 +8,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::child::{Child, free_port};
+use crate::guard::Secret;
 use crate::venv::{self, Venv};
 use crate::{ACCOUNT, Error};
 
 const LAUNCHER: &str = include_str!("launch.py");
 /// What the launcher imports, from beside it.
-const AMENDMENTS: [(&str, &str); 6] = [
+const AMENDMENTS: [(&str, &str); 7] = [
     ("amend_ecr.py", include_str!("amend_ecr.py")),
     ("amend_events.py", include_str!("amend_events.py")),
     ("amend_states.py", include_str!("amend_states.py")),
+    ("guard.py", include_str!("guard.py")),
     ("refuse_ec2.py", include_str!("refuse_ec2.py")),
     ("refuse_elb.py", include_str!("refuse_elb.py")),
     ("tell.py", include_str!("tell.py")),
@@ -56,6 +58,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) authority: &'a Path,
     pub(crate) region: &'a str,
     pub(crate) speed: f64,
+    pub(crate) secret: &'a Secret,
 }
 
 impl Emulator {
@@ -71,6 +74,7 @@ impl Emulator {
             let port = free_port().await?;
             let environment = settings.environment(port);
             let mut child = Child::spawn("ministack", settings.python, &arguments, &environment, settings.dir)?;
+            child.tell(settings.secret.text()).await?;
             match child.wait_listening(port, READY).await {
                 Ok(()) => return Ok(Self { port, child }),
                 Err(error) => last = Some(error),
@@ -193,6 +197,7 @@ impl Moto {
             ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true".to_owned()),
         ];
         let mut child = Child::spawn("moto", &venv.python(), &arguments, &environment, run.path())?;
+        child.tell("").await?;
         child.wait_listening(port, READY).await?;
         Ok(Self { port, _child: child, _dir: run })
     }

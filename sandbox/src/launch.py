@@ -8,6 +8,10 @@ import threading
 import time
 
 
+# The first line is this run's secret: what stands in the environment reaches the functions.
+SECRET = sys.stdin.buffer.readline().strip()
+
+
 def end_with_parent():
     # Standard input is a pipe that the sandbox holds open: its end is the sandbox's end, however that came about.
     sys.stdin.buffer.read()
@@ -142,22 +146,6 @@ def give_functions_a_proxy(runtime, service):
     runtime.execution_credentials = service.execution_credentials = amended
 
 
-def let_layers_be_downloaded(ecr):
-    """The address of a layer, or of an image's configuration, leads to the gateway instead of to AWS."""
-    create = ecr._get_download_url_for_layer
-
-    def amended(data):
-        status, headers, body = create(data)
-        if status != 200:
-            return status, headers, body
-        answer = json.loads(body)
-        path = answer["downloadUrl"].partition(".amazonaws.com/")[2]
-        answer["downloadUrl"] = f"{os.environ['AWS_ENDPOINT_URL']}/{path}"
-        return status, {**headers, "Content-Length": str(len(json.dumps(answer)))}, json.dumps(answer).encode()
-
-    ecr._get_download_url_for_layer = amended
-
-
 def name_versioning(responses):
     """Gives the answer of GetBucketVersioning the element that AWS gives it; moto names it after the action."""
     get = responses.get_bucket_versioning
@@ -191,6 +179,7 @@ else:
     import amend_ecr
     import amend_events
     import amend_states
+    import guard
     import refuse_ec2
     import refuse_elb
     import tell
@@ -216,8 +205,9 @@ else:
     refuse_elb.refuse(alb, ec2, acm)
     place_load_balancers(alb, ec2)
     take_transport_for_tls(app)
+    guard.guard(app, SECRET)
+    # After their keys.
     give_functions_a_proxy(lambda_runtime, lambda_svc)
-    let_layers_be_downloaded(ecr)
     amend_states.amend(stepfunctions, os.path.join(os.path.dirname(facts_path), "function-faults.json"))
     amend_ecr.amend(ecr)
     amend_events.amend(eventbridge, scheduler, stepfunctions, sqs, iam)

@@ -24,6 +24,7 @@ mod error;
 mod events;
 mod gateway;
 mod glob;
+mod guard;
 mod ids;
 mod model;
 mod push;
@@ -31,6 +32,8 @@ mod serve;
 pub mod venv;
 mod xml;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -60,6 +63,7 @@ use engine::Engine;
 use events::Courier;
 use gateway::upstream::Upstream;
 use gateway::{Gateway, Shared};
+use guard::{Guard, Secret};
 use model::Models;
 
 /// The account that everything belongs to.
@@ -104,20 +108,13 @@ impl Options {
     }
 }
 
-/// Keys that the emulator takes as an account's root: the account's own number.
+/// Keys of an account's root: the account's own number, and a secret that is another in each run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     /// The access key id.
     pub access_key_id: String,
     /// The secret key.
     pub secret_access_key: String,
-}
-
-impl Credentials {
-    /// The root of an account; nothing needs to be made first.
-    pub fn of_account(account: &str) -> Self {
-        Self { access_key_id: account.to_owned(), secret_access_key: "test".to_owned() }
-    }
 }
 
 /// A running sandbox; it ends, with everything that it started, when this is dropped.
@@ -130,6 +127,7 @@ pub struct Sandbox {
     emulator: Emulator,
     shared: Arc<Shared>,
     endpoint: String,
+    secret: Secret,
     function_faults: Mutex<Vec<FunctionFault>>,
     run: TempDir,
 }
@@ -153,6 +151,8 @@ impl Sandbox {
         let dir = std::path::absolute(&options.dir).map_err(Error::file(&options.dir))?;
         let run = tempfile::Builder::new()
             .prefix(&format!("run-{}-", std::process::id()))
+            // What is in it, such as functions and their logs, is nobody else's.
+            .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&dir)
             .map_err(Error::file(&dir))?;
         let (listener, address) = gateway::bind(options.port).await?;
@@ -161,6 +161,7 @@ impl Sandbox {
         let certificates = Certificates::new()?;
         let authority = run.path().join("authority.pem");
         std::fs::write(&authority, certificates.authority()).map_err(Error::file(&authority))?;
+        let secret = Secret::new()?;
         let emulator = Emulator::start(&Settings {
             python: &venv.python(),
             dir: run.path(),
@@ -168,11 +169,14 @@ impl Sandbox {
             authority: &authority,
             region: &options.region,
             speed: clock.speed(),
+            secret: &secret,
         })
         .await?;
-        let upstream = Upstream::new(emulator.port());
+        let upstream = Upstream::new(emulator.port(), &secret);
         let models = Models::new(&venv.package("botocore")?);
-        let shared = Shared::new(upstream, models, certificates, clock, options.region.clone(), options.latency);
+        let guard = Guard::new(secret.clone(), address);
+        let region = options.region.clone();
+        let shared = Shared::new(upstream, models, certificates, clock, region, options.latency, guard);
         let gateway = Gateway::start(listener, Arc::clone(&shared));
         let (engine, courier) = (Engine::start(&shared), Courier::start(&shared));
         Ok(Self {
@@ -182,6 +186,7 @@ impl Sandbox {
             emulator,
             shared,
             endpoint,
+            secret,
             function_faults: Mutex::default(),
             run,
         })
@@ -194,7 +199,12 @@ impl Sandbox {
 
     /// Keys of the account's root.
     pub fn credentials(&self) -> Credentials {
-        Credentials::of_account(ACCOUNT)
+        self.credentials_of(ACCOUNT)
+    }
+
+    /// Keys of any account's root; nothing needs to be made first.
+    pub fn credentials_of(&self, account: &str) -> Credentials {
+        Credentials { access_key_id: account.to_owned(), secret_access_key: self.secret.text().to_owned() }
     }
 
     /// Its region.
@@ -210,6 +220,11 @@ impl Sandbox {
     /// A directory that goes when the sandbox goes; the emulator's log is in it.
     pub fn dir(&self) -> &Path {
         self.run.path()
+    }
+
+    /// The port of the emulator, which answers to the gateway alone.
+    pub fn emulator_port(&self) -> u16 {
+        self.emulator.port()
     }
 
     /// The emulator's process.
@@ -313,7 +328,7 @@ impl Sandbox {
 
     /// A client of its interface over the network.
     pub fn admin(&self) -> Admin {
-        Admin::new(&self.endpoint)
+        Admin::new(&self.endpoint, self.secret.text())
     }
 
     /// Pushes an image into a repository under a tag.

@@ -1,6 +1,8 @@
 //! A sandbox in the background: one process serves it and leaves a file that says where; others find it by that file.
 
 use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -27,7 +29,7 @@ pub struct State {
     pub region: String,
     /// How many times as fast as AWS its clocks run.
     pub speed: f64,
-    /// Keys of its account's root.
+    /// Keys of its account's root, with the secret by which it is asked for anything.
     pub credentials: Credentials,
     /// When it started, in seconds since 1970.
     pub started: f64,
@@ -98,7 +100,7 @@ async fn idle(sandbox: &Sandbox, limit: Duration) {
     }
 }
 
-/// Through another name, so that nobody reads half of it.
+/// Through another name, so that nobody reads half of it, and for its owner alone: it holds the secret.
 fn write(dir: &Path, sandbox: &Sandbox) -> Result<(), Error> {
     let state = State {
         endpoint: sandbox.endpoint().to_owned(),
@@ -110,7 +112,10 @@ fn write(dir: &Path, sandbox: &Sandbox) -> Result<(), Error> {
     };
     let (path, half) = (state_file(dir), dir.join("state.json.new"));
     let text = serde_json::to_vec_pretty(&state).map_err(|error| Error::net("the state file")(error.into()))?;
-    std::fs::write(&half, text).map_err(Error::file(&half))?;
+    // What somebody else has left there would keep its own mode.
+    let _ = std::fs::remove_file(&half);
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&half);
+    file.and_then(|mut file| file.write_all(&text)).map_err(Error::file(&half))?;
     std::fs::rename(&half, &path).map_err(Error::file(&path))
 }
 
@@ -134,7 +139,7 @@ impl Running {
     pub async fn find(dir: &Path) -> Result<Self, Error> {
         let none = || Error::NotRunning(dir.to_owned());
         let state = read(dir).ok_or_else(none)?;
-        let admin = Admin::new(&state.endpoint);
+        let admin = Admin::new(&state.endpoint, &state.credentials.secret_access_key);
         let status = admin.status().await.map_err(|_| none())?;
         // The port may be another sandbox's by now.
         if status.pid != state.pid {

@@ -71,7 +71,7 @@ async fn a_push_tells_of_the_image_and_its_parts_and_a_tag_of_itself() {
     let sandbox = common::sandbox().await;
     let ecr = repository(&sandbox).await;
     let url = queue(&sandbox, "q").await;
-    let of_ecr = pattern(json!({ "source": ["aws.ecr()"], "detail": { "result": ["SUCCESS"] } }));
+    let of_ecr = pattern(json!({ "source": ["aws.ecr"], "detail": { "result": ["SUCCESS"] } }));
     rule(&sandbox, "r", of_ecr, json!({ "Id": "1", "Arn": format!("{QUEUE}q") })).await;
     rule(
         &sandbox,
@@ -138,7 +138,7 @@ async fn parameters_and_clients_tell_too() {
     rule(&sandbox, "own", own, json!({ "Id": "1", "Arn": format!("{QUEUE}q") })).await;
     let entry =
         |source: &str| json!({ "Source": source, "DetailType": "Rollout Started", "Detail": "{\"service\":\"s\"}" });
-    let entries = json!({ "Entries": [entry("aws.ecr()"), entry("skydeck")] });
+    let entries = json!({ "Entries": [entry("aws.ecr"), entry("skydeck")] });
     let answer = done(&sandbox, "AWSEvents.PutEvents", entries).await;
     assert_eq!(answer["Entries"][0]["ErrorCode"], "NotAuthorizedForSourceException");
     let events = settled(&sandbox).await;
@@ -161,7 +161,7 @@ async fn events_are_lost_doubled_late_and_reordered_on_demand() {
     let sandbox = common::sandbox().await;
     repository(&sandbox).await;
     let url = queue(&sandbox, "q").await;
-    rule(&sandbox, "r", pattern(json!({ "source": ["aws.ecr()"] })), json!({ "Id": "1", "Arn": format!("{QUEUE}q") }))
+    rule(&sandbox, "r", pattern(json!({ "source": ["aws.ecr"] })), json!({ "Id": "1", "Arn": format!("{QUEUE}q") }))
         .await;
     let push = async |tag: &str| drop(sandbox.push("movie", tag, &Image::new(tag).plain()).await.unwrap());
     let tags = |messages: &[Value]| {
@@ -246,7 +246,7 @@ async fn a_rule_starts_a_machine_with_the_event_and_keeps_what_it_may_not_delive
     let url = queue(&sandbox, "dead").await;
     let letters = json!({ "Arn": format!("{QUEUE}dead") });
     let target = json!({ "Id": "1", "Arn": MACHINE, "RoleArn": ROLE, "DeadLetterConfig": letters });
-    let of_ecr = || pattern(json!({ "source": ["aws.ecr()"] }));
+    let of_ecr = || pattern(json!({ "source": ["aws.ecr"] }));
     rule(&sandbox, "r", of_ecr(), target).await;
     let push = async |tag: &str| sandbox.push("movie", tag, &Image::new(tag).plain()).await.unwrap().digest;
 
@@ -302,7 +302,7 @@ async fn schedules_follow_the_clock_and_can_be_made_due() {
     rule(&sandbox, "daily", json!({ "ScheduleExpression": "rate(30 days)" }), target).await;
     sandbox.fire("daily").await.unwrap();
     let event = bodies(&received(&sandbox, &daily, 1).await).remove(0);
-    assert_eq!((&event["source"], &event["detail-type"]), (&json!("aws.events()"), &json!("Scheduled Event")));
+    assert_eq!((&event["source"], &event["detail-type"]), (&json!("aws.events"), &json!("Scheduled Event")));
     // Scheduler, which has no rules, sends by its role.
     role(&sandbox, "rule", "scheduler.amazonaws.com", "sqs:SendMessage").await;
     let later = json!({ "ScheduleExpression": "rate(30 days)", "FlexibleTimeWindow": { "Mode": "OFF" },

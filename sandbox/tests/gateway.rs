@@ -193,7 +193,7 @@ async fn the_emulator_has_the_facts_that_the_platform_needs() {
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
     "Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
 
-/// Signatures are checked behind the gateway, and policies are enforced, for what the sandbox answers itself too.
+/// Policies are enforced, for what the sandbox answers itself too.
 #[tokio::test]
 async fn a_role_may_do_what_its_policy_says() {
     let sandbox = common::sandbox().await;
@@ -227,7 +227,7 @@ async fn a_role_may_do_what_its_policy_says() {
 #[tokio::test]
 async fn accounts_see_nothing_of_each_other() {
     let sandbox = common::sandbox().await;
-    let keys = skydeck_sandbox::Credentials::of_account(FOREIGN_ACCOUNT);
+    let keys = sandbox.credentials_of(FOREIGN_ACCOUNT);
     let keys = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test");
     let foreign = common::config(sandbox.endpoint(), "somebody", keys).await;
     let own = common::person(&sandbox).await;

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -47,6 +49,11 @@ async fn a_sandbox_in_the_background_is_found_and_stopped() {
         async move { serve(&options, &|_| ()).await }
     });
     let running = Running::wait(dir.path(), Duration::from_secs(60)).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dir.path().join("state.json")), 0o600, "it holds the secret");
+    let made = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let runs: Vec<_> = made.filter(|path| path.is_dir()).map(|path| mode(&path)).collect();
+    assert_eq!(runs, [0o700], "what runs there is nobody else's");
     assert!(matches!(serve(&options, &|_| ()).await, Err(Error::Running { .. })));
     assert_eq!(running.admin().status().await.unwrap().region, "ap-south-1");
     running.stop().await.unwrap();
@@ -64,7 +71,12 @@ async fn what_functions_call_does_not_keep_a_sandbox_up() {
     let options = Options { venv: Some(venv), idle: Duration::from_secs(2), ..Options::new(dir.path()) };
     let serving = tokio::spawn(async move { serve(&options, &|_| ()).await });
     let running = Running::wait(dir.path(), Duration::from_secs(60)).await.unwrap();
-    let keys = aws_credential_types::Credentials::new("a", "b", Some("token".to_owned()), None, "test");
+    let root = running.state().credentials.clone();
+    let root = aws_credential_types::Credentials::new(root.access_key_id, root.secret_access_key, None, None, "test");
+    let root = common::config(&running.state().endpoint, "skydeck-test", root).await;
+    let keys = aws_sdk_sts::Client::new(&root).get_session_token().send().await.unwrap().credentials.unwrap();
+    let token = Some(keys.session_token);
+    let keys = aws_credential_types::Credentials::new(keys.access_key_id, keys.secret_access_key, token, None, "test");
     let ec2 = aws_sdk_ec2::Client::new(&common::config(&running.state().endpoint, "skydeck-test", keys).await);
     let calling = async {
         loop {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::Credentials;
 use skydeck_aws::client::Clients;
 use skydeck_aws::execute::execute;
 use skydeck_aws::layer::balancer::Balancer;
@@ -20,7 +19,7 @@ use skydeck_core::Scope;
 use skydeck_core::run::{Layer, Mode};
 use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
 
-use crate::{acm, probe, root};
+use crate::{acm, probe, root, root_keys};
 
 /// How often a layer is tried, and how long apart: in a run the state machine does that.
 const ATTEMPTS: usize = 400;
@@ -47,7 +46,7 @@ impl Account {
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new("ap-south-1"))
             .endpoint_url(sandbox.endpoint())
-            .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "tests"));
+            .credentials_provider(root_keys(&sandbox));
         let clients = Clients::load(config, "skydeck-tests").await;
         let scope = Scope { account: ACCOUNT.into(), home: "skydeck-home-tests".into(), ..scope };
         probe::upload(&clients, &scope.home, "first").await;
@@ -59,7 +58,7 @@ impl Account {
     /// # Panics
     /// Where ACM refuses.
     pub async fn certificate(&self, name: &str) -> String {
-        let request = acm(self.sandbox.endpoint()).request_certificate().domain_name(name);
+        let request = acm(self.sandbox.endpoint(), root_keys(&self.sandbox)).request_certificate().domain_name(name);
         request.send().await.expect("a certificate").certificate_arn.expect("an ARN")
     }
 

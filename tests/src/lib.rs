@@ -11,4 +11,4 @@ pub mod rollouts;
 pub mod skyfox;
 pub mod table;
 
-pub use rig::{Ended, Rig, acm, binaries, root};
+pub use rig::{Ended, Rig, acm, binaries, keys_of, root, root_keys};

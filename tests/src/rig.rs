@@ -113,9 +113,8 @@ impl Rig {
         let usual = Options::new(root().join("target/sandbox"));
         let options = Options { speed: speed.unwrap_or(usual.speed), ..usual };
         let sandbox = Sandbox::start(&options).await.expect("the sandbox starts");
-        let keys = sandbox.credentials();
-        let aws = clients(&sandbox, &keys.access_key_id, &keys.secret_access_key).await;
-        let foreign = clients(&sandbox, FOREIGN_ACCOUNT, "test").await;
+        let aws = clients(&sandbox, ACCOUNT).await;
+        let foreign = clients(&sandbox, FOREIGN_ACCOUNT).await;
         Rig { sandbox, aws, foreign }
     }
 
@@ -154,20 +153,33 @@ impl Rig {
 
 /// A client of the team's certificates, which skydeck itself never looks at, in an emulator.
 #[must_use]
-pub fn acm(endpoint: &str) -> aws_sdk_acm::Client {
+pub fn acm(endpoint: &str, keys: Credentials) -> aws_sdk_acm::Client {
     let config = aws_sdk_acm::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::new("ap-south-1"))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "test"));
+        .credentials_provider(keys);
     aws_sdk_acm::Client::from_conf(config.build())
 }
 
-async fn clients(sandbox: &Sandbox, key: &str, secret: &str) -> Clients {
+/// The keys of the root of a sandbox's account, for a client of an SDK.
+#[must_use]
+pub fn root_keys(sandbox: &Sandbox) -> Credentials {
+    keys_of(sandbox, ACCOUNT)
+}
+
+/// The keys of the root of any account in a sandbox.
+#[must_use]
+pub fn keys_of(sandbox: &Sandbox, account: &str) -> Credentials {
+    let keys = sandbox.credentials_of(account);
+    Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "tests")
+}
+
+async fn clients(sandbox: &Sandbox, account: &str) -> Clients {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(sandbox.endpoint())
         .region(Region::new(sandbox.region().to_owned()))
-        .credentials_provider(Credentials::new(key, secret, None, None, "test"));
+        .credentials_provider(keys_of(sandbox, account));
     Clients::load(config, "test").await
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_lambda::primitives::Blob;
 use serde_json::{Value, json};
 use skydeck_sandbox::Image;
-use skydeck_tests::{Rig, acm};
+use skydeck_tests::{Rig, acm, root_keys};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// More than a run takes to say what it waits for, however busy this machine is.
@@ -68,7 +68,7 @@ async fn ask(rig: &Rig, url: &str, balancer: &str) -> String {
 }
 
 async fn issued(rig: &Rig, name: &str) -> String {
-    let request = acm(rig.sandbox.endpoint()).request_certificate().domain_name(name);
+    let request = acm(rig.sandbox.endpoint(), root_keys(&rig.sandbox)).request_certificate().domain_name(name);
     request.send().await.expect("a certificate").certificate_arn.expect("an ARN")
 }
 
@@ -76,7 +76,8 @@ async fn issued(rig: &Rig, name: &str) -> String {
 async fn made_at_home(rig: &Rig, name: &str) -> String {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
     let blob = |pem: String| aws_sdk_acm::primitives::Blob::new(pem);
-    let request = acm(rig.sandbox.endpoint()).import_certificate().certificate(blob(made.cert.pem()));
+    let request =
+        acm(rig.sandbox.endpoint(), root_keys(&rig.sandbox)).import_certificate().certificate(blob(made.cert.pem()));
     let imported = request.private_key(blob(made.signing_key.serialize_pem())).send().await;
     imported.expect("it is taken").certificate_arn.expect("an ARN")
 }

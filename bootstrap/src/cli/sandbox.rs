@@ -116,7 +116,7 @@ pub struct Events {
     /// What is to happen to events to come.
     #[command(subcommand)]
     pub disturb: Option<Disturb>,
-    /// Only events of this source, such as aws.ecr() or skydeck
+    /// Only events of this source, such as aws.ecr or skydeck
     #[arg(long)]
     pub source: Option<String>,
     /// Only events after this number

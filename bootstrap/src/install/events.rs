@@ -39,7 +39,7 @@ pub(super) const RULES: [Rule; 3] = [
         description: "Every tagged push to ECR starts skydeck-rollout, which decides what it means",
         matches: || {
             Match::Pattern(json!({
-                "source": ["aws.ecr()"],
+                "source": ["aws.ecr"],
                 "detail-type": ["ECR Image Action", "ECR Replication Action", "ECR Pull Through Cache Action"],
                 "detail": {
                     // An image that is pulled through tells no action, and how it went in another field.
@@ -58,7 +58,7 @@ pub(super) const RULES: [Rule; 3] = [
         description: "A changed parameter rolls out the services that read it",
         matches: || {
             Match::Pattern(json!({
-                "source": ["aws.ssm()"],
+                "source": ["aws.ssm"],
                 "detail-type": ["Parameter Store Change"],
                 "detail": { "operation": ["Create", "Update"] },
             }))

@@ -13,7 +13,7 @@ fn push() -> Value {
         "version": "0",
         "id": "13cde686-328b-6117-af20-0e5566167482",
         "detail-type": "ECR Image Action",
-        "source": "aws.ecr()",
+        "source": "aws.ecr",
         "account": "123456789012",
         "time": "2019-11-16T01:54:34Z",
         "region": "us-west-2",
@@ -57,7 +57,7 @@ fn a_changed_parameter_is_read_as_aws_sends_it() {
         "version": "0",
         "id": "6a7e4feb-b491-4cf7-a9f1-bf3703497718",
         "detail-type": "Parameter Store Change",
-        "source": "aws.ssm()",
+        "source": "aws.ssm",
         "account": "123456789012",
         "time": "2017-05-22T16:43:48Z",
         "region": "us-east-1",
@@ -73,7 +73,7 @@ fn a_changed_parameter_is_read_as_aws_sends_it() {
     assert_eq!(spoilt(|event| event["detail-type"] = "Parameter Store Policy Action".into()), None);
     assert_eq!(spoilt(|event| event["detail"] = json!({})), None);
     assert_eq!(spoilt(|event| event["detail"]["name"] = 1.into()), None);
-    let schedule = json!({ "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events()",
+    let schedule = json!({ "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.events",
         "account": "1", "time": "2017-05-22T16:43:48Z", "region": "us-east-1", "resources": [], "detail": {} });
     assert_eq!((changed_parameter(&schedule), changed_parameter(&json!({}))), (None, None));
 }

@@ -291,7 +291,7 @@ mod tests {
     async fn load_balancers_that_cannot_be_read_stay_as_they_were() {
         let place = Place { account: crate::ACCOUNT.to_owned(), region: "ap-south-1".to_owned() };
         // Nobody listens there.
-        let (alb, upstream) = (Alb::default(), Upstream::new(1));
+        let (alb, upstream) = (Alb::default(), Upstream::new(1, &"".into()));
         assert!(alb.config(&upstream, &place).await.balancers.is_empty());
         let known = Config { balancers: vec![LoadBalancer::default()], ..Config::default() };
         alb.configs().insert(place.clone(), (0, Arc::new(known)));

@@ -163,7 +163,7 @@ mod tests {
 
     fn envelope(tag: &str) -> Envelope {
         serde_json::from_value(json!({
-            "version": "0", "id": tag, "detail-type": "ECR Image Action", "source": "aws.ecr()", "account": "1",
+            "version": "0", "id": tag, "detail-type": "ECR Image Action", "source": "aws.ecr", "account": "1",
             "time": "2026-01-01T00:00:00Z", "region": "r", "resources": [], "detail": { "image-tag": tag, "manifest-media-type": "v2+json" },
         }))
         .unwrap()

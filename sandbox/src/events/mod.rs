@@ -34,7 +34,7 @@ pub struct Envelope {
     pub id: String,
     /// Such as `ECR Image Action`.
     pub detail_type: String,
-    /// Such as `aws.ecr()`, or `skydeck` for what a client has put.
+    /// Such as `aws.ecr`, or `skydeck` for what a client has put.
     pub source: String,
     /// Whose it is.
     pub account: String,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
+use hyper::header::AUTHORIZATION;
 use hyper::{Method, Request};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -17,6 +18,7 @@ use super::record::Call;
 use crate::Error;
 use crate::consistency::Lag;
 use crate::events::{Event, EventFault};
+use crate::guard::Secret;
 use crate::push::{self, Image, Pushed};
 
 /// It answers from memory on this machine: a longer silence is a failure.
@@ -26,14 +28,15 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Admin {
     endpoint: String,
+    secret: Secret,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
 impl Admin {
-    /// The sandbox at that endpoint, such as `http://127.0.0.1:4566`.
-    pub fn new(endpoint: &str) -> Self {
+    /// The sandbox at that endpoint, such as `http://127.0.0.1:4566`, by the secret key of its account's root.
+    pub fn new(endpoint: &str, secret: &str) -> Self {
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        Self { endpoint: endpoint.trim_end_matches('/').to_owned(), client }
+        Self { endpoint: endpoint.trim_end_matches('/').to_owned(), secret: secret.into(), client }
     }
 
     /// How it is.
@@ -158,7 +161,9 @@ impl Admin {
         let uri = format!("{}{}{path}", self.endpoint, super::admin::PREFIX);
         let failed = || Error::net(format!("{method} {uri}"));
         let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let request = Request::builder().method(&method).uri(&uri).body(Full::new(Bytes::from(body)));
+        let request = Request::builder().method(&method).uri(&uri);
+        let request = request.header(AUTHORIZATION, format!("Bearer {}", self.secret.text()));
+        let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(|error| failed()(error.into()))?;
         let exchange = async {
             let response = self.client.request(request).await.map_err(|error| failed()(error.into()))?;

@@ -37,6 +37,7 @@ use crate::clock::Clock;
 use crate::consistency::{self, Consistency};
 use crate::ecs::Ecs;
 use crate::events::Events;
+use crate::guard::{self, Guard};
 use crate::model::Models;
 use fault::{FaultKind, Faults};
 use naming::{Name, Protocol};
@@ -46,6 +47,7 @@ use upstream::Upstream;
 /// All that the gateway's connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) guard: Guard,
     pub(crate) upstream: Upstream,
     pub(crate) record: Record,
     pub(crate) models: Models,
@@ -78,9 +80,11 @@ impl Shared {
         clock: Clock,
         region: String,
         latency: Duration,
+        guard: Guard,
     ) -> Arc<Self> {
         let started = clock.now();
         let shared = Self {
+            guard,
             upstream,
             record: Record::default(),
             models,
@@ -115,12 +119,18 @@ impl Shared {
     }
 
     /// What comes of one call.
-    async fn call(&self, parts: Parts, body: Bytes) -> Ending {
+    async fn call(&self, mut parts: Parts, body: Bytes) -> Ending {
+        let mut name = Name::of(&parts, &body, &self.region);
+        if let Some(refused) = self.guard.refuse_forgery(&self.upstream, &name, &parts, &body).await {
+            return Ending::Answer(refused);
+        }
+        if guard::take_lent(&name, &mut parts) {
+            name = Name::of(&parts, &body, &self.region);
+        }
         // Functions have temporary keys; those that a schedule starts again and again keep nothing up.
         if !parts.headers.contains_key("x-amz-security-token") {
             self.active.store(self.clock.now() as u64, Ordering::Relaxed);
         }
-        let name = Name::of(&parts, &body, &self.region);
         let seq = self.record.begin(&name, self.clock.now());
         let latency = self.latency_micros.load(Ordering::Relaxed);
         if latency > 0 {
@@ -212,6 +222,9 @@ impl Shared {
         };
         if answer.status.is_success() && (&*name.service, &*name.action) == ("acm", "ImportCertificate") {
             self.certificates.import(&body, &answer.body);
+        }
+        if answer.status.is_success() && (&*name.service, &*name.action) == ("ecr", "GetDownloadUrlForLayer") {
+            self.guard.lend(name, &mut answer);
         }
         self.events.take(self.clock, &mut answer);
         if (&*name.service, &*name.action) == ("events", "PutEvents") {
@@ -325,6 +338,9 @@ async fn respond(
 ) -> Result<Response<Full<Bytes>>, Lost> {
     let upgrade = (request.method() == hyper::Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
+    if let Some(refused) = shared.guard.refuse_page(&parts) {
+        return Ok(into_response(refused));
+    }
     let Ok(body) = body.collect().await else { return Err(Lost) };
     let body = body.to_bytes();
     if let Some(user) = from_proxy(&parts) {
@@ -339,7 +355,11 @@ async fn respond(
         return Ok(Response::default());
     }
     if parts.uri.path().starts_with(admin::PREFIX) {
-        return Ok(into_response(admin::answer(&shared, &parts, &body).await));
+        let answer = match shared.guard.refuse_stranger(&parts) {
+            Some(refused) => refused,
+            None => admin::answer(&shared, &parts, &body).await,
+        };
+        return Ok(into_response(answer));
     }
     // In a task of its own, a call is carried through even when its client goes away.
     let call = tokio::spawn(async move { shared.call(parts, body).await });

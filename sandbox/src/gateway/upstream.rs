@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::Bytes;
-use hyper::header::{CONNECTION, HeaderName, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::http::uri::{PathAndQuery, Uri};
 use hyper_util::client::legacy::Client;
@@ -16,33 +16,56 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::answer::Answer;
+use crate::guard::Secret;
 use crate::xml::Element;
 
 /// These belong to one connection, not to the message.
 const HOP_BY_HOP: [HeaderName; 3] = [CONNECTION, TRANSFER_ENCODING, HeaderName::from_static("keep-alive")];
+
+/// Shows the emulator that it is the gateway which calls.
+const PASS: HeaderName = HeaderName::from_static("x-sandbox-pass");
+/// Asks it for a key's secret; no client can.
+const KEY: HeaderName = HeaderName::from_static("x-sandbox-key");
 
 /// Calls the emulator.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     client: Client<HttpConnector, Full<Bytes>>,
     port: u16,
+    pass: HeaderValue,
 }
 
 impl Upstream {
-    pub(crate) fn new(port: u16) -> Self {
+    pub(crate) fn new(port: u16, secret: &Secret) -> Self {
+        let mut pass = HeaderValue::from_str(secret.text()).unwrap_or(HeaderValue::from_static(""));
+        pass.set_sensitive(true);
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        Self { client: Client::builder(TokioExecutor::new()).build(connector), port }
+        Self { client: Client::builder(TokioExecutor::new()).build(connector), port, pass }
     }
 
     /// Passes a call on; host, path and all signed headers stay, so that its signature still holds.
     pub(crate) async fn send(&self, mut parts: Parts, body: Bytes) -> Result<Answer, Error> {
+        parts.headers.remove(KEY);
+        self.exchange(parts, body).await
+    }
+
+    /// The secret of a key that the emulator has issued.
+    pub(crate) async fn secret_of(&self, key: &str) -> Option<String> {
+        let (parts, ()) = Request::get("/").header(KEY, key).body(()).ok()?.into_parts();
+        let answer = self.exchange(parts, Bytes::new()).await.ok()?;
+        let told: Value = serde_json::from_slice(&answer.body).ok()?;
+        told["secret"].as_str().map(str::to_owned)
+    }
+
+    async fn exchange(&self, mut parts: Parts, body: Bytes) -> Result<Answer, Error> {
         let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let target = format!("http://127.0.0.1:{}{path}", self.port);
         parts.uri = target.parse::<Uri>().map_err(|error| Error::net("the address of a call")(error.into()))?;
         for name in HOP_BY_HOP {
             parts.headers.remove(name);
         }
+        parts.headers.insert(PASS, self.pass.clone());
         parts.extensions.clear();
         let request = Request::from_parts(parts, Full::new(body));
         let failed = || Error::net("calling the emulator");

@@ -1,6 +1,8 @@
 //! A sandbox for tests, and real SDK clients that call it.
 
 #[allow(dead_code, reason = "not every test file needs all of this one")]
+pub(crate) mod raw;
+#[allow(dead_code, reason = "not every test file needs all of this one")]
 pub(crate) mod stack;
 
 use std::path::PathBuf;
@@ -9,13 +11,9 @@ use std::time::{Duration, Instant};
 use aws_config::retry::RetryConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use raw::Raw;
 use serde_json::Value;
-use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
+use skydeck_sandbox::{Options, Sandbox};
 
 /// Where the Python environments are shared with other tests and the command.
 pub(crate) fn dir() -> PathBuf {
@@ -81,19 +79,12 @@ pub(crate) async fn send(
     target: Option<&str>,
     body: Value,
 ) -> (u16, Value) {
-    let credential = format!("{ACCOUNT}/20260101/ap-south-1/{service}/aws4_request");
-    let mut request = hyper::Request::post(format!("{}{path}", sandbox.endpoint()))
-        .header("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"))
-        .header("content-type", "application/x-amz-json-1.1");
+    let mut request = Raw::new("POST", path, &body.to_string()).with("content-type", "application/x-amz-json-1.1");
     if let Some(target) = target {
-        request = request.header("x-amz-target", target);
+        request = request.with("x-amz-target", target);
     }
-    let request = request.body(Full::new(Bytes::from(body.to_string()))).unwrap();
-    let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-    let response = client.request(request).await.unwrap();
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    let (status, answer) = request.signed(&sandbox.credentials(), service).send(raw::port(sandbox)).await;
+    (status, serde_json::from_str(&answer).unwrap_or(Value::Null))
 }
 
 /// The same, where it has to succeed.

@@ -5,18 +5,17 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::Credentials;
 use serde_json::Value;
 use skydeck_aws::Clients;
 use skydeck_core::Scope;
 use skydeck_core::facts::Facts;
 use skydeck_core::run::{Layer, Mode, outputs_key};
-use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
+use skydeck_sandbox::{Options, Sandbox};
 
 use super::case::{Blow, Case, Numbered, State, cases, numbered};
 use super::machine::{Machine, PLATFORM, Step, Way, failure};
 use super::picture::{Difference, Picture};
-use crate::{root, skyfox};
+use crate::{root, root_keys, skyfox};
 
 /// What the clients of a matrix call themselves.
 const CALLER: &str = "fault-matrix";
@@ -72,7 +71,7 @@ impl Ground {
             aws_config::defaults(BehaviorVersion::latest())
                 .region(Region::new(sandbox.region().to_owned()))
                 .endpoint_url(sandbox.endpoint())
-                .credentials_provider(Credentials::new(ACCOUNT, "test", None, None, "tests"))
+                .credentials_provider(root_keys(&sandbox))
         };
         let person = Clients::load(config(), "a-person").await.s3().clone();
         let machine = Machine::install(Clients::load(config(), CALLER).await, person).await;

@@ -146,7 +146,7 @@ impl Field {
             if bodies.is_empty() {
                 return Ok(count);
             }
-            count += bodies.iter().filter(|body| body.contains("aws.ecr()")).count();
+            count += bodies.iter().filter(|body| body.contains("aws.ecr")).count();
         }
     }
 

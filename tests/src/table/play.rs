@@ -203,7 +203,7 @@ impl<'a> Play<'a> {
             }
         }
         let event = json!({
-            "version": "0", "id": "an-event", "detail-type": kind, "source": "aws.ecr()", "account": ACCOUNT,
+            "version": "0", "id": "an-event", "detail-type": kind, "source": "aws.ecr", "account": ACCOUNT,
             "region": "ap-south-1", "resources": [], "detail": detail,
         });
         let machine = format!("arn:aws:states:ap-south-1:{ACCOUNT}:stateMachine:skydeck-rollout");

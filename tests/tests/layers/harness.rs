@@ -11,7 +11,7 @@ use skydeck_core::Scope;
 use skydeck_core::facts::Facts;
 use skydeck_core::run::{Layer, Mode};
 use skydeck_sandbox::{ACCOUNT, Call, FOREIGN_ACCOUNT, Image, Moto, Options, Pushed, Sandbox};
-use skydeck_tests::{acm, root, skyfox};
+use skydeck_tests::{acm, keys_of, root, root_keys, skyfox};
 
 /// How often a layer is tried, and how long apart: in a run the state machine does that.
 const ATTEMPTS: usize = 40;
@@ -59,22 +59,26 @@ pub(crate) async fn emulators() -> [Emulator; 2] {
 pub(crate) async fn sandbox() -> Emulator {
     let options = Options { speed: 200.0, ..Options::new(root().join("target/sandbox")) };
     let sandbox = Sandbox::start(&options).await.unwrap();
-    let clients = clients(sandbox.endpoint(), ACCOUNT).await;
+    let clients = clients(sandbox.endpoint(), root_keys(&sandbox)).await;
     Emulator { name: "sandbox", clients, kind: Kind::Sandbox(sandbox) }
 }
 
 async fn moto() -> Emulator {
     let moto = Moto::start(&root().join("target/sandbox"), &|text| eprintln!("{text}")).await.unwrap();
-    let clients = clients(&moto.endpoint(), ACCOUNT).await;
+    let clients = clients(&moto.endpoint(), anybody(ACCOUNT)).await;
     Emulator { name: "moto", clients, kind: Kind::Moto(moto) }
 }
 
-/// Clients with credentials of an account: the emulators take an access key of twelve digits for the account itself.
-async fn clients(endpoint: &str, account: &str) -> Clients {
+/// Keys of an account, as moto takes them: with any secret. Both emulators take twelve digits for the account itself.
+fn anybody(account: &str) -> Credentials {
+    Credentials::new(account, "test", None, None, "tests")
+}
+
+async fn clients(endpoint: &str, keys: Credentials) -> Clients {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("ap-south-1"))
         .endpoint_url(endpoint)
-        .credentials_provider(Credentials::new(account, "test", None, None, "tests"));
+        .credentials_provider(keys);
     Clients::load(config, CALLER).await
 }
 
@@ -82,16 +86,16 @@ impl Emulator {
     /// Clients of somebody else's account.
     pub(crate) async fn foreign(&self) -> Clients {
         match &self.kind {
-            Kind::Sandbox(sandbox) => clients(sandbox.endpoint(), FOREIGN_ACCOUNT).await,
-            Kind::Moto(moto) => clients(&moto.endpoint(), FOREIGN_ACCOUNT).await,
+            Kind::Sandbox(sandbox) => clients(sandbox.endpoint(), keys_of(sandbox, FOREIGN_ACCOUNT)).await,
+            Kind::Moto(moto) => clients(&moto.endpoint(), anybody(FOREIGN_ACCOUNT)).await,
         }
     }
 
     /// A certificate that ACM has issued for a name, by ARN.
     pub(crate) async fn certificate(&self, name: &str) -> String {
         let acm = match &self.kind {
-            Kind::Sandbox(sandbox) => acm(sandbox.endpoint()),
-            Kind::Moto(moto) => acm(&moto.endpoint()),
+            Kind::Sandbox(sandbox) => acm(sandbox.endpoint(), root_keys(sandbox)),
+            Kind::Moto(moto) => acm(&moto.endpoint(), anybody(ACCOUNT)),
         };
         acm.request_certificate().domain_name(name).send().await.unwrap().certificate_arn.unwrap()
     }

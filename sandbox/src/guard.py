@@ -1,0 +1,96 @@
+"""Lets nobody but the gateway in, and makes and tells secrets: the gateway checks signatures with them."""
+
+import dataclasses
+import hashlib
+import hmac
+import json
+
+from ministack.core import iam_evaluator, lambda_runtime
+from ministack.services import iam, lambda_svc, s3, sts
+
+# Each request of the gateway has the first, and what it asks for itself the second; clients can send neither through it.
+PASS = b"x-sandbox-pass"
+KEY = b"x-sandbox-key"
+
+
+def guard(app, secret):
+    app.app = only_the_gateway(app.app, secret)
+    sign_as_root_with(secret)
+    give_functions_secrets(secret)
+
+
+def only_the_gateway(app, secret):
+    """Whatever a browser or another program of this machine sends to the emulator's own port is refused."""
+
+    async def guarded(scope, receive, send):
+        if scope["type"] == "lifespan":
+            return await app(scope, receive, send)
+        headers = scope["headers"]
+        given = [value for name, value in headers if name == PASS]
+        passed = len(given) == 1 and hmac.compare_digest(given[0], secret)
+        if scope["type"] != "http":
+            return await send({"type": "websocket.close"})
+        if not passed:
+            return await answer(send, 403, {"error": "only the sandbox's gateway may call the emulator"})
+        asked = [value for name, value in headers if name == KEY]
+        if asked:
+            return await answer(send, 200, {"secret": secret_of(asked[0].decode("latin-1"))})
+        # Nothing that the emulator does with headers, such as handing them to a function, may give it away.
+        rest = [(name, value) for name, value in headers if name != PASS]
+        return await app({**scope, "headers": rest}, receive, send)
+
+    return guarded
+
+
+async def answer(send, status, body):
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+def secret_of(key):
+    """The secret of a key that STS or IAM has issued; none of one that they do not know."""
+    session = sts._sessions.get(key)
+    if session:
+        return session.get("SecretAccessKey")
+    for (_account, known), record in iam._access_keys.to_dict().items():
+        if known == key:
+            return record["SecretAccessKey"]
+    return None
+
+
+def sign_as_root_with(secret):
+    """The emulator verifies addresses that a root has signed in advance; it would take `test` for the secret."""
+    resolve = iam_evaluator.resolve_credential
+
+    def amended(*arguments, **named):
+        found = resolve(*arguments, **named)
+        if getattr(found, "principal_type", None) == "Root":
+            return dataclasses.replace(found, secret_access_key=secret.decode())
+        return found
+
+    for module in (iam_evaluator, s3, sts):
+        module.resolve_credential = amended
+
+
+def give_functions_secrets(secret):
+    """The emulator makes a function's keys of its ARN and its role's, which anybody can guess."""
+
+    def credentials(config):
+        function, role = config.get("FunctionArn", ""), config.get("Role", "")
+        account, _region = lambda_runtime._account_region_from_function_config(config)
+        role_name, session_name = role.rsplit("/", 1)[-1], config.get("FunctionName", "")[:64]
+
+        def keyed(purpose):
+            return hmac.new(secret, f"{purpose} {function} {role}".encode(), hashlib.sha256).hexdigest()
+
+        key, own, token = f"ASIA{keyed('key')[:16].upper()}", keyed("secret"), keyed("token")
+        sts.register_session(key, {
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{role_name}/{session_name}",
+            "UserId": f"{role_name}:{session_name}",
+            "SecretAccessKey": own,
+            "SessionToken": token,
+        })
+        return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": own, "AWS_SESSION_TOKEN": token}
+
+    lambda_runtime.execution_credentials = lambda_svc.execution_credentials = credentials
