@@ -126,7 +126,9 @@ pub async fn build_for_aws(
     find(&target.join("lambda"), names)
 }
 
-fn cargo(root: &Path, arguments: &[&str]) -> Command {
+/// Cargo, as one who has not been started by it would start it.
+#[must_use]
+pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root).stdin(Stdio::null());
     // Where Cargo has started this program, it has told it about its package. Build scripts that look at these variables

@@ -95,7 +95,14 @@ impl Rig {
     pub async fn install(&self) {
         let built = package::build_here(&root(), &install::binaries()).await.expect("the functions can be built");
         let directory = built.values().find_map(|path| path.parent()).expect("there are functions").to_owned();
+        self.bootstrap(&directory).await;
+    }
 
+    /// Installs the functions of a directory.
+    ///
+    /// # Panics
+    /// Where that fails.
+    pub async fn bootstrap(&self, directory: &Path) {
         let arguments = ["bootstrap", "--architecture", Architecture::HOST.name(), "--binaries"];
         let installed = self.command(arguments).arg(directory).output().await.expect("skydeck can be started");
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
@@ -109,7 +116,7 @@ impl Rig {
         Self::start_at(None).await
     }
 
-    async fn start_at(speed: Option<f64>) -> Self {
+    pub(crate) async fn start_at(speed: Option<f64>) -> Self {
         let usual = Options::new(root().join("target/sandbox"));
         let options = Options { speed: speed.unwrap_or(usual.speed), ..usual };
         let sandbox = Sandbox::start(&options).await.expect("the sandbox starts");

@@ -62,7 +62,14 @@ impl Stage {
     /// # Panics
     /// Where one of these fails.
     pub async fn ready() -> Self {
-        let rig = Rig::installed().await;
+        Self::of(Rig::installed().await).await
+    }
+
+    /// Gives all secrets where skydeck is installed.
+    ///
+    /// # Panics
+    /// Where that fails.
+    pub async fn of(rig: Rig) -> Self {
         for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
             let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(KEY);
             request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
