@@ -1,6 +1,7 @@
 //! What the integration tests and the measuring programs share.
 
 pub mod account;
+pub mod arm64;
 pub mod cost;
 pub mod drift;
 pub mod matrix;
