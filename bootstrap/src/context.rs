@@ -10,6 +10,7 @@ use miette::IntoDiagnostic;
 use skydeck_aws::error::Explain;
 use skydeck_aws::function::ALIAS;
 use skydeck_aws::{Clients, Error};
+use skydeck_core::scope::boundary_name;
 use skydeck_sandbox::Running;
 
 use crate::error::{NotInstalled, Usage};
@@ -171,10 +172,28 @@ impl Account {
         format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.region, self.id)
     }
 
-    /// The ARN of a role.
+    /// The name of the role of a function, or of what else has one here. The regions of an account share IAM's names.
     #[must_use]
-    pub fn role(&self, name: &str) -> String {
-        format!("arn:{}:iam::{}:role/{name}", self.partition, self.id)
+    pub fn role_name(&self, thing: &str) -> String {
+        format!("skydeck-{thing}-{}", self.region)
+    }
+
+    /// The ARN of that role.
+    #[must_use]
+    pub fn role(&self, thing: &str) -> String {
+        self.iam("role", &self.role_name(thing))
+    }
+
+    /// The ARN of the policy that bounds the roles of platforms.
+    #[must_use]
+    pub fn boundary(&self) -> String {
+        self.iam("policy", &boundary_name(&self.region))
+    }
+
+    /// An ARN of IAM's in this account: `kind` is `role`, `policy` or `instance-profile`.
+    #[must_use]
+    pub fn iam(&self, kind: &str, path: &str) -> String {
+        format!("arn:{}:iam::{}:{kind}/{path}", self.partition, self.id)
     }
 
     /// The ARN of an S3 bucket, or of objects in it.

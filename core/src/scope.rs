@@ -65,6 +65,12 @@ impl Scope {
         format!("{}-{thing}", self.prefix())
     }
 
+    /// The name of a thing that all regions of an account share, as IAM's are, such as `skyfox-devprod-instance-ap-south-1`.
+    #[must_use]
+    pub fn global_name(&self, thing: &str) -> String {
+        format!("{}-{}", self.name(thing), self.platform.region)
+    }
+
     /// The name of a thing that is replaced when `settings` change: at most `limit` characters, ending in 6 hex
     /// digits of a hash of the settings.
     #[must_use]
@@ -118,6 +124,12 @@ impl Scope {
         format!("arn:{}:iam::{}:{kind}/{name}", self.partition, self.account)
     }
 
+    /// ARN of the policy that bounds every role of the platform: what it does not allow, no other policy of theirs can.
+    #[must_use]
+    pub fn boundary(&self) -> String {
+        self.iam_arn("policy", &boundary_name(&self.platform.region))
+    }
+
     /// The name of a bucket of the platform, with the suffix that the file may give.
     ///
     /// A key that the file does not have names the bucket that it would have: references are checked on reading.
@@ -128,6 +140,12 @@ impl Scope {
             None => self.name(key),
         }
     }
+}
+
+/// Name of the policy that bounds the roles of an installation's platforms.
+#[must_use]
+pub fn boundary_name(region: &str) -> String {
+    format!("skydeck-boundary-{region}")
 }
 
 /// Whether what a resource holds may be deleted with it, by what the platform file says or last said of it.

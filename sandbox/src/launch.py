@@ -178,13 +178,14 @@ if sys.argv[1] == "moto":
 else:
     import amend_ecr
     import amend_events
+    import amend_iam
     import amend_states
     import guard
     import refuse_ec2
     import refuse_elb
     import tell
     from ministack import app
-    from ministack.core import lambda_runtime
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime
     from ministack.services import acm, alb, ec2, ecr, eventbridge, iam, lambda_svc, scheduler, sqs, ssm, stepfunctions
 
     facts_path = sys.argv[2]
@@ -205,6 +206,7 @@ else:
     refuse_elb.refuse(alb, ec2, acm)
     place_load_balancers(alb, ec2)
     take_transport_for_tls(app)
+    amend_iam.amend(iam_actions, iam_evaluator, iam, ec2)
     guard.guard(app, SECRET)
     # After their keys.
     give_functions_a_proxy(lambda_runtime, lambda_svc)

@@ -11,7 +11,7 @@ use super::{Change, TAG, TAG_VALUE, policy, propagated, role, taken};
 use crate::context::Account;
 
 /// Role by which EventBridge starts the state machines.
-pub(super) const ROLE: &str = "skydeck-events";
+pub(super) const ROLE: &str = "events";
 /// Queue of the events that could not be delivered.
 pub(super) const DEAD_LETTERS: &str = "skydeck-dead-letters";
 /// What stays undelivered is kept for so long: the longest that SQS offers, 14 days.
@@ -75,7 +75,7 @@ pub(super) const RULES: [Rule; 3] = [
 /// The role by which EventBridge starts the state machines.
 pub(super) async fn ensure_role(clients: &Clients, account: &Account) -> Result<Change> {
     let machines = [account.machine("rollout"), account.machine("sweep")];
-    role::ensure(clients, ROLE, "events.amazonaws.com", &policy::events(&machines)).await
+    role::ensure(clients, &account.role_name(ROLE), "events.amazonaws.com", &policy::events(&machines)).await
 }
 
 /// The queue of what could not be delivered.

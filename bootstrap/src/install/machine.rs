@@ -11,7 +11,7 @@ use crate::context::Account;
 
 /// Makes a state machine what it should be.
 pub(super) async fn ensure(clients: &Clients, account: &Account, name: &str, text: &str) -> Result<Change> {
-    let (arn, role, name) = (account.machine(name), account.role("skydeck-states"), format!("skydeck-{name}"));
+    let (arn, role, name) = (account.machine(name), account.role("states"), format!("skydeck-{name}"));
     let wanted = definition(account, text)?;
     let sfn = clients.sfn();
     let found = sfn.describe_state_machine().state_machine_arn(&arn).send().await;

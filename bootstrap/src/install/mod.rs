@@ -3,6 +3,7 @@
 //! Everything is looked at first and written only where it differs, so that a second installation writes nothing. What
 //! bears one of skydeck's names without skydeck's tag is somebody else's, and is left alone with an error.
 
+pub mod boundary;
 mod bucket;
 pub mod definition;
 mod events;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use skydeck_aws::function::{FUNCTIONS, Function};
 use skydeck_aws::{Clients, Error, Result};
 use skydeck_core::plan::Refusal;
+use skydeck_core::scope::boundary_name;
 
 use crate::cli::Architecture;
 use crate::context::Account;
@@ -112,15 +114,21 @@ pub async fn install(clients: &Clients, plan: &Plan<'_>, tell: Tell<'_>) -> Resu
     let machine_role = async {
         let functions: Vec<String> = FUNCTIONS.iter().map(|function| function.name.to_owned()).collect();
         let policy = policy::states(plan.account, &functions);
-        let change = role::ensure(clients, "skydeck-states", "states.amazonaws.com", &policy).await?;
-        Ok::<_, Error>(done("role", "skydeck-states".into(), change))
+        let name = plan.account.role_name("states");
+        let change = role::ensure(clients, &name, "states.amazonaws.com", &policy).await?;
+        Ok::<_, Error>(done("role", name, change))
     };
     let bucket = async {
         let change = bucket::ensure(clients, plan.account).await?;
         Ok::<_, Error>(done("bucket", plan.account.bucket(), change))
     };
-    let (bucket, role, roles) = futures::try_join!(bucket, machine_role, install_roles(clients, plan, &done))?;
-    let mut items = vec![bucket, role];
+    let boundary = async {
+        let change = boundary::ensure(clients, plan.account).await?;
+        Ok::<_, Error>(done("policy", boundary_name(&plan.account.region), change))
+    };
+    let (bucket, boundary, role, roles) =
+        futures::try_join!(bucket, boundary, machine_role, install_roles(clients, plan, &done))?;
+    let mut items = vec![bucket, boundary, role];
     items.extend(roles);
     items.extend(install_functions(clients, plan, &done).await?);
     for (name, text) in MACHINES {
@@ -134,7 +142,7 @@ pub async fn install(clients: &Clients, plan: &Plan<'_>, tell: Tell<'_>) -> Resu
 /// What starts the state machines by itself: last, when all is there that it starts.
 async fn install_events(clients: &Clients, plan: &Plan<'_>, done: Done<'_>) -> Result<Vec<Item>> {
     let change = events::ensure_role(clients, plan.account).await?;
-    let mut items = vec![done("role", events::ROLE.into(), change)];
+    let mut items = vec![done("role", plan.account.role_name(events::ROLE), change)];
     let change = events::ensure_queue(clients, plan.account).await?;
     items.push(done("queue", events::DEAD_LETTERS.into(), change));
     for rule in &events::RULES {
@@ -148,7 +156,7 @@ type Done<'a> = &'a (dyn Fn(&'static str, String, Change) -> Item + Sync);
 
 async fn install_roles(clients: &Clients, plan: &Plan<'_>, done: Done<'_>) -> Result<Vec<Item>> {
     let one = async |function: &Function| {
-        let name = format!("skydeck-{}", function.name);
+        let name = plan.account.role_name(function.name);
         let policy = policy::function(plan.account, function);
         let change = role::ensure(clients, &name, "lambda.amazonaws.com", &policy).await?;
         Ok::<_, Error>(done("role", name, change))

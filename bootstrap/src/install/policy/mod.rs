@@ -1,11 +1,14 @@
 //! Who may do what: the policy documents of an installation.
 
+mod boundary;
 mod reach;
 
 use serde_json::{Value, json};
 use skydeck_aws::function::Function;
 
 use crate::context::Account;
+
+pub(super) use boundary::boundary;
 
 /// What every function does with the platform's records in skydeck's own bucket: read the file, write reports, hold
 /// the lock.
@@ -112,7 +115,7 @@ pub(super) fn is_same(found: &str, wanted: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn account() -> Account {
+    pub(super) fn account() -> Account {
         Account { id: "111122223333".into(), partition: "aws".into(), region: "ap-south-1".into() }
     }
 

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 use skydeck_aws::function::Function;
+use skydeck_core::layer::identity::{LINKED_SERVICES, MANAGED};
 
 use crate::context::Account;
 
@@ -15,6 +16,8 @@ enum On {
     Here(&'static str, &'static str),
     /// In this account, whatever the region: IAM's.
     Iam(&'static str),
+    /// What skydeck makes in IAM for the platforms of this region: roles, or instance profiles.
+    OfPlatforms(&'static str),
     /// In this region, and of AWS itself: service and resource.
     Public(&'static str, &'static str),
     /// Buckets, or objects in them.
@@ -25,13 +28,30 @@ enum On {
     All(&'static str),
 }
 
-use On::{All, Here, Iam, Own, Public, S3};
+use On::{All, Here, Iam, OfPlatforms, Own, Public, S3};
+use When::{Bounded, BoundedAttaching, Linked};
+
+/// Under which condition an action may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// To a role that has the boundary, or gets it.
+    Bounded,
+    /// The same, and of AWS's own policies only those that skydeck attaches.
+    BoundedAttaching,
+    /// For a service that acts through a service-linked role.
+    Linked,
+}
 
 /// Actions that reach equally far.
 struct Reach {
     /// Whole names; one that ends in `*` stands for all that begin so, and comes after the names.
     actions: &'static [&'static str],
     on: &'static [On],
+    when: Option<When>,
+}
+
+const fn reach(actions: &'static [&'static str], on: &'static [On]) -> Reach {
+    Reach { actions, on, when: None }
 }
 
 const NO_RESOURCE: &str = "AWS knows no resource for it: it lists or describes";
@@ -39,56 +59,33 @@ const NO_RESOURCE: &str = "AWS knows no resource for it: it lists or describes";
 /// The whole table. The first row that names an action holds.
 static REACHES: &[Reach] = &[
     // Auto Scaling.
-    Reach { actions: &["autoscaling:Describe*"], on: &[All(NO_RESOURCE)] },
-    Reach {
-        actions: &["autoscaling:*"],
-        on: &[Here("autoscaling", "autoScalingGroup:*:autoScalingGroupName/*-instances")],
-    },
+    reach(&["autoscaling:Describe*"], &[All(NO_RESOURCE)]),
+    reach(&["autoscaling:*"], &[Here("autoscaling", "autoScalingGroup:*:autoScalingGroupName/*-instances")]),
     // EC2.
-    Reach { actions: &["ec2:DescribeVpcAttribute", "ec2:GetSecurityGroupsForVpc"], on: &[Here("ec2", "vpc/*")] },
-    Reach { actions: &["ec2:Describe*"], on: &[All(NO_RESOURCE)] },
-    Reach { actions: &["ec2:CreateVpc", "ec2:DeleteVpc", "ec2:ModifyVpcAttribute"], on: &[Here("ec2", "vpc/*")] },
-    Reach { actions: &["ec2:CreateSubnet"], on: &[Here("ec2", "subnet/*"), Here("ec2", "vpc/*")] },
-    Reach { actions: &["ec2:DeleteSubnet", "ec2:ModifySubnetAttribute"], on: &[Here("ec2", "subnet/*")] },
-    Reach {
-        actions: &["ec2:CreateInternetGateway", "ec2:DeleteInternetGateway"],
-        on: &[Here("ec2", "internet-gateway/*")],
-    },
-    Reach {
-        actions: &["ec2:AttachInternetGateway", "ec2:DetachInternetGateway"],
-        on: &[Here("ec2", "internet-gateway/*"), Here("ec2", "vpc/*")],
-    },
-    Reach { actions: &["ec2:CreateRouteTable"], on: &[Here("ec2", "route-table/*"), Here("ec2", "vpc/*")] },
-    Reach {
-        actions: &["ec2:AssociateRouteTable", "ec2:DisassociateRouteTable"],
-        on: &[Here("ec2", "route-table/*"), Here("ec2", "subnet/*")],
-    },
-    Reach {
-        actions: &["ec2:CreateRoute", "ec2:DeleteRouteTable", "ec2:ReplaceRoute"],
-        on: &[Here("ec2", "route-table/*")],
-    },
-    Reach { actions: &["ec2:CreateSecurityGroup"], on: &[Here("ec2", "security-group/*"), Here("ec2", "vpc/*")] },
-    Reach { actions: &["ec2:DeleteSecurityGroup"], on: &[Here("ec2", "security-group/*")] },
-    Reach {
-        actions: &[
+    reach(&["ec2:DescribeVpcAttribute", "ec2:GetSecurityGroupsForVpc"], &[Here("ec2", "vpc/*")]),
+    reach(&["ec2:Describe*"], &[All(NO_RESOURCE)]),
+    reach(&["ec2:CreateVpc", "ec2:DeleteVpc", "ec2:ModifyVpcAttribute"], &[Here("ec2", "vpc/*")]),
+    reach(&["ec2:CreateSubnet"], &[Here("ec2", "subnet/*"), Here("ec2", "vpc/*")]),
+    reach(&["ec2:DeleteSubnet", "ec2:ModifySubnetAttribute"], &[Here("ec2", "subnet/*")]),
+    reach(&["ec2:CreateInternetGateway", "ec2:DeleteInternetGateway"], &[Here("ec2", "internet-gateway/*")]),
+    reach(&["ec2:AttachInternetGateway", "ec2:DetachInternetGateway"], &[Here("ec2", "internet-gateway/*"), Here("ec2", "vpc/*")]),
+    reach(&["ec2:CreateRouteTable"], &[Here("ec2", "route-table/*"), Here("ec2", "vpc/*")]),
+    reach(&["ec2:AssociateRouteTable", "ec2:DisassociateRouteTable"], &[Here("ec2", "route-table/*"), Here("ec2", "subnet/*")]),
+    reach(&["ec2:CreateRoute", "ec2:DeleteRouteTable", "ec2:ReplaceRoute"], &[Here("ec2", "route-table/*")]),
+    reach(&["ec2:CreateSecurityGroup"], &[Here("ec2", "security-group/*"), Here("ec2", "vpc/*")]),
+    reach(&["ec2:DeleteSecurityGroup"], &[Here("ec2", "security-group/*")]),
+    reach(&[
             "ec2:AuthorizeSecurityGroupEgress",
             "ec2:AuthorizeSecurityGroupIngress",
             "ec2:RevokeSecurityGroupIngress",
-        ],
-        on: &[Here("ec2", "security-group/*"), Here("ec2", "security-group-rule/*")],
-    },
-    Reach {
-        actions: &[
+        ], &[Here("ec2", "security-group/*"), Here("ec2", "security-group-rule/*")]),
+    reach(&[
             "ec2:CreateLaunchTemplate",
             "ec2:CreateLaunchTemplateVersion",
             "ec2:DeleteLaunchTemplate",
             "ec2:ModifyLaunchTemplate",
-        ],
-        on: &[Here("ec2", "launch-template/*")],
-    },
-    Reach {
-        actions: &["ec2:RunInstances"],
-        on: &[
+        ], &[Here("ec2", "launch-template/*")]),
+    reach(&["ec2:RunInstances"], &[
             Here("ec2", "instance/*"),
             Here("ec2", "launch-template/*"),
             Here("ec2", "network-interface/*"),
@@ -96,11 +93,8 @@ static REACHES: &[Reach] = &[
             Here("ec2", "subnet/*"),
             Here("ec2", "volume/*"),
             Public("ec2", "image/*"),
-        ],
-    },
-    Reach {
-        actions: &["ec2:CreateTags"],
-        on: &[
+        ]),
+    reach(&["ec2:CreateTags"], &[
             Here("ec2", "instance/*"),
             Here("ec2", "internet-gateway/*"),
             Here("ec2", "launch-template/*"),
@@ -109,139 +103,120 @@ static REACHES: &[Reach] = &[
             Here("ec2", "subnet/*"),
             Here("ec2", "volume/*"),
             Here("ec2", "vpc/*"),
-        ],
-    },
+        ]),
     // ECR.
-    Reach { actions: &["ecr:*"], on: &[Here("ecr", "repository/*-*")] },
+    reach(&["ecr:*"], &[Here("ecr", "repository/*-*")]),
     // ECS.
-    Reach {
-        actions: &["ecs:DeregisterTaskDefinition"],
-        on: &[All(
+    reach(&["ecs:DeregisterTaskDefinition"], &[All(
             "AWS knows no resource for it; what runs goes on, and only the next deployment needs another revision",
-        )],
-    },
-    Reach {
-        actions: &[
+        )]),
+    reach(&[
             "ecs:DescribeTaskDefinition",
             "ecs:ListClusters",
             "ecs:ListServices",
             "ecs:ListTaskDefinitionFamilies",
             "ecs:ListTaskDefinitions",
-        ],
-        on: &[All(NO_RESOURCE)],
-    },
-    Reach {
-        actions: &["ecs:ListTasks"],
-        on: &[All(
+        ], &[All(NO_RESOURCE)]),
+    reach(&["ecs:ListTasks"], &[All(
             "the container instance, which is AWS's only resource for it, is not named where a service's tasks are asked for",
-        )],
-    },
-    Reach {
-        actions: &["ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:UpdateService"],
-        on: &[Here("ecs", "service/*-*/*")],
-    },
-    Reach {
-        actions: &["ecs:DeleteTaskDefinitions", "ecs:RegisterTaskDefinition"],
-        on: &[Here("ecs", "task-definition/*-*:*")],
-    },
-    Reach { actions: &["ecs:DescribeTasks"], on: &[Here("ecs", "task/*-*/*")] },
-    Reach { actions: &["ecs:DescribeContainerInstances"], on: &[Here("ecs", "container-instance/*/*")] },
-    Reach {
-        actions: &[
+        )]),
+    reach(&["ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:UpdateService"], &[Here("ecs", "service/*-*/*")]),
+    reach(&["ecs:DeleteTaskDefinitions", "ecs:RegisterTaskDefinition"], &[Here("ecs", "task-definition/*-*:*")]),
+    reach(&["ecs:DescribeTasks"], &[Here("ecs", "task/*-*/*")]),
+    reach(&["ecs:DescribeContainerInstances"], &[Here("ecs", "container-instance/*/*")]),
+    reach(&[
             "ecs:CreateCapacityProvider",
             "ecs:DeleteCapacityProvider",
             "ecs:DescribeCapacityProviders",
             "ecs:UpdateCapacityProvider",
-        ],
-        on: &[Here("ecs", "capacity-provider/*")],
-    },
-    Reach {
-        actions: &[
+        ], &[Here("ecs", "capacity-provider/*")]),
+    reach(&[
             "ecs:CreateCluster",
             "ecs:DeleteCluster",
             "ecs:DescribeClusters",
             "ecs:ListContainerInstances",
             "ecs:PutClusterCapacityProviders",
             "ecs:UpdateClusterSettings",
-        ],
-        on: &[Here("ecs", "cluster/*")],
-    },
-    Reach {
-        actions: &["ecs:TagResource"],
-        on: &[
+        ], &[Here("ecs", "cluster/*")]),
+    reach(&["ecs:TagResource"], &[
             Here("ecs", "capacity-provider/*"),
             Here("ecs", "cluster/*"),
             Here("ecs", "service/*-*/*"),
             Here("ecs", "task-definition/*-*:*"),
-        ],
-    },
+        ]),
     // Elastic Load Balancing.
-    Reach { actions: &["elasticloadbalancing:Describe*"], on: &[All(NO_RESOURCE)] },
-    Reach {
-        actions: &["elasticloadbalancing:*"],
-        on: &[
+    reach(&["elasticloadbalancing:Describe*"], &[All(NO_RESOURCE)]),
+    reach(&["elasticloadbalancing:*"], &[
             Here("elasticloadbalancing", "listener-rule/app/*"),
             Here("elasticloadbalancing", "listener/app/*"),
             Here("elasticloadbalancing", "loadbalancer/app/*"),
             Here("elasticloadbalancing", "targetgroup/*"),
-        ],
-    },
+        ]),
     // EventBridge.
-    Reach { actions: &["events:PutEvents"], on: &[Here("events", "event-bus/default")] },
+    reach(&["events:PutEvents"], &[Here("events", "event-bus/default")]),
     // IAM.
-    Reach { actions: &["iam:ListRoles"], on: &[All(NO_RESOURCE)] },
-    Reach { actions: &["iam:CreateServiceLinkedRole"], on: &[Iam("role/aws-service-role/*")] },
+    reach(&["iam:ListRoles"], &[All(NO_RESOURCE)]),
     Reach {
-        actions: &[
-            "iam:GetRole",
-            "iam:GetRolePolicy",
-            "iam:ListAttachedRolePolicies",
-            "iam:ListInstanceProfilesForRole",
-            "iam:ListRolePolicies",
-        ],
-        // Names are unique in an account, whatever their path: whose a wanted one is has to be seen.
-        on: &[Iam("role/*")],
+        when: Some(Linked),
+        ..reach(&["iam:CreateServiceLinkedRole"], &[Iam("role/aws-service-role/*")])
     },
-    Reach {
-        actions: &[
+    // Names are unique in an account, whatever their path: whose a wanted one is has to be seen.
+    reach(&["iam:GetRole", "iam:ListInstanceProfilesForRole"], &[Iam("role/*")]),
+    reach(&["iam:GetInstanceProfile"], &[Iam("instance-profile/*")]),
+    reach(&["iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"], &[Iam("role/*")]),
+    reach(
+        &[
             "iam:AddRoleToInstanceProfile",
             "iam:CreateInstanceProfile",
             "iam:DeleteInstanceProfile",
-            "iam:GetInstanceProfile",
             "iam:RemoveRoleFromInstanceProfile",
             "iam:TagInstanceProfile",
         ],
-        on: &[Iam("instance-profile/*-instance")],
-    },
-    Reach { actions: &["iam:*"], on: &[Iam("role/skydeck/*")] },
-    // Lambda: the platforms' probes.
-    Reach { actions: &["lambda:ListTags"], on: &[Here("lambda", "function:*")] },
-    Reach { actions: &["lambda:*"], on: &[Here("lambda", "function:skydeck-*-probe")] },
-    // CloudWatch Logs.
-    Reach { actions: &["logs:DescribeLogGroups"], on: &[All(NO_RESOURCE)] },
-    Reach { actions: &["logs:GetLogEvents"], on: &[Here("logs", "log-group:/ecs/*-*:log-stream:*")] },
+        &[OfPlatforms("instance-profile")],
+    ),
+    // AWS knows no condition for it.
+    reach(&["iam:TagRole"], &[OfPlatforms("role")]),
+    Reach { when: Some(BoundedAttaching), ..reach(&["iam:AttachRolePolicy"], &[OfPlatforms("role")]) },
     Reach {
-        actions: &["logs:*"],
-        on: &[
+        when: Some(Bounded),
+        ..reach(
+            &[
+                "iam:CreateRole",
+                "iam:DeleteRole",
+                "iam:DeleteRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:PutRolePermissionsBoundary",
+                "iam:PutRolePolicy",
+                "iam:UpdateAssumeRolePolicy",
+            ],
+            &[OfPlatforms("role")],
+        )
+    },
+    // Lambda: the platforms' probes.
+    reach(&["lambda:ListTags"], &[Here("lambda", "function:*")]),
+    reach(&["lambda:*"], &[Here("lambda", "function:skydeck-*-probe")]),
+    // CloudWatch Logs.
+    reach(&["logs:DescribeLogGroups"], &[All(NO_RESOURCE)]),
+    reach(&["logs:GetLogEvents"], &[Here("logs", "log-group:/ecs/*-*:log-stream:*")]),
+    reach(&["logs:*"], &[
             Here("logs", "log-group:/aws/lambda/skydeck-*-probe"),
             Here("logs", "log-group:/aws/lambda/skydeck-*-probe:*"),
             Here("logs", "log-group:/ecs/*-*"),
             Here("logs", "log-group:/ecs/*-*:*"),
-        ],
-    },
+        ]),
     // S3.
-    Reach { actions: &["s3:ListAllMyBuckets"], on: &[All(NO_RESOURCE)] },
-    Reach { actions: &["s3:DeleteObject", "s3:DeleteObjectVersion"], on: &[S3("*-*/*")] },
+    reach(&["s3:ListAllMyBuckets"], &[All(NO_RESOURCE)]),
+    reach(&["s3:DeleteObject", "s3:DeleteObjectVersion"], &[S3("*-*/*")]),
     // The code of the platforms' probes, which Lambda reads with the permissions of who makes a function.
-    Reach { actions: &["s3:GetObject"], on: &[Own("functions/*")] },
-    Reach { actions: &["s3:*"], on: &[S3("*-*")] },
+    reach(&["s3:GetObject"], &[Own("functions/*")]),
+    reach(&["s3:*"], &[S3("*-*")]),
     // Systems Manager.
-    Reach { actions: &["ssm:DescribeParameters"], on: &[All(NO_RESOURCE)] },
-    Reach { actions: &["ssm:GetParameter"], on: &[Public("ssm", "parameter/aws/service/ecs/optimized-ami/*")] },
-    Reach { actions: &["ssm:*"], on: &[Here("ssm", "parameter/*")] },
+    reach(&["ssm:DescribeParameters"], &[All(NO_RESOURCE)]),
+    reach(&["ssm:GetParameter"], &[Public("ssm", "parameter/aws/service/ecs/optimized-ami/*")]),
+    reach(&["ssm:*"], &[Here("ssm", "parameter/*")]),
     // Step Functions.
-    Reach { actions: &["states:DescribeExecution"], on: &[Here("states", "execution:skydeck-*:*")] },
-    Reach { actions: &["states:StartExecution"], on: &[Here("states", "stateMachine:skydeck-*")] },
+    reach(&["states:DescribeExecution"], &[Here("states", "execution:skydeck-*:*")]),
+    reach(&["states:StartExecution"], &[Here("states", "stateMachine:skydeck-*")]),
 ];
 
 fn find(action: &str) -> Option<&'static Reach> {
@@ -263,21 +238,21 @@ fn passed_to(function: &str) -> &'static str {
 
 /// The statements that let a function do its actions: one for all actions that reach equally far.
 pub(super) fn statements(account: &Account, function: &Function) -> Vec<Value> {
-    let mut reached: Vec<(&'static [On], Vec<&str>)> = Vec::new();
+    let mut reached: Vec<(&'static Reach, Vec<&str>)> = Vec::new();
     let mut actions = function.actions.to_vec();
     actions.sort_unstable();
     actions.dedup();
     for action in actions.into_iter().filter(|action| *action != PASS) {
         // A test says that every action is in the table: what is not may not be done.
         let Some(reach) = find(action) else { continue };
-        match reached.iter_mut().find(|(on, _)| same(on, reach.on)) {
+        match reached.iter_mut().find(|(known, _)| same(known, reach)) {
             Some((_, actions)) => actions.push(action),
-            None => reached.push((reach.on, vec![action])),
+            None => reached.push((reach, vec![action])),
         }
     }
-    let mut statements: Vec<Value> = reached.iter().map(|(on, actions)| allow(account, actions, on)).collect();
+    let mut statements: Vec<Value> = reached.iter().map(|(reach, actions)| allow(account, actions, reach)).collect();
     if function.actions.contains(&PASS) {
-        let mut pass = allow(account, &[PASS], &[Iam("role/skydeck/*")]);
+        let mut pass = allow(account, &[PASS], &reach(&[], &[OfPlatforms("role")]));
         // EC2's principal has another name in China.
         let service = passed_to(function.name);
         let china = service.replace("amazonaws.com", "amazonaws.com.cn");
@@ -291,13 +266,29 @@ pub(super) fn statements(account: &Account, function: &Function) -> Vec<Value> {
 const PASS: &str = "iam:PassRole";
 
 /// Whatever the reason is why it is all.
-fn same(one: &[On], other: &[On]) -> bool {
-    one == other || matches!((one, other), ([All(_)], [All(_)]))
+fn same(one: &Reach, other: &Reach) -> bool {
+    one.when == other.when && (one.on == other.on || matches!((one.on, other.on), ([All(_)], [All(_)])))
 }
 
-fn allow(account: &Account, actions: &[&str], on: &[On]) -> Value {
-    let arns: Vec<String> = on.iter().map(|on| arn(account, on)).collect();
-    json!({ "Effect": "Allow", "Action": actions, "Resource": arns })
+fn allow(account: &Account, actions: &[&str], reach: &Reach) -> Value {
+    let arns: Vec<String> = reach.on.iter().map(|on| arn(account, on)).collect();
+    let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": arns });
+    if let Some(when) = reach.when {
+        statement["Condition"] = condition(account, when);
+    }
+    statement
+}
+
+fn condition(account: &Account, when: When) -> Value {
+    let bounded = json!({ "iam:PermissionsBoundary": account.boundary() });
+    match when {
+        Bounded => json!({ "StringEquals": bounded }),
+        BoundedAttaching => {
+            let policies = MANAGED.map(|name| format!("arn:{}:iam::aws:policy/{name}", account.partition));
+            json!({ "StringEquals": bounded, "ArnEquals": { "iam:PolicyARN": policies } })
+        }
+        Linked => json!({ "StringEquals": { "iam:AWSServiceName": LINKED_SERVICES } }),
+    }
 }
 
 fn arn(account: &Account, on: &On) -> String {
@@ -305,6 +296,7 @@ fn arn(account: &Account, on: &On) -> String {
     match on {
         Here(service, resource) => account.arn(service, resource),
         Iam(resource) => format!("arn:{partition}:iam::{id}:{resource}"),
+        OfPlatforms(kind) => format!("arn:{partition}:iam::{id}:{kind}/skydeck/{region}/*"),
         Public(service, resource) => format!("arn:{partition}:{service}:{region}::{resource}"),
         S3(path) => account.s3(path),
         Own(path) => account.s3(&format!("{}/{path}", account.bucket())),
