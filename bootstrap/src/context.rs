@@ -152,6 +152,17 @@ impl Account {
         }
     }
 
+    /// An account that nobody is asked for, in the partition that its region lies in.
+    #[must_use]
+    pub fn of(id: &str, region: &str) -> Self {
+        let partition = match region.split_once('-') {
+            Some(("cn", _)) => "aws-cn",
+            Some(("us", rest)) if rest.starts_with("gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        Account { id: id.into(), partition: partition.into(), region: region.into() }
+    }
+
     /// Skydeck's own bucket.
     #[must_use]
     pub fn bucket(&self) -> String {

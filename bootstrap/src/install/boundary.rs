@@ -1,7 +1,7 @@
 //! The permissions boundary of the platforms' roles: a managed policy, since IAM takes nothing else for it.
 
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{Policy, PolicyVersionType, Tag};
+use aws_sdk_iam::types::{Policy, PolicyVersion, Tag};
 use serde_json::Value;
 use skydeck_aws::error::Explain;
 use skydeck_aws::{Clients, Result};
@@ -40,7 +40,8 @@ async fn create(iam: &Client, account: &Account, wanted: &Value) -> Result<()> {
     let name = boundary_name(&account.region);
     let tag = Tag::builder().key(TAG).value(TAG_VALUE).build().ok();
     let request = iam.create_policy().policy_name(&name).policy_document(wanted.to_string());
-    let request = request.description("The most that the roles of skydeck's platforms may do").set_tags(tag.map(|tag| vec![tag]));
+    let request =
+        request.description("The most that the roles of skydeck's platforms may do").set_tags(tag.map(|tag| vec![tag]));
     request.send().await.during("create policy", &name).map(drop)
 }
 
@@ -48,7 +49,7 @@ async fn is_current(iam: &Client, found: &Policy, wanted: &Value) -> Result<bool
     let (arn, version) = (found.arn().unwrap_or_default(), found.default_version_id().unwrap_or_default());
     let request = iam.get_policy_version().policy_arn(arn).version_id(version);
     let answer = request.send().await.during("read policy", arn)?;
-    let document = answer.policy_version().and_then(PolicyVersionType::document).map(str::to_owned);
+    let document = answer.policy_version().and_then(PolicyVersion::document).map(str::to_owned);
     Ok(document.is_some_and(|document| policy::is_same(&document, wanted)))
 }
 
@@ -56,9 +57,10 @@ async fn is_current(iam: &Client, found: &Policy, wanted: &Value) -> Result<bool
 async fn make_room(iam: &Client, arn: &str) -> Result<()> {
     let answer = iam.list_policy_versions().policy_arn(arn).send().await.during("list versions of policy", arn)?;
     let versions = answer.versions();
-    let oldest = versions.iter().filter(|version| !version.is_default_version()).min_by_key(|version| {
-        version.create_date().map(|date| (date.secs(), date.subsec_nanos()))
-    });
+    let oldest = versions
+        .iter()
+        .filter(|version| !version.is_default_version())
+        .min_by_key(|version| version.create_date().map(|date| (date.secs(), date.subsec_nanos())));
     let Some(oldest) = oldest.filter(|_| versions.len() >= VERSIONS) else { return Ok(()) };
     let request = iam.delete_policy_version().policy_arn(arn).version_id(oldest.version_id().unwrap_or_default());
     request.send().await.during("delete version of policy", arn).map(drop)

@@ -30,7 +30,10 @@ async fn roles_are_made_kept_and_removed() {
         let facts = attempt.facts.identity.expect("facts");
         let role = |name: &str| scope.iam_arn("role/skydeck/ap-south-1/roles-devprod", name);
         assert_eq!(facts.instance_role_arn, role("roles-devprod-instance-ap-south-1"));
-        assert_eq!(facts.instance_profile_arn, scope.iam_arn("instance-profile/skydeck/ap-south-1/roles-devprod", "roles-devprod-instance-ap-south-1"));
+        assert_eq!(
+            facts.instance_profile_arn,
+            scope.iam_arn("instance-profile/skydeck/ap-south-1/roles-devprod", "roles-devprod-instance-ap-south-1")
+        );
         assert_eq!(facts.probe_role_arn, role("roles-devprod-probe-ap-south-1"));
         assert_eq!(facts.execution_role_arns.len() + facts.task_role_arns.len(), 6);
         read_back(clients, &scope).await;
@@ -123,7 +126,8 @@ fn document(text: &str) -> Value {
 }
 
 async fn drift(emulator: &Emulator, scope: &Scope) {
-    let (iam, task, instance) = (emulator.clients.iam(), scope.global_name("backend-task"), scope.global_name("instance"));
+    let (iam, task, instance) =
+        (emulator.clients.iam(), scope.global_name("backend-task"), scope.global_name("instance"));
     iam.update_assume_role_policy().role_name(&task).policy_document(TRUST).send().await.expect("drift");
     repair::<Identity>(emulator, scope, "trust").await;
     iam.delete_role_permissions_boundary().role_name(&task).send().await.expect("drift");

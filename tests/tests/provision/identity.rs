@@ -6,7 +6,8 @@ use serde_json::Value;
 use skydeck_aws::Clients;
 
 pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
-    let profile = aws.iam().get_instance_profile().instance_profile_name("skyfox-devprod-instance-ap-south-1").send().await;
+    let profile =
+        aws.iam().get_instance_profile().instance_profile_name("skyfox-devprod-instance-ap-south-1").send().await;
     let profile = profile.expect("the instance profile");
     let roles = profile.instance_profile().expect("a profile").roles();
     assert_eq!(roles.iter().map(|role| role.role_name()).collect::<Vec<_>>(), ["skyfox-devprod-instance-ap-south-1"]);

@@ -127,7 +127,10 @@ mod tests {
         let allowed: Vec<&str> = AGENT.iter().chain(&SESSION).chain(&PROBE).copied().collect();
         for action in allowed {
             let (service, _) = action.split_once(':').unwrap_or_default();
-            assert!(!["iam", "sts", "lambda", "organizations", "account", "cloudformation"].contains(&service), "{action}");
+            assert!(
+                !["iam", "sts", "lambda", "organizations", "account", "cloudformation"].contains(&service),
+                "{action}"
+            );
         }
     }
 }

@@ -1,14 +1,45 @@
 //! Who may do what: the policy documents of an installation.
 
 mod boundary;
+mod listing;
 mod reach;
 
 use serde_json::{Value, json};
-use skydeck_aws::function::Function;
+use skydeck_aws::function::{FUNCTIONS, Function};
 
 use crate::context::Account;
 
 pub(super) use boundary::boundary;
+pub use listing::lines;
+
+/// The role of the state machines.
+pub(super) const STATES: &str = "states";
+/// The role by which EventBridge starts them.
+pub(super) const EVENTS: &str = "events";
+
+/// A role of an installation.
+#[derive(Debug)]
+pub(super) struct Role {
+    pub(super) name: String,
+    /// The service that takes it.
+    pub(super) service: &'static str,
+    /// What it allows.
+    pub(super) policy: Value,
+}
+
+/// All roles of an installation: one for each function, and two for what calls them.
+pub(super) fn roles(account: &Account) -> Vec<Role> {
+    let role = |thing: &str, service, policy| Role { name: account.role_name(thing), service, policy };
+    let functions: Vec<String> = FUNCTIONS.iter().map(|function| function.name.to_owned()).collect();
+    let machines = [account.machine("rollout"), account.machine("sweep")];
+    let mut roles = vec![
+        role(STATES, "states.amazonaws.com", states(account, &functions)),
+        role(EVENTS, "events.amazonaws.com", events(&machines)),
+    ];
+    let of = |known: &Function| role(known.name, "lambda.amazonaws.com", function(account, known));
+    roles.extend(FUNCTIONS.iter().map(of));
+    roles
+}
 
 /// What every function does with the platform's records in skydeck's own bucket: read the file, write reports, hold
 /// the lock.
@@ -25,7 +56,7 @@ pub(super) fn trust(service: &str) -> Value {
 }
 
 /// What a function may do: its own actions, its records, its log, and nothing else.
-pub(super) fn function(account: &Account, function: &Function) -> Value {
+fn function(account: &Account, function: &Function) -> Value {
     let bucket = account.bucket();
     let log = account.arn("logs", &format!("log-group:{}:*", super::log_group(function.name)));
     let mut statements = vec![
@@ -64,7 +95,7 @@ pub(super) fn function(account: &Account, function: &Function) -> Value {
 }
 
 /// What the state machines may do: call the functions by their aliases, and the platforms' probes.
-pub(super) fn states(account: &Account, functions: &[String]) -> Value {
+fn states(account: &Account, functions: &[String]) -> Value {
     let mut callable: Vec<String> = functions.iter().map(|name| account.live(name)).collect();
     // A platform's own function inside its VPC, which the balancer layer makes, has no alias.
     callable.push(account.arn("lambda", "function:skydeck-*-probe"));
@@ -72,7 +103,7 @@ pub(super) fn states(account: &Account, functions: &[String]) -> Value {
 }
 
 /// What EventBridge may do: start the state machines.
-pub(super) fn events(machines: &[String]) -> Value {
+fn events(machines: &[String]) -> Value {
     document(&[json!({ "Effect": "Allow", "Action": "states:StartExecution", "Resource": machines })])
 }
 

@@ -68,24 +68,34 @@ static REACHES: &[Reach] = &[
     reach(&["ec2:CreateSubnet"], &[Here("ec2", "subnet/*"), Here("ec2", "vpc/*")]),
     reach(&["ec2:DeleteSubnet", "ec2:ModifySubnetAttribute"], &[Here("ec2", "subnet/*")]),
     reach(&["ec2:CreateInternetGateway", "ec2:DeleteInternetGateway"], &[Here("ec2", "internet-gateway/*")]),
-    reach(&["ec2:AttachInternetGateway", "ec2:DetachInternetGateway"], &[Here("ec2", "internet-gateway/*"), Here("ec2", "vpc/*")]),
+    reach(
+        &["ec2:AttachInternetGateway", "ec2:DetachInternetGateway"],
+        &[Here("ec2", "internet-gateway/*"), Here("ec2", "vpc/*")],
+    ),
     reach(&["ec2:CreateRouteTable"], &[Here("ec2", "route-table/*"), Here("ec2", "vpc/*")]),
-    reach(&["ec2:AssociateRouteTable", "ec2:DisassociateRouteTable"], &[Here("ec2", "route-table/*"), Here("ec2", "subnet/*")]),
+    reach(
+        &["ec2:AssociateRouteTable", "ec2:DisassociateRouteTable"],
+        &[Here("ec2", "route-table/*"), Here("ec2", "subnet/*")],
+    ),
     reach(&["ec2:CreateRoute", "ec2:DeleteRouteTable", "ec2:ReplaceRoute"], &[Here("ec2", "route-table/*")]),
     reach(&["ec2:CreateSecurityGroup"], &[Here("ec2", "security-group/*"), Here("ec2", "vpc/*")]),
     reach(&["ec2:DeleteSecurityGroup"], &[Here("ec2", "security-group/*")]),
-    reach(&[
-            "ec2:AuthorizeSecurityGroupEgress",
-            "ec2:AuthorizeSecurityGroupIngress",
-            "ec2:RevokeSecurityGroupIngress",
-        ], &[Here("ec2", "security-group/*"), Here("ec2", "security-group-rule/*")]),
-    reach(&[
+    reach(
+        &["ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
+        &[Here("ec2", "security-group/*"), Here("ec2", "security-group-rule/*")],
+    ),
+    reach(
+        &[
             "ec2:CreateLaunchTemplate",
             "ec2:CreateLaunchTemplateVersion",
             "ec2:DeleteLaunchTemplate",
             "ec2:ModifyLaunchTemplate",
-        ], &[Here("ec2", "launch-template/*")]),
-    reach(&["ec2:RunInstances"], &[
+        ],
+        &[Here("ec2", "launch-template/*")],
+    ),
+    reach(
+        &["ec2:RunInstances"],
+        &[
             Here("ec2", "instance/*"),
             Here("ec2", "launch-template/*"),
             Here("ec2", "network-interface/*"),
@@ -93,8 +103,11 @@ static REACHES: &[Reach] = &[
             Here("ec2", "subnet/*"),
             Here("ec2", "volume/*"),
             Public("ec2", "image/*"),
-        ]),
-    reach(&["ec2:CreateTags"], &[
+        ],
+    ),
+    reach(
+        &["ec2:CreateTags"],
+        &[
             Here("ec2", "instance/*"),
             Here("ec2", "internet-gateway/*"),
             Here("ec2", "launch-template/*"),
@@ -103,63 +116,83 @@ static REACHES: &[Reach] = &[
             Here("ec2", "subnet/*"),
             Here("ec2", "volume/*"),
             Here("ec2", "vpc/*"),
-        ]),
+        ],
+    ),
     // ECR.
     reach(&["ecr:*"], &[Here("ecr", "repository/*-*")]),
     // ECS.
-    reach(&["ecs:DeregisterTaskDefinition"], &[All(
-            "AWS knows no resource for it; what runs goes on, and only the next deployment needs another revision",
-        )]),
-    reach(&[
+    reach(
+        &["ecs:DeregisterTaskDefinition"],
+        &[All("AWS knows no resource for it; what runs goes on, and only the next deployment needs another revision")],
+    ),
+    reach(
+        &[
             "ecs:DescribeTaskDefinition",
             "ecs:ListClusters",
             "ecs:ListServices",
             "ecs:ListTaskDefinitionFamilies",
             "ecs:ListTaskDefinitions",
-        ], &[All(NO_RESOURCE)]),
-    reach(&["ecs:ListTasks"], &[All(
+        ],
+        &[All(NO_RESOURCE)],
+    ),
+    reach(
+        &["ecs:ListTasks"],
+        &[All(
             "the container instance, which is AWS's only resource for it, is not named where a service's tasks are asked for",
-        )]),
-    reach(&["ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:UpdateService"], &[Here("ecs", "service/*-*/*")]),
+        )],
+    ),
+    reach(
+        &["ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:UpdateService"],
+        &[Here("ecs", "service/*-*/*")],
+    ),
     reach(&["ecs:DeleteTaskDefinitions", "ecs:RegisterTaskDefinition"], &[Here("ecs", "task-definition/*-*:*")]),
     reach(&["ecs:DescribeTasks"], &[Here("ecs", "task/*-*/*")]),
     reach(&["ecs:DescribeContainerInstances"], &[Here("ecs", "container-instance/*/*")]),
-    reach(&[
+    reach(
+        &[
             "ecs:CreateCapacityProvider",
             "ecs:DeleteCapacityProvider",
             "ecs:DescribeCapacityProviders",
             "ecs:UpdateCapacityProvider",
-        ], &[Here("ecs", "capacity-provider/*")]),
-    reach(&[
+        ],
+        &[Here("ecs", "capacity-provider/*")],
+    ),
+    reach(
+        &[
             "ecs:CreateCluster",
             "ecs:DeleteCluster",
             "ecs:DescribeClusters",
             "ecs:ListContainerInstances",
             "ecs:PutClusterCapacityProviders",
             "ecs:UpdateClusterSettings",
-        ], &[Here("ecs", "cluster/*")]),
-    reach(&["ecs:TagResource"], &[
+        ],
+        &[Here("ecs", "cluster/*")],
+    ),
+    reach(
+        &["ecs:TagResource"],
+        &[
             Here("ecs", "capacity-provider/*"),
             Here("ecs", "cluster/*"),
             Here("ecs", "service/*-*/*"),
             Here("ecs", "task-definition/*-*:*"),
-        ]),
+        ],
+    ),
     // Elastic Load Balancing.
     reach(&["elasticloadbalancing:Describe*"], &[All(NO_RESOURCE)]),
-    reach(&["elasticloadbalancing:*"], &[
+    reach(
+        &["elasticloadbalancing:*"],
+        &[
             Here("elasticloadbalancing", "listener-rule/app/*"),
             Here("elasticloadbalancing", "listener/app/*"),
             Here("elasticloadbalancing", "loadbalancer/app/*"),
             Here("elasticloadbalancing", "targetgroup/*"),
-        ]),
+        ],
+    ),
     // EventBridge.
     reach(&["events:PutEvents"], &[Here("events", "event-bus/default")]),
     // IAM.
     reach(&["iam:ListRoles"], &[All(NO_RESOURCE)]),
-    Reach {
-        when: Some(Linked),
-        ..reach(&["iam:CreateServiceLinkedRole"], &[Iam("role/aws-service-role/*")])
-    },
+    Reach { when: Some(Linked), ..reach(&["iam:CreateServiceLinkedRole"], &[Iam("role/aws-service-role/*")]) },
     // Names are unique in an account, whatever their path: whose a wanted one is has to be seen.
     reach(&["iam:GetRole", "iam:ListInstanceProfilesForRole"], &[Iam("role/*")]),
     reach(&["iam:GetInstanceProfile"], &[Iam("instance-profile/*")]),
@@ -198,12 +231,15 @@ static REACHES: &[Reach] = &[
     // CloudWatch Logs.
     reach(&["logs:DescribeLogGroups"], &[All(NO_RESOURCE)]),
     reach(&["logs:GetLogEvents"], &[Here("logs", "log-group:/ecs/*-*:log-stream:*")]),
-    reach(&["logs:*"], &[
+    reach(
+        &["logs:*"],
+        &[
             Here("logs", "log-group:/aws/lambda/skydeck-*-probe"),
             Here("logs", "log-group:/aws/lambda/skydeck-*-probe:*"),
             Here("logs", "log-group:/ecs/*-*"),
             Here("logs", "log-group:/ecs/*-*:*"),
-        ]),
+        ],
+    ),
     // S3.
     reach(&["s3:ListAllMyBuckets"], &[All(NO_RESOURCE)]),
     reach(&["s3:DeleteObject", "s3:DeleteObjectVersion"], &[S3("*-*/*")]),
@@ -225,6 +261,14 @@ fn find(action: &str) -> Option<&'static Reach> {
         None => *pattern == action,
     };
     REACHES.iter().find(|reach| reach.actions.iter().any(|pattern| names(&pattern)))
+}
+
+/// Why an action may be done to anything, where it may.
+pub(super) fn why(action: &str) -> Option<&'static str> {
+    find(action)?.on.iter().find_map(|on| match on {
+        All(why) => Some(*why),
+        _ => None,
+    })
 }
 
 /// The service that a function hands roles to.

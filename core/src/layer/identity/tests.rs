@@ -183,7 +183,10 @@ fn a_name_that_somebody_else_has_is_refused() {
     let mut world = converged(&scope);
     role_of(&mut world, "skyfox-devprod-movie-task-ap-south-1").tags = Tags::from([("team".into(), "other".into())]);
     let refusal = plan(&scope, &world).unwrap_err();
-    assert!(matches!(&refusal, Refusal::Taken { name, .. } if name == "skyfox-devprod-movie-task-ap-south-1"), "{refusal}");
+    assert!(
+        matches!(&refusal, Refusal::Taken { name, .. } if name == "skyfox-devprod-movie-task-ap-south-1"),
+        "{refusal}"
+    );
     let mut world = converged(&scope);
     world.profile.as_mut().unwrap().settings.tags.clear();
     assert!(matches!(plan(&scope, &world), Err(Refusal::Taken { kind, .. }) if kind == "instance profile"));
