@@ -3,6 +3,7 @@
 mod boundary;
 mod listing;
 mod reach;
+mod records;
 
 use serde_json::{Value, json};
 use skydeck_aws::function::{FUNCTIONS, Function};
@@ -41,11 +42,6 @@ pub(super) fn roles(account: &Account) -> Vec<Role> {
     roles
 }
 
-/// What every function does with the platform's records in skydeck's own bucket: read the file, write reports, hold
-/// the lock.
-const RECORD_ACTIONS: [&str; 5] =
-    ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging"];
-
 /// Lets a service of AWS take the role.
 pub(super) fn trust(service: &str) -> Value {
     document(&[json!({
@@ -59,28 +55,13 @@ pub(super) fn trust(service: &str) -> Value {
 fn function(account: &Account, function: &Function) -> Value {
     let bucket = account.bucket();
     let log = account.arn("logs", &format!("log-group:{}:*", super::log_group(function.name)));
-    let mut statements = vec![
-        json!({
-            "Sid": "Log",
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": log,
-        }),
-        json!({
-            "Sid": "Records",
-            "Effect": "Allow",
-            "Action": RECORD_ACTIONS,
-            "Resource": account.s3(&format!("{bucket}/platforms/*")),
-        }),
-        // Without it, S3 answers 403 where an object is missing.
-        json!({
-            "Sid": "FindRecords",
-            "Effect": "Allow",
-            "Action": "s3:ListBucket",
-            "Resource": account.s3(&bucket),
-            "Condition": { "StringLike": { "s3:prefix": "platforms/*" } },
-        }),
-    ];
+    let mut statements = vec![json!({
+        "Sid": "Log",
+        "Effect": "Allow",
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": log,
+    })];
+    statements.extend(records::statements(account, function.name));
     statements.extend(reach::statements(account, function));
     if function.actions.contains(&"s3:DeleteBucket") {
         // Of the platforms' buckets nothing but the name is known, which skydeck's own would do for as well.
@@ -91,8 +72,60 @@ fn function(account: &Account, function: &Function) -> Value {
             "Resource": [account.s3(&bucket), account.s3(&format!("{bucket}/*"))],
         }));
     }
+    statements.extend(denials(account, function));
     document(&statements)
 }
+
+/// What no other statement, and none that somebody adds to the role, brings back.
+fn denials(account: &Account, function: &Function) -> Vec<Value> {
+    let mut denials = Vec::new();
+    let is_iam =
+        |action: &&str| action.starts_with("iam:") && !action.starts_with("iam:Get") && !action.starts_with("iam:List");
+    if function.actions.iter().any(is_iam) {
+        let ours = ["role", "instance-profile"].map(|kind| account.iam(kind, &format!("skydeck/{}/*", account.region)));
+        denials.push(json!({
+            "Sid": "OnlyPlatformsRoles",
+            "Effect": "Deny",
+            "Action": ROLES,
+            "NotResource": ours,
+        }));
+        denials.push(json!({ "Sid": "NeverTheBoundary", "Effect": "Deny", "Action": BOUNDARIES, "Resource": "*" }));
+    }
+    // AWS's own key for parameters lets everybody in the account decrypt through Systems Manager.
+    if !DECRYPTING.contains(&function.name) {
+        denials.push(json!({
+            "Sid": "NoSecrets",
+            "Effect": "Deny",
+            "Action": "kms:Decrypt",
+            "Resource": "*",
+            "Condition": { "StringLike": { "kms:ViaService": "ssm.*" } },
+        }));
+    }
+    denials
+}
+
+/// Changes of roles and instance profiles, and handing them on. Service-linked roles are made by a call of their own.
+const ROLES: [&str; 14] = [
+    "iam:AddRoleToInstanceProfile",
+    "iam:AttachRolePolicy",
+    "iam:CreateInstanceProfile",
+    "iam:CreateRole",
+    "iam:DeleteInstanceProfile",
+    "iam:DeleteRole*",
+    "iam:DetachRolePolicy",
+    "iam:PassRole",
+    "iam:PutRole*",
+    "iam:RemoveRoleFromInstanceProfile",
+    "iam:TagInstanceProfile",
+    "iam:TagRole",
+    "iam:UntagRole",
+    "iam:Update*",
+];
+/// Changes of the boundary itself, and taking it off a role.
+const BOUNDARIES: [&str; 4] =
+    ["iam:CreatePolicy*", "iam:DeletePolicy*", "iam:DeleteRolePermissionsBoundary", "iam:SetDefaultPolicyVersion"];
+/// The functions that read the values which the platform file itself gives, to compare them.
+const DECRYPTING: [&str; 2] = ["prepare", "secrets"];
 
 /// What the state machines may do: call the functions by their aliases, and the platforms' probes.
 fn states(account: &Account, functions: &[String]) -> Value {
