@@ -198,12 +198,18 @@ def logs(call):
     return [call.arn(f"{group}:log-stream:{stream}" if stream else group)]
 
 
+def named_lambda(call):
+    # All other calls name the function in their address, which the emulator reads.
+    return [call.arn(f"function:{call.body.get('FunctionName')}")] if call.action == "CreateFunction" else None
+
+
 class Permissions:
     """What AWS asks of a call, by what the emulator has."""
 
     def __init__(self, iam, templates):
         self.iam, self.templates = iam, templates
         self.of = {f.__name__: f for f in (ec2, elasticloadbalancing, autoscaling, ecs, ecr, ssm, logs)}
+        self.of["lambda"] = named_lambda
 
     def resources(self, call):
         if call.service == "iam":

@@ -119,6 +119,8 @@ static REACHES: &[Reach] = &[
         ],
     ),
     // ECR.
+    // All of them are asked for at once.
+    reach(&["ecr:DescribeRepositories"], &[Here("ecr", "repository/*")]),
     reach(&["ecr:*"], &[Here("ecr", "repository/*-*")]),
     // ECS.
     reach(
