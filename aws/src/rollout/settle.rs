@@ -28,7 +28,7 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
         // An attempt before this one came so far, and its answer was lost: what it wrote stands.
         Some(past) => (past.clone(), known.clone()),
         None => {
-            let untold = give_back(context, &mut ended).await?;
+            let untold = Box::pin(give_back(context, &mut ended)).await?;
             let entry = conclude::write(context, keys, &untold).await?;
             (untold.past, entry)
         }

@@ -87,7 +87,7 @@ async fn look_at_all(context: &Context, here: &Here<'_>) -> Result<Vec<(String, 
     let (missing, platform) = (&missing, &platform);
     let decide = |known: Known| async move {
         let name = known.name.clone();
-        late(context, Keys { platform: &platform, service: &name }, &known).await;
+        Box::pin(late(context, Keys { platform, service: &name }, &known)).await;
         Ok::<_, Error>((name, idle(context, decide_known(context, here, known, missing, asked).await).await?))
     };
     all(known.into_iter().map(decide)).await

@@ -10,7 +10,7 @@ use skydeck_aws::Clients;
 
 use crate::network::{Vpc, assert_tagged};
 
-const INSTANCES: &str = "skyfox-devprod-instance-ap-south-1s";
+const INSTANCES: &str = "skyfox-devprod-instances";
 
 pub(crate) async fn assert_as_the_reference_says(aws: &Clients, vpc: &Vpc) {
     assert_cluster(aws).await;

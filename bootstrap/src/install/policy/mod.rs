@@ -191,8 +191,37 @@ mod tests {
 
     #[test]
     fn a_function_without_actions_has_no_statement_on_the_platform() {
-        let text = function(&account(), &Function { name: "conclude", actions: &[] }).to_string();
-        assert!(!text.contains(r#""Resource":"*""#), "{text}");
+        let document = function(&account(), &Function { name: "conclude", actions: &[] });
+        for statement in document["Statement"].as_array().unwrap() {
+            assert!(statement["Effect"] == "Deny" || statement["Resource"] != "*", "{statement}");
+        }
+    }
+
+    /// IAM has one set of names for all regions of an account.
+    #[test]
+    fn installations_of_two_regions_share_nothing_in_iam() {
+        let other = Account { region: "eu-central-1".into(), ..account() };
+        let (here, there) = (super::super::policies(&account()), super::super::policies(&other));
+        assert!(here.keys().all(|name| !there.contains_key(name)), "{:?}", here.keys());
+        for (name, document) in here {
+            let text = document.to_string();
+            assert!(!text.contains("eu-central-1"), "{name}");
+            // What it may do to roles and policies is in its own region.
+            let writes = text.contains("iam:PutRolePolicy") || text.contains("iam:PassRole");
+            assert!(!writes || text.contains(":role/skydeck/ap-south-1/*"), "{name}");
+        }
+    }
+
+    /// Characters that IAM takes of a role's own policies, white space not counted
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+    const INLINE: usize = 10_240;
+
+    #[test]
+    fn every_policy_fits_into_its_role() {
+        for (name, document) in super::super::policies(&account()) {
+            let length = document.to_string().len();
+            assert!(length < INLINE, "{name}: {length}");
+        }
     }
 
     #[test]
