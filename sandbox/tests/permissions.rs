@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_ec2::types::{
     LaunchTemplateIamInstanceProfileSpecificationRequest as InstanceProfile, RequestLaunchTemplateData,
 };
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use serde_json::{Value, json};
 use skydeck_sandbox::Sandbox;
 
@@ -29,7 +29,8 @@ impl Stage {
         let made = iam.create_role().role_name("r").assume_role_policy_document(TRUST).send().await.unwrap();
         let arn = made.role().unwrap().arn();
         let sts = aws_sdk_sts::Client::new(&person);
-        let keys = sts.assume_role().role_arn(arn).role_session_name("s").send().await.unwrap().credentials.unwrap();
+        let keys =
+            sts.assume_role().role_arn(arn).role_session_name("session").send().await.unwrap().credentials.unwrap();
         let token = Some(keys.session_token().to_owned());
         let keys = Credentials::new(keys.access_key_id(), keys.secret_access_key(), token, None, "test");
         let role = common::config(sandbox.endpoint(), "skydeck-role", keys).await;
@@ -53,9 +54,7 @@ impl Stage {
 }
 
 /// Whether a call was denied; any other failure is none.
-fn is_denied<T, E: ProvideErrorMetadata, R>(
-    answer: &Result<T, aws_smithy_runtime_api::client::result::SdkError<E, R>>,
-) -> bool {
+fn is_denied<T, E: ProvideErrorMetadata, R>(answer: &Result<T, SdkError<E, R>>) -> bool {
     let code = answer.as_ref().err().and_then(|error| error.as_service_error()?.code());
     code.is_some_and(|code| ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"].contains(&code))
 }
@@ -160,12 +159,12 @@ async fn who_makes_a_group_needs_what_its_template_launches_and_hands_on() {
     add.send().await.unwrap();
     let data =
         RequestLaunchTemplateData::builder().iam_instance_profile(InstanceProfile::builder().arn(profile).build());
-    let template = ec2.create_launch_template().launch_template_name("t").launch_template_data(data.build());
+    let template = ec2.create_launch_template().launch_template_name("template").launch_template_data(data.build());
     template.send().await.unwrap();
     let asg = aws_sdk_autoscaling::Client::new(&stage.role);
     let template = || {
         let template = aws_sdk_autoscaling::types::LaunchTemplateSpecification::builder();
-        template.launch_template_name("t").version("1").build()
+        template.launch_template_name("template").version("1").build()
     };
     let create = || {
         let request = asg.create_auto_scaling_group().auto_scaling_group_name("g").min_size(0).max_size(1);
@@ -177,7 +176,8 @@ async fn who_makes_a_group_needs_what_its_template_launches_and_hands_on() {
         Value::Null,
     );
     stage.may(std::slice::from_ref(&own)).await;
-    assert!(is_denied(&create().await), "no right to launch");
+    let made = create().await;
+    assert!(is_denied(&made), "no right to launch: {made:?}");
     let run = ("ec2:RunInstances", "*", Value::Null);
     stage.may(&[own.clone(), run.clone()]).await;
     assert!(is_denied(&create().await), "no right to hand the instances' role on");
