@@ -227,7 +227,7 @@ async fn decide_service(context: &Context, here: &Here<'_>, name: &str, asked: &
     let (known, missing) =
         try_join!(survey::known(context, &platform, &names), survey::missing(context, here.scope, &names))?;
     match known.into_iter().next() {
-        Some(known) => decide_known(context, here, known, &missing, asked).await,
+        Some(known) => Box::pin(decide_known(context, here, known, &missing, asked)).await,
         None => Ok(ignored(&Reason::NotMadeYet { service: name.to_owned() })),
     }
 }

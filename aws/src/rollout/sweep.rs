@@ -88,7 +88,7 @@ async fn look_at_all(context: &Context, here: &Here<'_>) -> Result<Vec<(String, 
     let decide = |known: Known| async move {
         let name = known.name.clone();
         Box::pin(late(context, Keys { platform, service: &name }, &known)).await;
-        Ok::<_, Error>((name, idle(context, decide_known(context, here, known, missing, asked).await).await?))
+        Ok::<_, Error>((name, idle(context, Box::pin(decide_known(context, here, known, missing, asked)).await).await?))
     };
     all(known.into_iter().map(decide)).await
 }
