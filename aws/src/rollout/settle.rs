@@ -70,6 +70,9 @@ fn note(notes: &mut Vec<String>, done: Result<()>) {
 /// counts only while the service is still this rollout's.
 async fn give_back(context: &Context, ended: &mut Settlement) -> Result<Untold> {
     let (home, key, me) = (&context.home, keys(&ended.rollout).record(), ended.rollout.execution.clone());
+    if ended.verdict == Verdict::Superseded {
+        ended.left = left(context, &ended.rollout, ended.released.as_deref()).await?;
+    }
     let untold = untold(ended);
     let done = record::hold(home, &key, &me, |found| Some(given_back(found, ended)?.concluded(untold.clone()))).await?;
     if done.is_some() {
@@ -82,8 +85,6 @@ async fn give_back(context: &Context, ended: &mut Settlement) -> Result<Untold> 
     }
     if ended.verdict == Verdict::Succeeded {
         ended.verdict = Verdict::Superseded;
-    }
-    if ended.verdict == Verdict::Superseded {
         ended.left = left(context, &ended.rollout, ended.released.as_deref()).await?;
     }
     let untold = self::untold(ended);
