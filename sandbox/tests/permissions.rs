@@ -1,5 +1,7 @@
 //! What a call is asked of: all that it touches, the roles that it hands on, and under which conditions.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use aws_config::SdkConfig;

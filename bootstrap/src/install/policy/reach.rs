@@ -262,7 +262,7 @@ fn find(action: &str) -> Option<&'static Reach> {
         Some(begin) => action.starts_with(begin),
         None => *pattern == action,
     };
-    REACHES.iter().find(|reach| reach.actions.iter().any(|pattern| names(&pattern)))
+    REACHES.iter().find(|reach| reach.actions.iter().any(names))
 }
 
 /// Why an action may be done to anything, where it may.
