@@ -96,7 +96,7 @@ fn from_nothing_every_role_is_made_and_a_second_plan_is_empty() {
             "+ IAM role skyfox-devprod-movie-task-ap-south-1",
             "+ IAM role skyfox-devprod-payment-execution-ap-south-1",
             "+ IAM role skyfox-devprod-payment-task-ap-south-1",
-            "+ IAM role skyfox-devprod-probe",
+            "+ IAM role skyfox-devprod-probe-ap-south-1",
             "+ instance profile skyfox-devprod-instance-ap-south-1",
         ]
     );
@@ -105,7 +105,7 @@ fn from_nothing_every_role_is_made_and_a_second_plan_is_empty() {
     assert_eq!(world.profile.as_ref().unwrap().settings.roles, ["skyfox-devprod-instance-ap-south-1"]);
     let facts = facts(&scope, &world).identity.unwrap();
     assert_eq!(facts.instance_role_arn, "arn:aws:iam::123456789012:role/skyfox-devprod-instance-ap-south-1");
-    assert_eq!(facts.probe_role_arn, "arn:aws:iam::123456789012:role/skyfox-devprod-probe");
+    assert_eq!(facts.probe_role_arn, "arn:aws:iam::123456789012:role/skyfox-devprod-probe-ap-south-1");
     assert_eq!(facts.execution_role_arns.len(), 3);
     assert_eq!(facts.task_role_arns["movie"], "arn:aws:iam::123456789012:role/skyfox-devprod-movie-task-ap-south-1");
 }
@@ -197,12 +197,14 @@ fn teardown_leaves_nothing_of_ours_and_all_that_is_not() {
     let scope = scope();
     let mut world = converged(&scope);
     // One was copied with its tags, for somebody's own use.
-    let copied = world.roles["skyfox-devprod-probe"].clone();
+    let copied = world.roles["skyfox-devprod-probe-ap-south-1"].clone();
     world.roles.insert("our-probe".into(), copied);
-    role_of(&mut world, "skyfox-devprod-probe").tags.clear();
-    assert!(matches!(plan(&scope, &world), Err(Refusal::Taken { name, .. }) if name == "skyfox-devprod-probe"));
+    role_of(&mut world, "skyfox-devprod-probe-ap-south-1").tags.clear();
+    assert!(
+        matches!(plan(&scope, &world), Err(Refusal::Taken { name, .. }) if name == "skyfox-devprod-probe-ap-south-1")
+    );
     let left = after(&scope, world.clone(), &teardown(&scope, &world));
-    assert_eq!(left.roles.keys().collect::<Vec<_>>(), ["our-probe", "skyfox-devprod-probe"]);
+    assert_eq!(left.roles.keys().collect::<Vec<_>>(), ["our-probe", "skyfox-devprod-probe-ap-south-1"]);
     assert_eq!(left.profile, None);
     assert_eq!(left.linked.len(), LINKED_SERVICES.len(), "service-linked roles stay");
     assert!(teardown(&scope, &left).is_empty());
