@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import hmac
 import json
+from http.server import BaseHTTPRequestHandler
 
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.services import iam, lambda_svc, s3, sts
@@ -15,6 +16,7 @@ KEY = b"x-sandbox-key"
 
 def guard(app, secret):
     app.app = only_the_gateway(app.app, secret)
+    give_events_to_no_page(BaseHTTPRequestHandler)
     sign_as_root_with(secret)
     give_functions_secrets(secret)
 
@@ -40,6 +42,26 @@ def only_the_gateway(app, secret):
         return await app({**scope, "headers": rest}, receive, send)
 
     return guarded
+
+
+def give_events_to_no_page(handler):
+    """Refuses pages where a function fetches its events and answers them, which asks for no key. On AWS only the function
+    reaches that; here it is a port of this machine."""
+    parse = handler.parse_request
+
+    def guarded(self):
+        if not parse(self):
+            return False
+        own = f"127.0.0.1:{self.server.server_address[1]}"
+        sites = set(self.headers.get_all("Sec-Fetch-Site", []))
+        if "Origin" not in self.headers and sites <= {"none"} and self.headers.get_all("Host") == [own]:
+            return True
+        # What follows is the body of a request that is refused, and no request of its own.
+        self.close_connection = True
+        self.send_error(403)
+        return False
+
+    handler.parse_request = guarded
 
 
 async def answer(send, status, body):

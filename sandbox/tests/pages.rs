@@ -199,6 +199,36 @@ async fn the_emulator_answers_to_the_gateway_alone() {
     assert!(status == 200 && answer.contains("Functions"), "{answer}");
 }
 
+/// Where a function fetches its events no key is asked for.
+// fidelity: F-GUARD-7
+#[tokio::test]
+async fn a_page_takes_and_answers_no_functions_event() {
+    let field = Field::new().await;
+    let seen = field.invoke().await;
+    let api = seen["AWS_LAMBDA_RUNTIME_API"].as_str().unwrap();
+    let port = api.strip_prefix("127.0.0.1:").unwrap().parse().unwrap();
+    let init = "/2018-06-01/runtime/init/error";
+    // The body would be the next request, where nobody reads it.
+    let hidden = format!("POST {init} HTTP/1.1\r\nhost: {api}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}");
+    let deeds = [
+        Raw::new("POST", init, r#"{"errorMessage":"evil","errorType":"evil"}"#),
+        Raw::new("POST", init, &hidden).with("connection", "keep-alive"),
+        Raw::new("POST", "/2018-06-01/runtime/invocation/1/response", "{}"),
+        Raw::new("GET", "/2018-06-01/runtime/invocation/next", ""),
+    ];
+    let mut disguises = disguises(port);
+    assert_eq!(disguises.pop(), Some(Vec::new()), "what adds nothing is no page");
+    disguises.extend(["", "localhost"].map(|host| vec![("host", host.to_owned())]));
+    for disguise in disguises {
+        for deed in &deeds {
+            let deed = disguise.iter().fold(deed.clone(), |deed, (name, value)| deed.with(name, value));
+            let (status, answer) = deed.send(port).await;
+            assert!(status == 403 && !answer.contains("HTTP/1.1"), "{status} {answer}: {deed:?}");
+        }
+    }
+    assert_eq!(field.invoke().await["AWS_LAMBDA_RUNTIME_API"], api, "it lives");
+}
+
 #[tokio::test]
 async fn a_functions_keys_are_its_own_and_cannot_be_guessed() {
     let field = Field::new().await;
