@@ -64,6 +64,16 @@ impl Field {
     }
 }
 
+/// With what the sandbox's own interface is asked.
+fn token(sandbox: &Sandbox) -> String {
+    format!("Bearer {}", keyed(sandbox, "admin"))
+}
+
+/// What stands for this run's secret.
+fn keyed(sandbox: &Sandbox, purpose: &str) -> String {
+    aws_sigv4::sign::v4::calculate_signature(sandbox.credentials().secret_access_key, purpose.as_bytes())
+}
+
 /// A signature that looks like one.
 fn bogus(path: &str, service: &str) -> String {
     let now = jiff::Timestamp::now();
@@ -140,8 +150,7 @@ async fn what_gives_a_page_away_is_refused_even_with_the_right_key() {
     let sandbox = common::sandbox().await;
     let (port, keys) = (raw::port(&sandbox), sandbox.credentials());
     let call = Raw::new("GET", "/2015-03-31/functions", "").signed(&keys, "lambda");
-    let own =
-        Raw::new("GET", "/_skydeck/status", "").with("authorization", &format!("Bearer {}", keys.secret_access_key));
+    let own = Raw::new("GET", "/_skydeck/status", "").with("authorization", &token(&sandbox));
     for request in [call, own] {
         for host in [format!("127.0.0.1:{port}"), format!("LocalHost:{port}")] {
             let (status, answer) = request.clone().with("host", &host).with("sec-fetch-site", "none").send(port).await;
@@ -173,13 +182,18 @@ async fn what_gives_a_page_away_is_refused_even_with_the_right_key() {
 async fn the_sandboxs_own_interface_asks_for_the_secret() {
     let sandbox = common::sandbox().await;
     let port = raw::port(&sandbox);
-    for given in ["", "Bearer ", "Bearer test", &format!("Basic {}", sandbox.credentials().secret_access_key)] {
+    let (token, secret) = (token(&sandbox), sandbox.credentials().secret_access_key);
+    let basic = token.replace("Bearer", "Basic");
+    // Who may sign has the token too; but what is shown as one signs nothing.
+    for given in ["", "Bearer ", "Bearer test", &basic, &format!("Bearer {secret}")] {
         for (method, path) in [("GET", "calls"), ("GET", "status"), ("POST", "stop"), ("DELETE", "calls")] {
             let request = Raw::new(method, &format!("/_skydeck/{path}"), "").with("authorization", given);
             assert_eq!(request.send(port).await.0, 403, "{method} {path} with {given}");
         }
     }
     sandbox.admin().status().await.unwrap();
+    let own = Raw::new("GET", "/_skydeck/status", "").with("authorization", &token);
+    assert_eq!(own.send(port).await.0, 200);
 }
 
 #[tokio::test]
@@ -189,10 +203,12 @@ async fn the_emulator_answers_to_the_gateway_alone() {
     let keys = sandbox.credentials();
     let list = Raw::new("GET", "/2015-03-31/functions", "").signed(&keys, "lambda");
     let health = Raw::new("GET", "/_ministack/health", "");
-    for request in [list.clone(), health, list.clone().with("x-sandbox-pass", "test")] {
+    let with = |pass: &str| list.clone().with("x-sandbox-pass", pass);
+    for request in [list.clone(), health, with("test"), with(&keys.secret_access_key), with(&keyed(&sandbox, "admin"))]
+    {
         assert_eq!(request.send(emulator).await.0, 403, "{request:?}");
     }
-    let passed = Raw::new("GET", "/2015-03-31/functions", "").with("x-sandbox-pass", &keys.secret_access_key);
+    let passed = Raw::new("GET", "/2015-03-31/functions", "").with("x-sandbox-pass", &keyed(&sandbox, "pass"));
     assert_eq!(passed.signed(&keys, "lambda").send(emulator).await.0, 200, "as the gateway asks it");
     // What the gateway asks for itself, no client can ask for through it.
     let (status, answer) = list.with("x-sandbox-key", "AKIA").send(gateway).await;

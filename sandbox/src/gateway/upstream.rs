@@ -37,7 +37,7 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) fn new(port: u16, secret: &Secret) -> Self {
-        let mut pass = HeaderValue::from_str(secret.text()).unwrap_or(HeaderValue::from_static(""));
+        let mut pass = HeaderValue::from_str(secret.pass().text()).unwrap_or(HeaderValue::from_static(""));
         pass.set_sensitive(true);
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);

@@ -4,11 +4,12 @@ mod chunks;
 mod claim;
 mod page;
 mod refusal;
+mod secret;
 mod signature;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hyper::Method;
@@ -18,48 +19,18 @@ use hyper::http::uri::{PathAndQuery, Uri};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
-use crate::Error;
 use crate::answer::Answer;
 use crate::gateway::naming::{Name, header};
 use crate::gateway::upstream::Upstream;
 use claim::{Claim, Place};
 use refusal::Refusal;
 
+pub(crate) use secret::Secret;
+
 /// How long the address of a layer holds, as on AWS.
 const LENT: Duration = Duration::from_secs(3600);
 /// A sandbox that serves for days issues keys without end.
 const KEPT: usize = 10_000;
-
-/// What nobody can guess. A root signs with it, the sandbox's own interface asks for it, and the gateway shows it to the
-/// emulator.
-#[derive(Clone)]
-pub(crate) struct Secret(Arc<str>);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.into())
-    }
-}
-
-impl Secret {
-    pub(crate) fn new() -> Result<Self, Error> {
-        let mut bytes = [0; 32];
-        let random = rustls::crypto::ring::default_provider().secure_random;
-        let failed = |_| Error::net("a random secret")("the system gave no random bytes".into());
-        random.fill(&mut bytes).map_err(failed)?;
-        Ok(Self(hex::encode(bytes).into()))
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        &self.0
-    }
-}
 
 /// Whether two texts are the same; the time that it takes says nothing about where they differ.
 fn is_same(one: &str, other: &str) -> bool {
@@ -70,16 +41,17 @@ fn is_same(one: &str, other: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct Guard {
     secret: Secret,
+    token: Secret,
     /// The names under which the gateway is asked.
     hosts: [String; 2],
     /// Secrets of keys that the emulator has issued.
-    issued: Mutex<HashMap<String, Arc<str>>>,
+    issued: Mutex<HashMap<String, Secret>>,
 }
 
 impl Guard {
     pub(crate) fn new(secret: Secret, address: SocketAddr) -> Self {
         let hosts = [address.to_string(), format!("localhost:{}", address.port())];
-        Self { secret, hosts, issued: Mutex::default() }
+        Self { token: secret.token(), secret, hosts, issued: Mutex::default() }
     }
 
     /// The refusal of a request that only a browser makes.
@@ -87,11 +59,11 @@ impl Guard {
         page::refuse(parts, &self.hosts)
     }
 
-    /// The refusal of who asks for the sandbox's own interface without its secret.
+    /// The refusal of who asks for the sandbox's own interface without its token.
     pub(crate) fn refuse_stranger(&self, parts: &Parts) -> Option<Answer> {
         let given = header(parts, "authorization").and_then(|value| value.strip_prefix("Bearer "));
-        let admitted = given.is_some_and(|given| is_same(given, self.secret.text()));
-        (!admitted).then(|| page::forbidden("the sandbox's own interface asks for its secret, as a bearer token"))
+        let admitted = given.is_some_and(|given| is_same(given, self.token.text()));
+        (!admitted).then(|| page::forbidden("the sandbox's own interface asks for its token, as a bearer token"))
     }
 
     /// The refusal of a call that nobody has signed who has a key of this run.
@@ -106,27 +78,27 @@ impl Guard {
             let claim = Claim::of(parts)?;
             claim.refuse_time(SystemTime::now())?;
             let secret = self.secret_of(upstream, &claim.key).await.ok_or(Refusal::UnknownKey)?;
-            signature::check(&claim, &secret, parts, body)
+            signature::check(&claim, secret.text(), parts, body)
         };
         checked.await.err().map(|refusal| refusal.answer(name.protocol))
     }
 
-    async fn secret_of(&self, upstream: &Upstream, key: &str) -> Option<Arc<str>> {
+    async fn secret_of(&self, upstream: &Upstream, key: &str) -> Option<Secret> {
         if key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Some(Arc::clone(&self.secret.0));
+            return Some(self.secret.clone());
         }
         let issued = || self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         let known = issued().get(key).cloned();
         if known.is_some() {
             return known;
         }
-        let told: Arc<str> = upstream.secret_of(key).await?.into();
+        let told = Secret::from(&*upstream.secret_of(key).await?);
         let mut issued = issued();
         if issued.len() >= KEPT {
             issued.clear();
         }
         // A key is never issued again with another secret. One that was taken back is refused by the emulator.
-        issued.insert(key.to_owned(), Arc::clone(&told));
+        issued.insert(key.to_owned(), told.clone());
         Some(told)
     }
 
