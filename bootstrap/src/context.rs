@@ -60,8 +60,7 @@ impl Context {
         let config = aws_config::defaults(BehaviorVersion::latest());
         let config = if self.sandbox {
             let running = self.running().await?;
-            let state = running.state();
-            let keys = &state.credentials;
+            let (state, keys) = (running.state(), running.credentials());
             let keys = Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "sandbox");
             config
                 .endpoint_url(&state.endpoint)

@@ -109,12 +109,18 @@ impl Options {
 }
 
 /// Keys of an account's root: the account's own number, and a secret that is another in each run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     /// The access key id.
     pub access_key_id: String,
     /// The secret key.
     pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
 }
 
 /// A running sandbox; it ends, with everything that it started, when this is dropped.
