@@ -23,6 +23,7 @@ use crate::answer::Answer;
 use crate::gateway::naming::{Name, header};
 use crate::gateway::upstream::Upstream;
 use claim::{Claim, Place};
+use page::Names;
 use refusal::Refusal;
 
 pub(crate) use secret::Secret;
@@ -42,21 +43,19 @@ fn is_same(one: &str, other: &str) -> bool {
 pub(crate) struct Guard {
     secret: Secret,
     token: Secret,
-    /// The names under which the gateway is asked.
-    hosts: [String; 2],
+    names: Names,
     /// Secrets of keys that the emulator has issued.
     issued: Mutex<HashMap<String, Secret>>,
 }
 
 impl Guard {
     pub(crate) fn new(secret: Secret, address: SocketAddr) -> Self {
-        let hosts = [address.to_string(), format!("localhost:{}", address.port())];
-        Self { token: secret.token(), secret, hosts, issued: Mutex::default() }
+        Self { token: secret.token(), secret, names: Names::new(address), issued: Mutex::default() }
     }
 
     /// The refusal of a request that only a browser makes.
     pub(crate) fn refuse_page(&self, parts: &Parts) -> Option<Answer> {
-        page::refuse(parts, &self.hosts)
+        self.names.refuse(parts)
     }
 
     /// The refusal of who asks for the sandbox's own interface without its token.
