@@ -43,6 +43,11 @@ impl Names {
         (!known).then_some("the sandbox answers under its own address only: Host names another")
     }
 
+    /// Whether a request names a bucket in its host, which leads to S3 and to nothing else.
+    pub(super) fn name_bucket(&self, parts: &Parts) -> bool {
+        host(parts).is_some_and(|host| self.is_bucket(host))
+    }
+
     /// `localhost` and what is under it is this machine for every browser, and no page's own name elsewhere. Of more than
     /// one label the emulator makes another bucket, or another service.
     fn is_bucket(&self, host: &str) -> bool {
