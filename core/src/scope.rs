@@ -14,6 +14,9 @@ use crate::spec::Platform;
 pub const TAG_PLATFORM: &str = "skydeck:platform";
 /// Tag that names the environment.
 pub const TAG_ENVIRONMENT: &str = "skydeck:environment";
+/// Tag of everything that belongs to an installation of skydeck: of a platform's resources the region, which is what skydeck's
+/// permissions ask for.
+pub const TAG_INSTALLATION: &str = "skydeck:installation";
 /// Tag that says which resource of the platform this is, such as `subnet/ap-south-1a`.
 pub const TAG_RESOURCE: &str = "skydeck:resource";
 /// Tag of a task definition: the digest that it pins.
@@ -96,6 +99,7 @@ impl Scope {
     pub fn tags(&self, resource: &str, name: &str, service: Option<&str>) -> Tags {
         let mut tags = self.platform.tags.clone();
         tags.extend(self.ownership());
+        tags.insert(TAG_INSTALLATION.into(), self.platform.region.clone());
         tags.insert(TAG_RESOURCE.into(), resource.into());
         tags.insert("Name".into(), name.into());
         tags.insert("Project".into(), self.platform.name.clone());
@@ -122,6 +126,14 @@ impl Scope {
     #[must_use]
     pub fn iam_arn(&self, kind: &str, name: &str) -> String {
         format!("arn:{}:iam::{}:{kind}/{name}", self.partition, self.account)
+    }
+
+    /// Where the images of a repository of this account and region lie
+    /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html>).
+    #[must_use]
+    pub fn repository_uri(&self, repository: &str) -> String {
+        let end = if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        format!("{}.dkr.ecr.{}.{end}/{repository}", self.account, self.platform.region)
     }
 
     /// ARN of the policy that bounds every role of the platform: what it does not allow, no other policy of theirs can.

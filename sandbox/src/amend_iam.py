@@ -8,6 +8,8 @@ service authorization reference; here are the calls that skydeck makes. What doe
 import contextvars
 import json
 
+import amend_tags
+
 _request = contextvars.ContextVar("request", default=None)
 
 EC2_NAMED = {
@@ -36,8 +38,8 @@ EC2_NEW = {
     "CreateSubnet": "subnet",
     "CreateVpc": "vpc",
 }
-# What an Auto Scaling group launches by its template.
-LAUNCHED = ("instance", "launch-template", "network-interface", "security-group", "subnet", "volume")
+# What is new of what an Auto Scaling group launches by its template.
+LAUNCHED = ("instance", "network-interface", "volume")
 ELB_NAMED = ("LoadBalancerArn", "TargetGroupArn", "ListenerArn", "RuleArn")
 ECS_CLUSTER = (
     "DeleteCluster",
@@ -71,7 +73,7 @@ class Call:
 
     def __init__(self, action, request):
         self.service, self.action = action.split(":", 1)
-        params, body, self.region, self.account = request
+        params, body, self.region, self.account, self.told = request
         first = lambda value: value[0] if isinstance(value, list) and value else value
         self.params = {name: first(value) for name, value in params.items()}
         try:
@@ -101,14 +103,10 @@ def ec2(call):
         return ["*"]
     if call.action == "CreateTags":
         return [call.arn(f"{EC2_IDS.get(one.split('-')[0], '*')}/{one}") for one in call.members("ResourceId")]
-    if call.action == "DisassociateRouteTable":
-        return [call.arn("route-table/*"), call.arn("subnet/*")]
     named = EC2_NAMED if "Route" not in call.action or "Associate" in call.action else {"RouteTableId": "route-table"}
     if call.action == "CreateRouteTable":
         named = {"VpcId": "vpc"}
     found = [call.arn(f"{kind}/{call.params[name]}") for name, kind in named.items() if name in call.params]
-    if "LaunchTemplateName" in call.params and "LaunchTemplateId" not in call.params:
-        found.append(call.arn("launch-template/*"))
     new = EC2_NEW.get(call.action)
     if new == "launch-template":
         return [call.arn("launch-template/*")]
@@ -206,16 +204,29 @@ def named_lambda(call):
 class Permissions:
     """What AWS asks of a call, by what the emulator has."""
 
-    def __init__(self, iam, templates):
-        self.iam, self.templates = iam, templates
+    def __init__(self, iam, ec2_service):
+        self.iam, self.templates, self.tables = iam, ec2_service._launch_templates, ec2_service._route_tables
         self.of = {f.__name__: f for f in (ec2, elasticloadbalancing, autoscaling, ecs, ecr, ssm, logs)}
         self.of["lambda"] = named_lambda
 
     def resources(self, call):
         if call.service == "iam":
             return self.identities(call)
+        if call.action == "DisassociateRouteTable":
+            return self.association(call)
         found = self.of.get(call.service, lambda _call: None)(call)
+        if call.service == "ec2" and "LaunchTemplateName" in call.params and call.action != "CreateLaunchTemplate":
+            template = self.template(call, "")
+            found.append(call.arn(f"launch-template/{template['LaunchTemplateId'] if template else '*'}"))
         return found or None
+
+    def association(self, call):
+        """The route table and the subnet of an association."""
+        number = call.params.get("AssociationId")
+        of = [(table["RouteTableId"], one.get("SubnetId")) for table in self.tables.values() for one in table["Associations"]
+              if one["RouteTableAssociationId"] == number]
+        table, subnet = of[0] if of else ("*", "*")
+        return [call.arn(f"route-table/{table}"), call.arn(f"subnet/{subnet}")]
 
     def identities(self, call):
         said = call.params
@@ -262,22 +273,43 @@ class Permissions:
         if what == ("iam", "AddRoleToInstanceProfile"):
             return self.passed([self.identity(call, "role", call.params.get("RoleName"))], "ec2.amazonaws.com")
         if what in (("autoscaling", "CreateAutoScalingGroup"), ("autoscaling", "UpdateAutoScalingGroup")):
-            template = self.template(call)
-            if template is None:
-                return []
-            launched = [("ec2:RunInstances", call.arn(f"{kind}/*", "ec2"), {}) for kind in LAUNCHED]
-            return launched + self.passed(self.launched_with(template), "ec2.amazonaws.com")
+            template = self.template(call, "LaunchTemplate.")
+            return self.launched(call, template) if template else []
+        if what == ("ecs", "CreateCapacityProvider"):
+            # ECS tags the group in the caller's name.
+            group = said.get("autoScalingGroupProvider", {}).get("autoScalingGroupArn", "*")
+            return [("autoscaling:CreateOrUpdateTags", group, {"aws:RequestTag/AmazonECSManaged": ""})]
         return []
+
+    def launched(self, call, template):
+        """What a group launches is launched with the rights of whoever makes or changes the group."""
+        data = self.data(call, template)
+        tags = {spec["ResourceType"]: spec["Tags"] for spec in data.get("TagSpecifications", [])}
+        given = {kind: amend_tags.keys(amend_tags.GIVEN, amend_tags.pairs(of)) for kind, of in tags.items()}
+        run = lambda what, keys: ("ec2:RunInstances", call.arn(what, "ec2"), keys)
+        asked = [run(f"{kind}/*", given.get(kind, {})) for kind in LAUNCHED]
+        groups = data.get("SecurityGroupIds", []) + [g for one in data.get("NetworkInterfaces", []) for g in one.get("Groups", [])]
+        subnets = [one for one in call.params.get("VPCZoneIdentifier", "").split(",") if one]
+        asked += [run(f"launch-template/{template['LaunchTemplateId']}", {})]
+        asked += [run(f"security-group/{group}", {}) for group in groups] + [run(f"subnet/{one}", {}) for one in subnets]
+        made = {"ec2:CreateAction": "RunInstances"}
+        asked += [("ec2:CreateTags", call.arn(f"{kind}/*", "ec2"), {**keys, **made}) for kind, keys in given.items()]
+        return asked + self.passed(self.launched_with(template), "ec2.amazonaws.com")
+
+    def data(self, call, template):
+        """What the version of a template says that a group names."""
+        said = call.params.get("LaunchTemplate.Version", "$Default")
+        version = {"$Latest": template["LatestVersionNumber"], "$Default": template["DefaultVersionNumber"]}.get(said, said)
+        found = [one for one in template["Versions"] if str(one["VersionNumber"]) == str(version)]
+        return found[0]["LaunchTemplateData"] if found else {}
 
     def passed(self, roles, service):
         return [("iam:PassRole", role, {"iam:PassedToService": service}) for role in roles if role]
 
-    def template(self, call):
-        said = call.params
-        name = said.get("LaunchTemplate.LaunchTemplateName")
-        found = said.get("LaunchTemplate.LaunchTemplateId")
-        known = [one for one in self.templates.values() if found in one.values() or (name and name in one.values())]
-        return known[0] if known else None
+    def template(self, call, prefix):
+        name, number = (call.params.get(f"{prefix}LaunchTemplate{end}") for end in ("Name", "Id"))
+        same = lambda one: one["LaunchTemplateId"] == number or (name and one["LaunchTemplateName"] == name)
+        return next(filter(same, self.templates.values()), None)
 
     def launched_with(self, template):
         """The roles in the instance profiles that a template names."""
@@ -287,30 +319,24 @@ class Permissions:
         return [self.iam._roles[name]["Arn"] for name in names if name in self.iam._roles]
 
 
-def amend(actions, evaluator, iam, ec2_service):
-    permissions = Permissions(iam, ec2_service._launch_templates)
+def amend(actions, evaluator, iam, ec2_service, tags):
+    permissions = Permissions(iam, ec2_service)
     extract, enforce = actions.extract_resource_arn, evaluator.enforce
 
     def extracted(service, method, path, headers, body, query_params, region, account_id):
-        _request.set((query_params or {}, body, region, account_id))
+        _request.set((query_params or {}, body, region, account_id, amend_tags.told(headers)))
         return extract(service, method, path, headers, body, query_params, region, account_id)
 
     def enforced(access_key_id, iam_action, service, region, resource_arn="*", service_context=None):
         request = _request.get()
         _request.set(None)
-        asked = lambda action, arn, keys: enforce(access_key_id, action, service, region, arn, keys)
         if request is None:
-            return asked(iam_action, resource_arn, service_context)
+            return enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
         call = Call(iam_action, request)
-        keys = {**(service_context or {}), **permissions.keys(call)}
-        for arn in permissions.resources(call) or [resource_arn]:
-            denied = asked(iam_action, arn, keys)
-            if denied:
-                return denied
-        for action, arn, own in permissions.beside(call):
-            denied = asked(action, arn, own)
-            if denied:
-                return denied
-        return None
+        asked = lambda action, arn, keys: enforce(access_key_id, action, service, region, arn, {**tags.had(call, arn), **keys})
+        keys = {**(service_context or {}), **permissions.keys(call), **tags.given(call)}
+        arns = permissions.resources(call) or [resource_arn]
+        rights = [(iam_action, arn, keys) for arn in arns] + permissions.beside(call) + tags.beside(call, arns, keys)
+        return next(filter(None, (asked(*right) for right in rights)), None)
 
     actions.extract_resource_arn, evaluator.enforce = extracted, enforced

@@ -13,13 +13,14 @@ use crate::{ACCOUNT, Error};
 
 const LAUNCHER: &str = include_str!("launch.py");
 /// What the launcher imports, from beside it.
-const AMENDMENTS: [(&str, &str); 8] = [
+const AMENDMENTS: [(&str, &str); 9] = [
     ("amend_ecr.py", include_str!("amend_ecr.py")),
     ("amend_events.py", include_str!("amend_events.py")),
     ("amend_states.py", include_str!("amend_states.py")),
     ("guard.py", include_str!("guard.py")),
     ("refuse_ec2.py", include_str!("refuse_ec2.py")),
     ("amend_iam.py", include_str!("amend_iam.py")),
+    ("amend_tags.py", include_str!("amend_tags.py")),
     ("refuse_elb.py", include_str!("refuse_elb.py")),
     ("tell.py", include_str!("tell.py")),
 ];

@@ -187,3 +187,130 @@ async fn who_makes_a_group_needs_what_its_template_launches_and_hands_on() {
     assert!(!is_denied(&create().await));
     drop(stage.sandbox);
 }
+
+/// What has these tags in the request, and what has them.
+fn requested() -> Value {
+    json!({ "StringEquals": { "aws:RequestTag/skydeck:installation": "here" } })
+}
+
+fn had() -> Value {
+    json!({ "StringEquals": { "aws:ResourceTag/skydeck:installation": "here" } })
+}
+
+fn made_by(key: &str, action: &str) -> Value {
+    json!({ "StringEquals": { key: action } })
+}
+
+#[tokio::test]
+async fn tags_of_ec2_are_asked_of_what_is_made_and_what_is_there() {
+    use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
+    let stage = Stage::new().await;
+    let ec2 = aws_sdk_ec2::Client::new(&stage.role);
+    let vpcs = "arn:aws:ec2:ap-south-1:000000000000:vpc/*";
+    let tag = |value: &str| Tag::builder().key("skydeck:installation").value(value).build();
+    let specification =
+        |value: &str| TagSpecification::builder().resource_type(ResourceType::Vpc).tags(tag(value)).build();
+    let create =
+        |value: &str| ec2.create_vpc().cidr_block("10.0.0.0/16").tag_specifications(specification(value)).send();
+    stage.may(&[("ec2:CreateVpc", vpcs, requested())]).await;
+    assert!(is_denied(&create("here").await), "what is made with tags is tagged");
+    let tagging = ("ec2:CreateTags", vpcs, made_by("ec2:CreateAction", "CreateVpc"));
+    stage.may(&[("ec2:CreateVpc", vpcs, requested()), tagging.clone()]).await;
+    assert!(is_denied(&create("elsewhere").await));
+    assert!(is_denied(&ec2.create_vpc().cidr_block("10.0.0.0/16").send().await), "without the tag");
+    let made = create("here").await.unwrap();
+    let ours = made.vpc().unwrap().vpc_id().unwrap();
+    let person = aws_sdk_ec2::Client::new(&stage.person);
+    let made = person.create_vpc().cidr_block("10.1.0.0/16").send().await.unwrap();
+    let theirs = made.vpc().unwrap().vpc_id().unwrap();
+    let take = || ec2.create_tags().resources(theirs).tags(tag("here")).send();
+    assert!(is_denied(&take().await), "a tag of what is there makes nothing");
+    stage.may(&[("ec2:DeleteVpc", vpcs, had()), ("ec2:CreateTags", vpcs, had())]).await;
+    assert!(is_denied(&take().await));
+    assert!(is_denied(&ec2.delete_vpc().vpc_id(theirs).send().await));
+    assert!(!is_denied(&ec2.create_tags().resources(ours).tags(tag("here")).send().await));
+    assert!(!is_denied(&ec2.delete_vpc().vpc_id(ours).send().await));
+    assert!(is_denied(&ec2.delete_vpc().vpc_id(ours).send().await), "what is gone has no tags");
+}
+
+#[tokio::test]
+async fn tags_of_ecs_are_asked_of_what_is_made_and_what_is_there() {
+    use aws_sdk_ecs::types::Tag;
+    let stage = Stage::new().await;
+    let (ecs, person) = (aws_sdk_ecs::Client::new(&stage.role), aws_sdk_ecs::Client::new(&stage.person));
+    let clusters = "arn:aws:ecs:ap-south-1:000000000000:cluster/*";
+    let tag = || Tag::builder().key("skydeck:installation").value("here").build();
+    let create = || ecs.create_cluster().cluster_name("ours").tags(tag()).send();
+    stage.may(&[("ecs:CreateCluster", clusters, requested())]).await;
+    assert!(is_denied(&create().await), "what is made with tags is tagged");
+    let tagging = ("ecs:TagResource", clusters, made_by("ecs:CreateAction", "CreateCluster"));
+    stage.may(&[("ecs:CreateCluster", clusters, requested()), tagging]).await;
+    assert!(is_denied(&ecs.create_cluster().cluster_name("ours").send().await), "without the tag");
+    create().await.unwrap();
+    person.create_cluster().cluster_name("theirs").send().await.unwrap();
+    let take = || {
+        let arn = "arn:aws:ecs:ap-south-1:000000000000:cluster/theirs";
+        ecs.tag_resource().resource_arn(arn).tags(tag()).send()
+    };
+    assert!(is_denied(&take().await), "a tag of what is there makes nothing");
+    stage.may(&[("ecs:DeleteCluster", clusters, had()), ("ecs:TagResource", clusters, had())]).await;
+    assert!(is_denied(&take().await));
+    assert!(is_denied(&ecs.delete_cluster().cluster("theirs").send().await));
+    assert!(!is_denied(&ecs.delete_cluster().cluster("ours").send().await));
+}
+
+/// Of each service: who may change what has a tag may not change what has none.
+#[tokio::test]
+async fn each_service_tells_what_tags_there_are() {
+    let stage = Stage::new().await;
+    let tags = || std::collections::HashMap::from([("skydeck:installation".to_owned(), "here".to_owned())]);
+    stage
+        .may(&[
+            ("logs:DeleteLogGroup", "arn:aws:logs:ap-south-1:000000000000:log-group:*", had()),
+            ("ecr:DeleteRepository", "arn:aws:ecr:ap-south-1:000000000000:repository/*", had()),
+            ("elasticloadbalancing:DeleteTargetGroup", "*", had()),
+            ("ssm:DeleteParameter", "*", had()),
+        ])
+        .await;
+    let person = aws_sdk_cloudwatchlogs::Client::new(&stage.person);
+    person.create_log_group().log_group_name("/ours").set_tags(Some(tags())).send().await.unwrap();
+    person.create_log_group().log_group_name("/theirs").send().await.unwrap();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&stage.role);
+    assert!(is_denied(&logs.delete_log_group().log_group_name("/theirs").send().await));
+    assert!(!is_denied(&logs.delete_log_group().log_group_name("/ours").send().await));
+
+    let person = aws_sdk_ecr::Client::new(&stage.person);
+    let tag = aws_sdk_ecr::types::Tag::builder().key("skydeck:installation").value("here").build().unwrap();
+    person.create_repository().repository_name("ours").tags(tag).send().await.unwrap();
+    person.create_repository().repository_name("theirs").send().await.unwrap();
+    let ecr = aws_sdk_ecr::Client::new(&stage.role);
+    assert!(is_denied(&ecr.delete_repository().repository_name("theirs").send().await));
+    assert!(!is_denied(&ecr.delete_repository().repository_name("ours").send().await));
+
+    let person = aws_sdk_ssm::Client::new(&stage.person);
+    let tag = aws_sdk_ssm::types::Tag::builder().key("skydeck:installation").value("here").build().unwrap();
+    let put =
+        |name: &str| person.put_parameter().name(name).value("v").r#type(aws_sdk_ssm::types::ParameterType::String);
+    put("/ours").tags(tag).send().await.unwrap();
+    put("/theirs").send().await.unwrap();
+    let ssm = aws_sdk_ssm::Client::new(&stage.role);
+    assert!(is_denied(&ssm.delete_parameter().name("/theirs").send().await));
+    assert!(!is_denied(&ssm.delete_parameter().name("/ours").send().await));
+
+    use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, Tag};
+    let person = aws_sdk_elasticloadbalancingv2::Client::new(&stage.person);
+    let vpc = aws_sdk_ec2::Client::new(&stage.person).create_vpc().cidr_block("10.0.0.0/16").send().await.unwrap();
+    let make = |name: &str| {
+        let request = person.create_target_group().name(name).protocol(ProtocolEnum::Http).port(80);
+        request.vpc_id(vpc.vpc().unwrap().vpc_id().unwrap())
+    };
+    let arn = |made: aws_sdk_elasticloadbalancingv2::operation::create_target_group::CreateTargetGroupOutput| {
+        made.target_groups()[0].target_group_arn().unwrap().to_owned()
+    };
+    let ours =
+        arn(make("ours").tags(Tag::builder().key("skydeck:installation").value("here").build()).send().await.unwrap());
+    let theirs = arn(make("theirs").send().await.unwrap());
+    let elb = aws_sdk_elasticloadbalancingv2::Client::new(&stage.role);
+    assert!(is_denied(&elb.delete_target_group().target_group_arn(theirs).send().await));
+    assert!(!is_denied(&elb.delete_target_group().target_group_arn(ours).send().await));
+}

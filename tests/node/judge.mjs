@@ -18,6 +18,9 @@ async function judge({ principal, account, policy, boundary, action, resource, c
   }
   if (boundary) simulation.permissionBoundaryPolicies = [{ name: 'boundary', policy: boundary }]
   const answer = await runSimulation(simulation, { simulationMode: 'Strict' })
+  // A key that is not the action's would change nothing, on AWS neither.
+  const ignored = answer.result?.ignoredContextKeys ?? []
+  if (ignored.length) return `without effect: ${ignored.join(', ')}`
   if (answer.resultType === 'error') return `cannot be judged: ${JSON.stringify(answer.errors)}`
   const verdicts = { Allowed: 'allowed', ImplicitlyDenied: 'refused', ExplicitlyDenied: 'refused by a deny' }
   return verdicts[answer.overallResult] ?? `unknown verdict: ${answer.overallResult}`

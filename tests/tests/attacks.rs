@@ -58,6 +58,21 @@ fn bounded() -> Value {
     json!({ "iam:PermissionsBoundary": BOUNDARY })
 }
 
+/// What is made gets this installation's tag.
+fn tagged() -> Value {
+    json!({ "aws:RequestTag/skydeck:installation": REGION })
+}
+
+/// What is there has the tag of the installation in this region.
+fn of(region: &str) -> Value {
+    json!({ "aws:ResourceTag/skydeck:installation": region })
+}
+
+/// A tag that comes with what is made by this action.
+fn making(key: &str, action: &str) -> Value {
+    json!({ key: action, "aws:RequestTag/skydeck:installation": REGION })
+}
+
 fn passed_to(service: &str) -> Value {
     json!({ "iam:PassedToService": service })
 }
@@ -124,7 +139,12 @@ fn by_handing_on() -> Vec<Try> {
     let probe = OURS.replace("movie-task", "probe");
     let mut tries = vec![
         duty(balancer, "iam:PassRole", probe, passed_to("lambda.amazonaws.com")),
-        duty(balancer, "lambda:UpdateFunctionCode", here("lambda", "function:skydeck-skyfox-devprod-probe"), json!({})),
+        duty(
+            balancer,
+            "lambda:UpdateFunctionCode",
+            here("lambda", "function:skydeck-skyfox-devprod-probe"),
+            of(REGION),
+        ),
         duty(cluster, "iam:PassRole", OURS.replace("movie-task", "instance"), passed_to("ec2.amazonaws.com")),
         attack(balancer, "hand a role to ECS", "iam:PassRole", OURS, tasks.clone()),
         attack(
@@ -169,6 +189,116 @@ fn by_handing_on() -> Vec<Try> {
         tries.push(attack(who, "hand a role to Lambda", "iam:PassRole", OURS, passed_to("lambda.amazonaws.com")));
     }
     tries
+}
+
+/// What others have made: with the tag of another installation, or with none.
+fn of_others() -> Vec<Try> {
+    let mut tries = Vec::new();
+    for (function, action, resource) in changes() {
+        let who = Who::Function(function);
+        tries.push(duty(who, action, resource.clone(), of(REGION)));
+        tries.push(attack(who, "change what has no tag of ours", action, resource.clone(), json!({})));
+        tries.push(attack(who, "change what another installation has", action, resource, of("us-east-1")));
+    }
+    for (function, action, resource) in makings() {
+        let who = Who::Function(function);
+        tries.push(duty(who, action, resource.clone(), tagged()));
+        tries.push(attack(who, "make what nobody can tell", action, resource, json!({})));
+    }
+    tries.extend(takings());
+    tries
+}
+
+/// Changes that a function is there for: the action and what it is done to.
+fn changes() -> Vec<(&'static str, &'static str, String)> {
+    let group = "autoScalingGroup:5f4e:autoScalingGroupName/skyfox-devprod-instances";
+    let listener = "listener/app/skyfox-devprod-public/50dc6c495c0c9188/f2f7dc8efc522ab2";
+    vec![
+        ("network", "ec2:DeleteVpc", here("ec2", "vpc/vpc-1")),
+        ("network", "ec2:DeleteSubnet", here("ec2", "subnet/subnet-1")),
+        ("network", "ec2:DeleteSecurityGroup", here("ec2", "security-group/sg-1")),
+        ("network", "ec2:AuthorizeSecurityGroupIngress", here("ec2", "security-group/sg-1")),
+        ("network", "ec2:ReplaceRoute", here("ec2", "route-table/rtb-1")),
+        ("network", "ec2:DetachInternetGateway", here("ec2", "internet-gateway/igw-1")),
+        ("network", "ec2:CreateSubnet", here("ec2", "vpc/vpc-1")),
+        ("network", "ec2:CreateTags", here("ec2", "vpc/vpc-1")),
+        ("cluster", "ec2:DeleteLaunchTemplate", here("ec2", "launch-template/lt-1")),
+        ("cluster", "ec2:RunInstances", here("ec2", "subnet/subnet-1")),
+        ("cluster", "autoscaling:DeleteAutoScalingGroup", here("autoscaling", group)),
+        ("cluster", "ecs:DeleteCluster", here("ecs", "cluster/skyfox-devprod")),
+        ("cluster", "ecs:DeleteCapacityProvider", here("ecs", "capacity-provider/skyfox-devprod")),
+        ("cluster", "logs:DeleteLogGroup", here("logs", "log-group:/ecs/skyfox-devprod")),
+        ("service", "ecs:DeleteService", here("ecs", "service/skyfox-devprod/movie")),
+        ("service", "ecs:TagResource", here("ecs", "service/skyfox-devprod/movie")),
+        ("release", "ecs:UpdateService", here("ecs", "service/skyfox-devprod/movie")),
+        ("rollback", "ecs:UpdateService", here("ecs", "service/skyfox-devprod/movie")),
+        ("settle", "ecs:DeleteTaskDefinitions", here("ecs", "task-definition/skyfox-devprod-movie:7")),
+        ("settle", "ecr:BatchDeleteImage", here("ecr", "repository/skyfox-devprod-movie")),
+        ("settle", "ecr:PutImage", here("ecr", "repository/skyfox-devprod-movie")),
+        ("registry", "ecr:DeleteRepository", here("ecr", "repository/skyfox-devprod-movie")),
+        ("balancer", "elasticloadbalancing:ModifyListener", here("elasticloadbalancing", listener)),
+        ("balancer", "elasticloadbalancing:DeleteListener", here("elasticloadbalancing", listener)),
+        ("balancer", "lambda:DeleteFunction", here("lambda", "function:skydeck-skyfox-devprod-probe")),
+        ("secrets", "ssm:DeleteParameter", here("ssm", "parameter/skyfox/dsn")),
+    ]
+}
+
+/// What a function makes.
+fn makings() -> Vec<(&'static str, &'static str, String)> {
+    vec![
+        ("network", "ec2:CreateVpc", here("ec2", "vpc/vpc-1")),
+        ("network", "ec2:CreateSubnet", here("ec2", "subnet/subnet-1")),
+        ("cluster", "ec2:CreateLaunchTemplate", here("ec2", "launch-template/lt-1")),
+        ("cluster", "ec2:RunInstances", here("ec2", "instance/i-1")),
+        ("cluster", "ecs:CreateCluster", here("ecs", "cluster/skyfox-devprod")),
+        ("service", "ecs:CreateService", here("ecs", "service/skyfox-devprod/movie")),
+        ("release", "ecs:RegisterTaskDefinition", here("ecs", "task-definition/skyfox-devprod-movie:8")),
+        ("registry", "ecr:CreateRepository", here("ecr", "repository/skyfox-devprod-movie")),
+        ("secrets", "ssm:PutParameter", here("ssm", "parameter/skyfox/dsn")),
+    ]
+}
+
+/// Making a thing one's own by its tag.
+fn takings() -> Vec<Try> {
+    let (network, service, registry) = (Who::Function("network"), Who::Function("service"), Who::Function("registry"));
+    let vpc = || here("ec2", "vpc/vpc-1");
+    let movie = || here("ecs", "service/skyfox-devprod/movie");
+    let repository = || here("ecr", "repository/skyfox-devprod-movie");
+    let with = |mut one: Value, other: Value| {
+        if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
+            one.extend(other);
+        }
+        one
+    };
+    vec![
+        duty(network, "ec2:CreateTags", vpc(), making("ec2:CreateAction", "CreateVpc")),
+        duty(service, "ecs:TagResource", movie(), making("ecs:CreateAction", "CreateService")),
+        duty(registry, "ecr:TagResource", repository(), tagged()),
+        attack(network, "tag another team's VPC", "ec2:CreateTags", vpc(), tagged()),
+        attack(network, "take another installation's VPC", "ec2:CreateTags", vpc(), with(tagged(), of("us-east-1"))),
+        attack(service, "tag another team's service", "ecs:TagResource", movie(), tagged()),
+        attack(
+            registry,
+            "take another installation's repository",
+            "ecr:TagResource",
+            repository(),
+            with(tagged(), of("us-east-1")),
+        ),
+        attack(
+            network,
+            "give a VPC away",
+            "ec2:CreateTags",
+            vpc(),
+            with(of(REGION), json!({ "aws:RequestTag/skydeck:installation": "us-east-1" })),
+        ),
+        attack(
+            Who::Function("secrets"),
+            "overwrite a parameter that has no tag of ours",
+            "ssm:PutParameter",
+            here("ssm", "parameter/other/password"),
+            json!({ "ssm:Overwrite": "true", "aws:RequestTag/skydeck:installation": REGION }),
+        ),
+    ]
 }
 
 /// What a role of a platform cannot do, whatever policy it is given.
@@ -299,10 +429,8 @@ fn judged(requests: &[Value]) -> Vec<String> {
 #[test]
 fn no_role_of_an_installation_leads_further_than_its_work() {
     let policies = install::policies(&Account::of(ACCOUNT, REGION));
-    let tries: Vec<Try> = [to_administrator(), by_handing_on(), through_a_platforms_role(), records_and_values()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let all = [to_administrator(), by_handing_on(), of_others(), through_a_platforms_role(), records_and_values()];
+    let tries: Vec<Try> = all.into_iter().flatten().collect();
     let requests: Vec<Value> = tries.iter().map(|tried| request(&policies, tried)).collect();
     let verdicts = judged(&requests);
     assert_eq!(verdicts.len(), tries.len());

@@ -124,7 +124,8 @@ async fn left(context: &Context, rollout: &Rollout, released: Option<&str>) -> R
         return Ok(Some(format!("service {service} was deleted and made again while this was rolled out")));
     }
     let applied = applied(context, &rollout.platform).await?;
-    let scope = applied.map(|applied| scope_of(context, &applied, &rollout.execution)).transpose()?;
+    let scope =
+        applied.map(|applied| scope_of(context, &rollout.platform, &applied, &rollout.execution)).transpose()?;
     let is_in = scope.is_some_and(|scope| scope.platform.services.contains_key(service));
     Ok((!is_in).then(|| format!("service {service} is not in the platform file any more")))
 }

@@ -50,7 +50,7 @@ pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
     let (mut swept, parameter) = (Swept::default(), changed_parameter(&asked.event));
     for platform in context.home.platforms().await? {
         let Some(applied) = applied(context, &platform).await? else { continue };
-        let scope = scope_of(context, &applied, &asked.execution)?;
+        let scope = scope_of(context, &platform, &applied, &asked.execution)?;
         // What an apply or a destroy changes right now is no drift.
         if parameter.is_none() && !lock::is_held(&context.clients, &context.home, &platform).await? {
             let plan = start::drift(context, &platform, &asked.execution).await?;

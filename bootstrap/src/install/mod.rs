@@ -30,7 +30,7 @@ use crate::package::Package;
 use definition::MACHINES;
 
 /// Tag of everything that an installation consists of.
-pub const TAG: &str = "skydeck:installation";
+pub use skydeck_core::scope::TAG_INSTALLATION as TAG;
 /// Its value. There is one installation in an account and region.
 pub const TAG_VALUE: &str = "skydeck";
 

@@ -110,7 +110,14 @@ impl Region {
         service.finish(world, &census, lacking);
     }
 
-    fn census(&self, world: &World, service: &Service, ids: &[String], nodes: &[Node], balancer: &dyn Balancer) -> Census {
+    fn census(
+        &self,
+        world: &World,
+        service: &Service,
+        ids: &[String],
+        nodes: &[Node],
+        balancer: &dyn Balancer,
+    ) -> Census {
         let draining: Vec<&str> = nodes.iter().filter(|node| node.draining).map(|node| node.id.as_str()).collect();
         let mut census = Census::default();
         let primary = service.deployments.first().map(|deployment| deployment.id.as_str());

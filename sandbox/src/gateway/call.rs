@@ -145,7 +145,8 @@ impl Shared {
     async fn carry_out(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
         let own = matches!(&*name.service, "ecs" | "autoscaling" | "elasticloadbalancing" | "ec2");
         let form = own.then(|| naming::form(&parts, &body));
-        let mut answer = match self.upstream.send(parts, body.clone()).await {
+        let tags = self.tags(name, form.as_ref(), &body);
+        let mut answer = match self.upstream.send(parts, body.clone(), &tags).await {
             Ok(answer) => answer,
             Err(error) => {
                 let text = format!("the emulator did not answer: {}", crate::error::chain(&error));
@@ -178,6 +179,28 @@ impl Shared {
             }
             _ => answer,
         }
+    }
+
+    /// The tags that the emulator cannot know, of what a call is to change: those that a policy of skydeck's can ask for.
+    fn tags(&self, name: &Name, form: Option<&BTreeMap<String, String>>, body: &[u8]) -> String {
+        if !name.writes() || !matches!(&*name.service, "ecs" | "autoscaling") {
+            return String::new();
+        }
+        let place = Place::of(name);
+        let mut told = if name.service == "ecs" { self.ecs.tags_named(&place, body) } else { BTreeMap::new() };
+        let said = String::from_utf8_lossy(body);
+        let named = |group: &str| match form {
+            Some(form) if name.service == "autoscaling" => form.values().any(|value| value == group),
+            _ => said.contains(&format!("autoScalingGroupName/{group}\"")),
+        };
+        self.asg.with(&place, self.clock.now(), |groups| {
+            for group in groups.values().filter(|group| named(&group.name)) {
+                let tags = group.tags.iter().map(|(key, tag)| (key.clone(), tag.value.clone()));
+                told.insert(group.name.clone(), tags.collect());
+            }
+        });
+        told.values_mut().for_each(|tags| tags.retain(|key, _| key.starts_with("skydeck:")));
+        serde_json::to_string(&told).unwrap_or_default()
     }
 
     /// What else follows from a call that the emulator has carried out; an answer where its own is not the one.

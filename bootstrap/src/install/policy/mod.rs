@@ -4,6 +4,7 @@ mod boundary;
 mod listing;
 mod reach;
 mod records;
+mod table;
 
 use serde_json::{Value, json};
 use skydeck_aws::function::{FUNCTIONS, Function};

@@ -28,6 +28,22 @@ pub fn profile_name(scope: &Scope) -> String {
     scope.global_name("instance")
 }
 
+/// ARN of the role by which ECS starts a service's tasks: it follows from the names, whatever is written down of it.
+#[must_use]
+pub fn execution_role_arn(scope: &Scope, service: &str) -> String {
+    role_arn(scope, &execution_name(scope, service))
+}
+
+/// ARN of the role of a service's own code.
+#[must_use]
+pub fn task_role_arn(scope: &Scope, service: &str) -> String {
+    role_arn(scope, &task_name(scope, service))
+}
+
+fn role_arn(scope: &Scope, name: &str) -> String {
+    scope.iam_arn("role", &format!("{}{name}", path(scope).trim_start_matches('/')))
+}
+
 fn execution_name(scope: &Scope, service: &str) -> String {
     scope.global_name(&format!("{service}-execution"))
 }
