@@ -1,7 +1,7 @@
 """Tells of each call which tags it gives and which its resources have, as conditions of policies ask for them, and asks for the
 right to tag where something is made with tags.
 
-The emulator knows the tags that are given, but of EC2, and those that are had of a few services. What ECS and Auto Scaling have,
+The emulator knows the tags that are given, but of EC2 and load balancers, and those that are had of a few services. What ECS and Auto Scaling have,
 the gateway tells with the call.
 """
 
@@ -41,12 +41,11 @@ class Tags:
         self.ec2, self.alb, self.ecr, self.logs = ec2, alb, ecr, logs
 
     def given(self, call):
-        """The tags that a call to EC2 gives; of the others the emulator knows them."""
-        if call.service != "ec2":
+        """The tags that a call to EC2 or Elastic Load Balancing gives; of the others the emulator knows them."""
+        if call.service not in ("ec2", "elasticloadbalancing"):
             return {}
-        if call.action == "CreateTags":
-            return keys(GIVEN, self.form(call, "Tag"))
-        return keys(GIVEN, self.form(call, "TagSpecification.1.Tag"))
+        made = "Tag" if call.action == "CreateTags" else "TagSpecification.1.Tag"
+        return keys(GIVEN, self.form(call, made if call.service == "ec2" else "Tags.member"))
 
     def form(self, call, name):
         return dict(zip(call.members(name, ".Key"), call.members(name, ".Value")))
@@ -58,7 +57,10 @@ class Tags:
         return keys(HAD, pairs(find(call, arn))) if find else {}
 
     def of_ec2(self, _call, arn):
-        return self.ec2._tags.get(arn.rsplit("/", 1)[-1])
+        kind, _, number = arn.rsplit(":", 1)[-1].partition("/")
+        # The emulator keeps the tags of what has gone.
+        there = getattr(self.ec2, "_" + kind.replace("-", "_") + "s", None)
+        return self.ec2._tags.get(number) if there is None or number in there else None
 
     def of_elasticloadbalancing(self, _call, arn):
         return self.alb._tags.get(arn)

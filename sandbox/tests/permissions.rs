@@ -268,7 +268,6 @@ async fn each_service_tells_what_tags_there_are() {
         .may(&[
             ("logs:DeleteLogGroup", "arn:aws:logs:ap-south-1:000000000000:log-group:*", had()),
             ("ecr:DeleteRepository", "arn:aws:ecr:ap-south-1:000000000000:repository/*", had()),
-            ("elasticloadbalancing:DeleteTargetGroup", "*", had()),
             ("ssm:DeleteParameter", "*", had()),
         ])
         .await;
@@ -296,21 +295,31 @@ async fn each_service_tells_what_tags_there_are() {
     let ssm = aws_sdk_ssm::Client::new(&stage.role);
     assert!(is_denied(&ssm.delete_parameter().name("/theirs").send().await));
     assert!(!is_denied(&ssm.delete_parameter().name("/ours").send().await));
+}
 
+#[tokio::test]
+async fn tags_of_target_groups_are_asked_of_what_is_made_and_what_is_there() {
+    use aws_sdk_elasticloadbalancingv2::operation::create_target_group::CreateTargetGroupOutput as Made;
     use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, Tag};
+    let stage = Stage::new().await;
+    let elb = aws_sdk_elasticloadbalancingv2::Client::new(&stage.role);
     let person = aws_sdk_elasticloadbalancingv2::Client::new(&stage.person);
     let vpc = aws_sdk_ec2::Client::new(&stage.person).create_vpc().cidr_block("10.0.0.0/16").send().await.unwrap();
-    let make = |name: &str| {
-        let request = person.create_target_group().name(name).protocol(ProtocolEnum::Http).port(80);
+    let make = |client: &aws_sdk_elasticloadbalancingv2::Client, name: &str| {
+        let request = client.create_target_group().name(name).protocol(ProtocolEnum::Http).port(80);
         request.vpc_id(vpc.vpc().unwrap().vpc_id().unwrap())
     };
-    let arn = |made: aws_sdk_elasticloadbalancingv2::operation::create_target_group::CreateTargetGroupOutput| {
-        made.target_groups()[0].target_group_arn().unwrap().to_owned()
-    };
-    let ours =
-        arn(make("ours").tags(Tag::builder().key("skydeck:installation").value("here").build()).send().await.unwrap());
-    let theirs = arn(make("theirs").send().await.unwrap());
-    let elb = aws_sdk_elasticloadbalancingv2::Client::new(&stage.role);
+    let arn = |made: &Made| made.target_groups()[0].target_group_arn().unwrap().to_owned();
+    let ours = || make(&elb, "ours").tags(Tag::builder().key("skydeck:installation").value("here").build()).send();
+    let create = ("elasticloadbalancing:CreateTargetGroup", "*", requested());
+    stage.may(std::slice::from_ref(&create)).await;
+    assert!(is_denied(&ours().await), "what is made with tags is tagged");
+    let making = made_by("elasticloadbalancing:CreateAction", "CreateTargetGroup");
+    let delete = ("elasticloadbalancing:DeleteTargetGroup", "*", had());
+    stage.may(&[create, ("elasticloadbalancing:AddTags", "*", making), delete]).await;
+    assert!(is_denied(&make(&elb, "ours").send().await), "without the tag");
+    let ours = arn(&ours().await.unwrap());
+    let theirs = arn(&make(&person, "theirs").send().await.unwrap());
     assert!(is_denied(&elb.delete_target_group().target_group_arn(theirs).send().await));
     assert!(!is_denied(&elb.delete_target_group().target_group_arn(ours).send().await));
 }

@@ -166,7 +166,7 @@ async fn clear(context: &Context, ended: &Settlement, verdict: Verdict) -> Vec<S
         note(&mut notes, forget(context, &scope, rollout, &record).await);
     }
     // Where another rollout has taken over, that one knows what the service runs.
-    if ended.released.is_some() && verdict != Verdict::Superseded {
+    if (ended.released.is_some() || ended.returned.is_some()) && verdict != Verdict::Superseded {
         note(&mut notes, tidy::revisions(context, &scope, ended, &record).await);
     }
     note(&mut notes, tidy::ledger(context, &scope, rollout).await);
