@@ -80,17 +80,13 @@ fn function(account: &Account, function: &Function) -> Value {
 /// What no other statement, and none that somebody adds to the role, brings back.
 fn denials(account: &Account, function: &Function) -> Vec<Value> {
     let mut denials = Vec::new();
-    let is_iam =
-        |action: &&str| action.starts_with("iam:") && !action.starts_with("iam:Get") && !action.starts_with("iam:List");
-    if function.actions.iter().any(is_iam) {
-        let ours = ["role", "instance-profile"].map(|kind| account.iam(kind, &format!("skydeck/{}/*", account.region)));
-        denials.push(json!({
-            "Sid": "OnlyPlatformsRoles",
-            "Effect": "Deny",
-            "Action": ROLES,
-            "NotResource": ours,
-        }));
+    let ours = ["role", "instance-profile"].map(|kind| account.iam(kind, &format!("skydeck/{}/*", account.region)));
+    let only_ours = |actions: &[&str]| json!({ "Sid": "OnlyPlatformsRoles", "Effect": "Deny", "Action": actions, "NotResource": ours });
+    if function.actions.contains(&"iam:CreateRole") {
+        denials.push(only_ours(&ROLES));
         denials.push(json!({ "Sid": "NeverTheBoundary", "Effect": "Deny", "Action": BOUNDARIES, "Resource": "*" }));
+    } else if function.actions.contains(&"iam:PassRole") {
+        denials.push(only_ours(&["iam:PassRole"]));
     }
     // AWS's own key for parameters lets everybody in the account decrypt through Systems Manager.
     if !DECRYPTING.contains(&function.name) {
@@ -219,9 +215,12 @@ mod tests {
 
     #[test]
     fn every_policy_fits_into_its_role() {
-        for (name, document) in super::super::policies(&account()) {
-            let length = document.to_string().len();
-            assert!(length < INLINE, "{name}: {length}");
+        let longest = Account { partition: "aws-us-gov".into(), region: "ap-southeast-1".into(), ..account() };
+        for account in [account(), longest] {
+            for (name, document) in super::super::policies(&account) {
+                let length = document.to_string().len();
+                assert!(length < INLINE, "{name}: {length}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use skydeck_aws::function::Function;
 use skydeck_core::layer::identity::{LINKED_SERVICES, MANAGED};
 use skydeck_core::scope::TAG_INSTALLATION;
 
-use super::table::{On, Reach, When, rows};
+use super::table::{On, Reach, When, rows, tags};
 use crate::context::Account;
 
 /// Why an action may be done to anything, where it may.
@@ -31,6 +31,7 @@ pub(super) fn statements(account: &Account, function: &Function) -> Vec<Value> {
     let mut actions = function.actions.to_vec();
     actions.sort_unstable();
     actions.dedup();
+    let made = made(&actions);
     for action in actions.into_iter().filter(|action| *action != PASS) {
         // A test says that every action is in the table: what is not may not be done.
         for reach in rows(action) {
@@ -40,8 +41,12 @@ pub(super) fn statements(account: &Account, function: &Function) -> Vec<Value> {
             }
         }
     }
-    let mut statements: Vec<Value> =
-        reached.iter().map(|(reach, actions)| allow(account, actions, reach.on, reach.when)).collect();
+    let statement = |(reach, which): &(&Reach, Vec<&str>)| {
+        let is_made = |on: &&On| !which.iter().all(|action| tags(action)) || made.contains(on);
+        let on: Vec<On> = reach.on.iter().filter(is_made).copied().collect();
+        allow(account, which, &on, reach.when)
+    };
+    let mut statements: Vec<Value> = reached.iter().map(statement).collect();
     if function.actions.contains(&PASS) {
         let mut pass = allow(account, &[PASS], &[On::OfPlatforms("role")], &[]);
         // EC2's principal has another name in China.
@@ -55,6 +60,12 @@ pub(super) fn statements(account: &Account, function: &Function) -> Vec<Value> {
 }
 
 const PASS: &str = "iam:PassRole";
+
+/// What a function makes, and so gives its tags.
+fn made(actions: &[&str]) -> Vec<On> {
+    let makings = actions.iter().filter(|action| !tags(action)).flat_map(|action| rows(action));
+    makings.filter(|reach| reach.when.contains(&When::New)).flat_map(|reach| reach.on).copied().collect()
+}
 
 /// Whatever the reason is why it is all.
 fn same(one: &Reach, other: &Reach) -> bool {

@@ -104,8 +104,8 @@ const PROBE: On = Here("lambda", "function:skydeck-*-probe");
 const LOGS: &[On] = &[
     Here("logs", "log-group:/aws/lambda/skydeck-*-probe"),
     Here("logs", "log-group:/aws/lambda/skydeck-*-probe:*"),
+    // With and without `:*` at its end.
     Here("logs", "log-group:/ecs/*-*"),
-    Here("logs", "log-group:/ecs/*-*:*"),
 ];
 const PARAMETER: On = Here("ssm", "parameter/*");
 
@@ -240,8 +240,10 @@ pub(super) static REACHES: &[Reach] = &[
     reach(&["elasticloadbalancing:Describe*"], &[All(NO_RESOURCE)]),
     reach(&["elasticloadbalancing:CreateLoadBalancer"], &[BALANCER]).new(),
     reach(&["elasticloadbalancing:CreateTargetGroup"], &[TARGETS]).new(),
-    reach(&["elasticloadbalancing:CreateListener"], &[BALANCER]).when(&[New, Ours]),
-    reach(&["elasticloadbalancing:CreateRule"], &[LISTENER]).when(&[New, Ours]),
+    reach(&["elasticloadbalancing:CreateListener"], &[LISTENER]).new(),
+    reach(&["elasticloadbalancing:CreateListener"], &[BALANCER]).ours(),
+    reach(&["elasticloadbalancing:CreateRule"], &[RULE]).new(),
+    reach(&["elasticloadbalancing:CreateRule"], &[LISTENER]).ours(),
     reach(&["elasticloadbalancing:AddTags"], &[BALANCER, LISTENER, RULE, TARGETS])
         .when(&[New, Making(&["CreateListener", "CreateLoadBalancer", "CreateRule", "CreateTargetGroup"])]),
     reach(&["elasticloadbalancing:AddTags"], &[BALANCER, LISTENER, RULE, TARGETS]).when(RETAG),
@@ -315,6 +317,13 @@ pub(super) static REACHES: &[Reach] = &[
     reach(&["states:DescribeExecution"], &[Here("states", "execution:skydeck-*:*")]),
     reach(&["states:StartExecution"], &[Here("states", "stateMachine:skydeck-*")]),
 ];
+
+/// Actions that give tags: a function gives them to what it makes.
+const TAGGING: [&str; 5] = ["AddTags", "AddTagsToResource", "CreateOrUpdateTags", "CreateTags", "TagResource"];
+
+pub(super) fn tags(action: &str) -> bool {
+    action.split_once(':').is_some_and(|(_, name)| TAGGING.contains(&name))
+}
 
 /// The rows by which an action may be done.
 pub(super) fn rows(action: &str) -> Vec<&'static Reach> {
