@@ -146,6 +146,15 @@ What a person asks for (`rollout`, `rollback`, `apply`) goes on as before.")]
     /// The values of parameters that a person gives
     #[command(subcommand)]
     Secret(Secret),
+    /// Show what each role of an installation may do, without asking AWS
+    #[command(after_help = "\
+Examples:
+  skydeck policies --account 111122223333 --region eu-central-1
+  skydeck policies --region eu-central-1 --json | jq '.\"skydeck-identity-eu-central-1\"'
+
+With --json one document is printed, `{role: policy document}`. `skydeck-boundary-<region>` is the permissions boundary
+of the roles that skydeck makes for platforms: the most that these may do.")]
+    Policies(Policies),
     /// A local AWS on this machine
     #[command(subcommand)]
     Sandbox(Sandbox),
@@ -165,6 +174,22 @@ The services that read it are rolled out again, with the image that they run.")]
         /// The parameter's name, as the platform file has it
         name: String,
     },
+}
+
+/// `policies`.
+#[derive(Debug, Args)]
+pub struct Policies {
+    /// The account's twelve digits
+    #[arg(long, default_value = "111122223333", value_parser = account)]
+    pub account: String,
+    /// The region
+    #[arg(long, env = "AWS_REGION")]
+    pub region: String,
+}
+
+fn account(text: &str) -> Result<String, String> {
+    let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_account { Ok(text.to_owned()) } else { Err("an account has twelve digits".to_owned()) }
 }
 
 /// `demo`.

@@ -10,6 +10,7 @@ use miette::IntoDiagnostic;
 use skydeck_aws::error::Explain;
 use skydeck_aws::function::ALIAS;
 use skydeck_aws::{Clients, Error};
+use skydeck_core::scope::boundary_name;
 use skydeck_sandbox::Running;
 
 use crate::error::{NotInstalled, Usage};
@@ -59,8 +60,7 @@ impl Context {
         let config = aws_config::defaults(BehaviorVersion::latest());
         let config = if self.sandbox {
             let running = self.running().await?;
-            let state = running.state();
-            let keys = &state.credentials;
+            let (state, keys) = (running.state(), running.credentials());
             let keys = Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "sandbox");
             config
                 .endpoint_url(&state.endpoint)
@@ -151,6 +151,17 @@ impl Account {
         }
     }
 
+    /// An account that nobody is asked for, in the partition that its region lies in.
+    #[must_use]
+    pub fn of(id: &str, region: &str) -> Self {
+        let partition = match region.split_once('-') {
+            Some(("cn", _)) => "aws-cn",
+            Some(("us", rest)) if rest.starts_with("gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        Account { id: id.into(), partition: partition.into(), region: region.into() }
+    }
+
     /// Skydeck's own bucket.
     #[must_use]
     pub fn bucket(&self) -> String {
@@ -171,10 +182,28 @@ impl Account {
         format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.region, self.id)
     }
 
-    /// The ARN of a role.
+    /// The name of the role of a function, or of what else has one here. The regions of an account share IAM's names.
     #[must_use]
-    pub fn role(&self, name: &str) -> String {
-        format!("arn:{}:iam::{}:role/{name}", self.partition, self.id)
+    pub fn role_name(&self, thing: &str) -> String {
+        format!("skydeck-{thing}-{}", self.region)
+    }
+
+    /// The ARN of that role.
+    #[must_use]
+    pub fn role(&self, thing: &str) -> String {
+        self.iam("role", &self.role_name(thing))
+    }
+
+    /// The ARN of the policy that bounds the roles of platforms.
+    #[must_use]
+    pub fn boundary(&self) -> String {
+        self.iam("policy", &boundary_name(&self.region))
+    }
+
+    /// An ARN of IAM's in this account: `kind` is `role`, `policy` or `instance-profile`.
+    #[must_use]
+    pub fn iam(&self, kind: &str, path: &str) -> String {
+        format!("arn:{}:iam::{}:{kind}/{path}", self.partition, self.id)
     }
 
     /// The ARN of an S3 bucket, or of objects in it.

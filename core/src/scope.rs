@@ -14,6 +14,9 @@ use crate::spec::Platform;
 pub const TAG_PLATFORM: &str = "skydeck:platform";
 /// Tag that names the environment.
 pub const TAG_ENVIRONMENT: &str = "skydeck:environment";
+/// Tag of everything that belongs to an installation of skydeck: of a platform's resources the region, which is what skydeck's
+/// permissions ask for.
+pub const TAG_INSTALLATION: &str = "skydeck:installation";
 /// Tag that says which resource of the platform this is, such as `subnet/ap-south-1a`.
 pub const TAG_RESOURCE: &str = "skydeck:resource";
 /// Tag of a task definition: the digest that it pins.
@@ -65,6 +68,12 @@ impl Scope {
         format!("{}-{thing}", self.prefix())
     }
 
+    /// The name of a thing that all regions of an account share, as IAM's are, such as `skyfox-devprod-instance-ap-south-1`.
+    #[must_use]
+    pub fn global_name(&self, thing: &str) -> String {
+        format!("{}-{}", self.name(thing), self.platform.region)
+    }
+
     /// The name of a thing that is replaced when `settings` change: at most `limit` characters, ending in 6 hex
     /// digits of a hash of the settings.
     #[must_use]
@@ -90,6 +99,7 @@ impl Scope {
     pub fn tags(&self, resource: &str, name: &str, service: Option<&str>) -> Tags {
         let mut tags = self.platform.tags.clone();
         tags.extend(self.ownership());
+        tags.insert(TAG_INSTALLATION.into(), self.platform.region.clone());
         tags.insert(TAG_RESOURCE.into(), resource.into());
         tags.insert("Name".into(), name.into());
         tags.insert("Project".into(), self.platform.name.clone());
@@ -118,6 +128,20 @@ impl Scope {
         format!("arn:{}:iam::{}:{kind}/{name}", self.partition, self.account)
     }
 
+    /// Where the images of a repository of this account and region lie
+    /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html>).
+    #[must_use]
+    pub fn repository_uri(&self, repository: &str) -> String {
+        let end = if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        format!("{}.dkr.ecr.{}.{end}/{repository}", self.account, self.platform.region)
+    }
+
+    /// ARN of the policy that bounds every role of the platform: what it does not allow, no other policy of theirs can.
+    #[must_use]
+    pub fn boundary(&self) -> String {
+        self.iam_arn("policy", &boundary_name(&self.platform.region))
+    }
+
     /// The name of a bucket of the platform, with the suffix that the file may give.
     ///
     /// A key that the file does not have names the bucket that it would have: references are checked on reading.
@@ -128,6 +152,12 @@ impl Scope {
             None => self.name(key),
         }
     }
+}
+
+/// Name of the policy that bounds the roles of an installation's platforms.
+#[must_use]
+pub fn boundary_name(region: &str) -> String {
+    format!("skydeck-boundary-{region}")
 }
 
 /// Whether what a resource holds may be deleted with it, by what the platform file says or last said of it.

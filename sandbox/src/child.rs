@@ -56,18 +56,21 @@ impl Child {
     pub(crate) async fn wait_listening(&mut self, port: u16, limit: Duration) -> Result<(), Error> {
         let begun = Instant::now();
         loop {
-            if let Ok(Some(status)) = self.process.try_wait() {
-                let tail = self.tail();
-                return Err(Error::Died { program: self.name.to_owned(), status: status.to_string(), tail });
-            }
+            self.lives()?;
             if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
-                return Ok(());
+                // Whoever else has taken the port listens too, and the child dies of it.
+                return self.lives();
             }
             if begun.elapsed() > limit {
                 return Err(Error::Late { what: format!("starting {}: {}", self.name, self.tail()), limit });
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    fn lives(&mut self) -> Result<(), Error> {
+        let Ok(Some(status)) = self.process.try_wait() else { return Ok(()) };
+        Err(Error::Died { program: self.name.to_owned(), status: status.to_string(), tail: self.tail() })
     }
 
     /// The process id.

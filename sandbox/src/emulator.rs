@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -14,12 +13,14 @@ use crate::{ACCOUNT, Error};
 
 const LAUNCHER: &str = include_str!("launch.py");
 /// What the launcher imports, from beside it.
-const AMENDMENTS: [(&str, &str); 7] = [
+const AMENDMENTS: [(&str, &str); 9] = [
     ("amend_ecr.py", include_str!("amend_ecr.py")),
     ("amend_events.py", include_str!("amend_events.py")),
     ("amend_states.py", include_str!("amend_states.py")),
     ("guard.py", include_str!("guard.py")),
     ("refuse_ec2.py", include_str!("refuse_ec2.py")),
+    ("amend_iam.py", include_str!("amend_iam.py")),
+    ("amend_tags.py", include_str!("amend_tags.py")),
     ("refuse_elb.py", include_str!("refuse_elb.py")),
     ("tell.py", include_str!("tell.py")),
 ];
@@ -110,33 +111,8 @@ fn amend_facts(dir: &Path, amend: impl FnOnce(&mut Value)) -> Result<(), Error> 
     replace(dir, "facts.json", &facts.to_string())
 }
 
-/// An error that invocations of a function by Step Functions end with.
-#[derive(Debug, Clone, Serialize)]
-pub struct FunctionFault {
-    /// The function's whole name, such as `skydeck-look`.
-    pub function: String,
-    /// The error's name, as Step Functions tells it, such as `Runtime.ExitError`.
-    pub error: String,
-    /// What it says.
-    pub message: String,
-    /// How many of the next invocations.
-    pub times: u32,
-    /// Whether the function has done its work by then, and only its answer is lost.
-    pub after: bool,
-}
-
-/// Writes all function faults down for the emulator, which counts how often each has struck.
-pub(crate) fn fail_functions(dir: &Path, faults: &[FunctionFault]) -> Result<(), Error> {
-    let numbered = faults.iter().enumerate().map(|(id, fault)| {
-        let mut fault = serde_json::json!(fault);
-        fault["id"] = id.into();
-        fault
-    });
-    replace(dir, "function-faults.json", &Value::from_iter(numbered).to_string())
-}
-
 /// Writes a file in one step, so that nobody reads half of it.
-fn replace(dir: &Path, name: &str, text: &str) -> Result<(), Error> {
+pub(crate) fn replace(dir: &Path, name: &str, text: &str) -> Result<(), Error> {
     let new = write(dir, &format!("{name}.new"), text)?;
     std::fs::rename(new, dir.join(name)).map_err(Error::file(dir))
 }

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import hmac
 import json
+from http.server import BaseHTTPRequestHandler
 
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.services import iam, lambda_svc, s3, sts
@@ -14,12 +15,18 @@ KEY = b"x-sandbox-key"
 
 
 def guard(app, secret):
-    app.app = only_the_gateway(app.app, secret)
+    app.app = only_the_gateway(app.app, keyed(secret, "pass").encode())
+    give_events_to_no_page(BaseHTTPRequestHandler)
     sign_as_root_with(secret)
     give_functions_secrets(secret)
 
 
-def only_the_gateway(app, secret):
+def keyed(secret, purpose):
+    """What stands for the secret where it is shown, so that who sees it there cannot sign with it."""
+    return hmac.new(secret, purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def only_the_gateway(app, expected):
     """Whatever a browser or another program of this machine sends to the emulator's own port is refused."""
 
     async def guarded(scope, receive, send):
@@ -27,7 +34,7 @@ def only_the_gateway(app, secret):
             return await app(scope, receive, send)
         headers = scope["headers"]
         given = [value for name, value in headers if name == PASS]
-        passed = len(given) == 1 and hmac.compare_digest(given[0], secret)
+        passed = len(given) == 1 and hmac.compare_digest(given[0], expected)
         if scope["type"] != "http":
             return await send({"type": "websocket.close"})
         if not passed:
@@ -40,6 +47,26 @@ def only_the_gateway(app, secret):
         return await app({**scope, "headers": rest}, receive, send)
 
     return guarded
+
+
+def give_events_to_no_page(handler):
+    """Refuses pages where a function fetches its events and answers them, which asks for no key. On AWS only the function
+    reaches that; here it is a port of this machine."""
+    parse = handler.parse_request
+
+    def guarded(self):
+        if not parse(self):
+            return False
+        own = f"127.0.0.1:{self.server.server_address[1]}"
+        sites = set(self.headers.get_all("Sec-Fetch-Site", []))
+        if "Origin" not in self.headers and sites <= {"none"} and self.headers.get_all("Host") == [own]:
+            return True
+        # What follows is the body of a request that is refused, and no request of its own.
+        self.close_connection = True
+        self.send_error(403)
+        return False
+
+    handler.parse_request = guarded
 
 
 async def answer(send, status, body):
@@ -81,10 +108,10 @@ def give_functions_secrets(secret):
         account, _region = lambda_runtime._account_region_from_function_config(config)
         role_name, session_name = role.rsplit("/", 1)[-1], config.get("FunctionName", "")[:64]
 
-        def keyed(purpose):
-            return hmac.new(secret, f"{purpose} {function} {role}".encode(), hashlib.sha256).hexdigest()
+        def part(purpose):
+            return keyed(secret, f"{purpose} {function} {role}")
 
-        key, own, token = f"ASIA{keyed('key')[:16].upper()}", keyed("secret"), keyed("token")
+        key, own, token = f"ASIA{part('key')[:16].upper()}", part("secret"), part("token")
         sts.register_session(key, {
             "Arn": f"arn:aws:sts::{account}:assumed-role/{role_name}/{session_name}",
             "UserId": f"{role_name}:{session_name}",

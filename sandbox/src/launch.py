@@ -178,14 +178,16 @@ if sys.argv[1] == "moto":
 else:
     import amend_ecr
     import amend_events
+    import amend_iam
     import amend_states
+    import amend_tags
     import guard
     import refuse_ec2
     import refuse_elb
     import tell
     from ministack import app
-    from ministack.core import lambda_runtime
-    from ministack.services import acm, alb, ec2, ecr, eventbridge, iam, lambda_svc, scheduler, sqs, ssm, stepfunctions
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime
+    from ministack.services import acm, alb, cloudwatch_logs, ec2, ecr, eventbridge, iam, lambda_svc, scheduler, sqs, ssm, stepfunctions
 
     facts_path = sys.argv[2]
     with open(facts_path, encoding="utf-8") as file:
@@ -205,6 +207,8 @@ else:
     refuse_elb.refuse(alb, ec2, acm)
     place_load_balancers(alb, ec2)
     take_transport_for_tls(app)
+    tags = amend_tags.Tags(ec2, alb, ecr, cloudwatch_logs)
+    amend_iam.amend(iam_actions, iam_evaluator, iam, ec2, tags)
     guard.guard(app, SECRET)
     # After their keys.
     give_functions_a_proxy(lambda_runtime, lambda_svc)

@@ -22,6 +22,7 @@ mod emulator;
 mod engine;
 mod error;
 mod events;
+mod faults;
 mod gateway;
 mod glob;
 mod guard;
@@ -35,7 +36,7 @@ mod xml;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -46,9 +47,10 @@ pub use ask::Reply;
 pub use clock::Clock;
 pub use consistency::{Lag, names_something};
 pub use ecs::Work;
-pub use emulator::{FunctionFault, Moto};
+pub use emulator::Moto;
 pub use error::Error;
 pub use events::{Envelope, Event, EventFault, EventFaultKind};
+pub use faults::FunctionFault;
 pub use gateway::admin::Status;
 pub use gateway::client::Admin;
 pub use gateway::fault::{Chance, Fault, FaultKind};
@@ -61,6 +63,7 @@ use alb::Certificates;
 use emulator::{Emulator, Settings};
 use engine::Engine;
 use events::Courier;
+use faults::FunctionFaults;
 use gateway::upstream::Upstream;
 use gateway::{Gateway, Shared};
 use guard::{Guard, Secret};
@@ -109,12 +112,18 @@ impl Options {
 }
 
 /// Keys of an account's root: the account's own number, and a secret that is another in each run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     /// The access key id.
     pub access_key_id: String,
     /// The secret key.
     pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
 }
 
 /// A running sandbox; it ends, with everything that it started, when this is dropped.
@@ -128,7 +137,7 @@ pub struct Sandbox {
     shared: Arc<Shared>,
     endpoint: String,
     secret: Secret,
-    function_faults: Mutex<Vec<FunctionFault>>,
+    function_faults: FunctionFaults,
     run: TempDir,
 }
 
@@ -187,7 +196,7 @@ impl Sandbox {
             shared,
             endpoint,
             secret,
-            function_faults: Mutex::default(),
+            function_faults: FunctionFaults::default(),
             run,
         })
     }
@@ -273,47 +282,6 @@ impl Sandbox {
         self.shared.alb.with(&place, |table| table.history(group))
     }
 
-    /// Lets a chosen call fail.
-    pub fn inject(&self, fault: Fault) {
-        self.shared.faults().arm(fault);
-    }
-
-    /// Lets the next invocations of a function by Step Functions fail, before or after its work.
-    ///
-    /// # Errors
-    /// When it cannot be written down for the emulator.
-    pub fn fail_function(&self, fault: FunctionFault) -> Result<(), Error> {
-        let mut faults = self.function_faults.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.push(fault);
-        emulator::fail_functions(self.run.path(), &faults)
-    }
-
-    /// Takes all faults back.
-    pub fn clear_faults(&self) {
-        self.shared.faults().clear();
-    }
-
-    /// Lets what is created from now on be seen late: by the calls that look for it, and by those that use a role.
-    pub fn lag(&self, lag: Lag) {
-        self.shared.consistency.arm(lag);
-    }
-
-    /// Everything is seen at once again.
-    pub fn clear_lags(&self) {
-        self.shared.consistency.clear();
-    }
-
-    /// How many faults have struck.
-    pub fn strikes(&self) -> u64 {
-        *self.shared.strikes.borrow()
-    }
-
-    /// Waits until more faults have struck than these.
-    pub async fn strike_after(&self, strikes: u64) {
-        // The sender lives as long as this.
-        let _ = self.shared.strikes.subscribe().wait_for(|count| *count > strikes).await;
-    }
-
     /// Waits until no call is under way: those of a killed client are carried through. One that hangs is not waited for.
     pub async fn quiet(&self) {
         while !self.shared.record.is_quiet() {
@@ -365,26 +333,6 @@ impl Sandbox {
     /// The events after number `seq`.
     pub fn events_since(&self, seq: u64) -> Vec<Event> {
         self.shared.events.since(seq)
-    }
-
-    /// Lets chosen events get lost, come twice, late or out of order.
-    pub fn disturb(&self, fault: EventFault) {
-        self.shared.events.arm(fault);
-    }
-
-    /// From now on a service says that it finds no room for tasks which wait for a capacity provider, or does not: AWS does either.
-    pub fn tell_no_room(&self, tells: bool) {
-        self.shared.ecs.tell_no_room(tells);
-    }
-
-    /// From now on Auto Scaling cannot start instances, for this reason in AWS's words; or it can again.
-    pub fn fail_launches(&self, why: Option<&str>) {
-        self.shared.asg.fail_launches(why);
-    }
-
-    /// Takes all faults of events back; what a reordering still holds is delivered.
-    pub fn clear_event_faults(&self) {
-        self.shared.events.clear();
     }
 
     /// Makes a schedule due now: a rule with a rate or a cron expression, or a schedule of EventBridge Scheduler.

@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(10);
 /// A sandbox ends its children with one signal; more means that it hangs.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// Where a sandbox is, as its file says.
+/// Where a sandbox is, as its file says; for everybody to see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// The address of all of AWS, and of the sandbox's own interface.
@@ -29,10 +29,17 @@ pub struct State {
     pub region: String,
     /// How many times as fast as AWS its clocks run.
     pub speed: f64,
-    /// Keys of its account's root, with the secret by which it is asked for anything.
-    pub credentials: Credentials,
     /// When it started, in seconds since 1970.
     pub started: f64,
+}
+
+/// The whole of the file, which its owner alone reads.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    state: State,
+    /// Keys of the account's root, with this run's secret.
+    credentials: Credentials,
 }
 
 fn state_file(dir: &Path) -> PathBuf {
@@ -49,7 +56,7 @@ pub async fn serve(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Resul
     // Held as long as this process lives, however it ends.
     let lock = File::create(&path).map_err(Error::file(&path))?;
     if lock.try_lock().is_err() {
-        let pid = read(&options.dir).map_or(0, |state| state.pid);
+        let pid = read(&options.dir).map_or(0, |kept| kept.state.pid);
         return Err(Error::Running { dir: options.dir.clone(), pid });
     }
     remove_leftovers(&options.dir);
@@ -107,11 +114,11 @@ fn write(dir: &Path, sandbox: &Sandbox) -> Result<(), Error> {
         pid: std::process::id(),
         region: sandbox.region().to_owned(),
         speed: sandbox.clock().speed(),
-        credentials: sandbox.credentials(),
         started: sandbox.shared.started,
     };
+    let kept = Kept { state, credentials: sandbox.credentials() };
     let (path, half) = (state_file(dir), dir.join("state.json.new"));
-    let text = serde_json::to_vec_pretty(&state).map_err(|error| Error::net("the state file")(error.into()))?;
+    let text = serde_json::to_vec_pretty(&kept).map_err(|error| Error::net("the state file")(error.into()))?;
     // What somebody else has left there would keep its own mode.
     let _ = std::fs::remove_file(&half);
     let file = File::options().write(true).create_new(true).mode(0o600).open(&half);
@@ -119,7 +126,7 @@ fn write(dir: &Path, sandbox: &Sandbox) -> Result<(), Error> {
     std::fs::rename(&half, &path).map_err(Error::file(&path))
 }
 
-fn read(dir: &Path) -> Option<State> {
+fn read(dir: &Path) -> Option<Kept> {
     serde_json::from_slice(&std::fs::read(state_file(dir)).ok()?).ok()
 }
 
@@ -128,6 +135,7 @@ fn read(dir: &Path) -> Option<State> {
 pub struct Running {
     dir: PathBuf,
     state: State,
+    credentials: Credentials,
     admin: Admin,
 }
 
@@ -138,14 +146,14 @@ impl Running {
     /// [`Error::NotRunning`] when there is none.
     pub async fn find(dir: &Path) -> Result<Self, Error> {
         let none = || Error::NotRunning(dir.to_owned());
-        let state = read(dir).ok_or_else(none)?;
-        let admin = Admin::new(&state.endpoint, &state.credentials.secret_access_key);
+        let Kept { state, credentials } = read(dir).ok_or_else(none)?;
+        let admin = Admin::new(&state.endpoint, &credentials.secret_access_key);
         let status = admin.status().await.map_err(|_| none())?;
         // The port may be another sandbox's by now.
         if status.pid != state.pid {
             return Err(none());
         }
-        Ok(Self { dir: dir.to_owned(), state, admin })
+        Ok(Self { dir: dir.to_owned(), state, credentials, admin })
     }
 
     /// The one in a directory, as soon as it answers: for who has just started it.
@@ -165,9 +173,14 @@ impl Running {
         }
     }
 
-    /// What its file says.
+    /// What its file says, but for the keys.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Keys of its account's root.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// The client of its own interface.
@@ -177,7 +190,7 @@ impl Running {
 
     /// The environment of a client of AWS.
     pub fn env(&self) -> Vec<(String, String)> {
-        client_env(&self.state.endpoint, &self.state.region, &self.state.credentials)
+        client_env(&self.state.endpoint, &self.state.region, &self.credentials)
     }
 
     /// Asks a load balancer by its DNS name, from outside or from inside the VPC; `None` where there is no way.

@@ -24,6 +24,10 @@ async fn a_load_balancer_says_itself_what_went_wrong() {
     let (listener, dns) = stack.balancer("b", false, action).await;
     let (_, moved) = stack.ask(false, "GET", &format!("http://{dns}/else?x=1")).await.unwrap();
     assert!(moved.starts_with("HTTP/1.1 301") && moved.contains(&format!("https://{dns}:443/else?x=1")), "{moved}");
+    // A site's own pages send these, and it is the site that looks at them.
+    let headers = [("origin", "https://app.example"), ("sec-fetch-site", "cross-site")];
+    let page = stack.sandbox.ask(false, "GET", &format!("http://{dns}/else"), &headers).await.unwrap();
+    assert_eq!((page.status, page.server.as_deref()), (301, Some("awselb/2.0")));
 
     stack.rule(&listener, 1, "/a*", &group).await;
     let ask = || async { stack.ask(false, "GET", &format!("http://{dns}/a")).await.unwrap() };

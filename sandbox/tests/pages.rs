@@ -64,6 +64,16 @@ impl Field {
     }
 }
 
+/// With what the sandbox's own interface is asked.
+fn token(sandbox: &Sandbox) -> String {
+    format!("Bearer {}", keyed(sandbox, "admin"))
+}
+
+/// What stands for this run's secret.
+fn keyed(sandbox: &Sandbox, purpose: &str) -> String {
+    aws_sigv4::sign::v4::calculate_signature(sandbox.credentials().secret_access_key, purpose.as_bytes())
+}
+
 /// A signature that looks like one.
 fn bogus(path: &str, service: &str) -> String {
     let now = jiff::Timestamp::now();
@@ -89,6 +99,7 @@ fn deeds() -> Vec<Raw> {
         Raw::new("POST", &bogus("/", "ec2"), "Action=CreateVpc&Version=2016-11-15&CidrBlock=10.9.0.0%2F16")
             .with("content-type", "application/x-www-form-urlencoded"),
         Raw::new("GET", &format!("{}&Action=ListRoles&Version=2010-05-08", bogus("/", "iam")), ""),
+        Raw::new("POST", "/bkt", FORM).with("content-type", "multipart/form-data; boundary=x"),
         Raw::new("POST", "/_ministack/reset", ""),
         Raw::new("GET", "/_skydeck/calls", ""),
         text(Raw::new("POST", "/_skydeck/stop", "")),
@@ -96,6 +107,14 @@ fn deeds() -> Vec<Raw> {
         Raw::new("OPTIONS", "/2015-03-31/functions", "").with("access-control-request-method", "PUT"),
     ]
 }
+
+/// A form that S3 takes from pages: it carries its own policy and signature.
+const FORM: &str = "--x\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nevil\r\n\
+    --x\r\nContent-Disposition: form-data; name=\"x-amz-credential\"\r\n\r\n\
+    000000000000/20260101/ap-south-1/s3/aws4_request\r\n\
+    --x\r\nContent-Disposition: form-data; name=\"policy\"\r\n\r\ne30=\r\n\
+    --x\r\nContent-Disposition: form-data; name=\"x-amz-signature\"\r\n\r\n0\r\n\
+    --x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nevil\r\n--x--\r\n";
 
 /// What a browser adds, as new and as old as they are; the last adds nothing.
 fn disguises(port: u16) -> Vec<Vec<(&'static str, String)>> {
@@ -122,7 +141,7 @@ async fn a_page_creates_invokes_reads_and_stops_nothing() {
                 let deed = disguise.iter().fold(deed, |deed, (name, value)| deed.with(name, value));
                 let (status, answer) = deed.send(port).await;
                 assert!(matches!(status, 400 | 401 | 403), "{status} {answer}: {deed:?}");
-                assert!(!answer.contains("CreateFunction"), "{answer}");
+                assert!(!answer.contains("victim") && !answer.contains("arn:aws:"), "it is told nothing: {answer}");
             }
         }
     }
@@ -140,8 +159,7 @@ async fn what_gives_a_page_away_is_refused_even_with_the_right_key() {
     let sandbox = common::sandbox().await;
     let (port, keys) = (raw::port(&sandbox), sandbox.credentials());
     let call = Raw::new("GET", "/2015-03-31/functions", "").signed(&keys, "lambda");
-    let own =
-        Raw::new("GET", "/_skydeck/status", "").with("authorization", &format!("Bearer {}", keys.secret_access_key));
+    let own = Raw::new("GET", "/_skydeck/status", "").with("authorization", &token(&sandbox));
     for request in [call, own] {
         for host in [format!("127.0.0.1:{port}"), format!("LocalHost:{port}")] {
             let (status, answer) = request.clone().with("host", &host).with("sec-fetch-site", "none").send(port).await;
@@ -157,29 +175,60 @@ async fn what_gives_a_page_away_is_refused_even_with_the_right_key() {
             ("host", &format!("evil.example:{port}")),
             ("host", "127.0.0.1"),
             ("host", &format!("127.0.0.1:{}", port ^ 1)),
+            ("host", &format!("localhost:{}", port ^ 1)),
+            ("host", &format!("evil-localhost:{port}")),
+            ("host", &format!("bkt.s3.localhost:{port}")),
+            ("host", &format!(".localhost:{port}")),
+            // None, and empty.
+            ("host", ""),
+            ("host", " "),
         ] {
             let (status, answer) = request.clone().with(name, value).send(port).await;
             assert_eq!(status, 403, "{name}: {value}: {answer}");
             assert!(answer.starts_with(r#"{"error":"the sandbox answers "#), "{answer}");
         }
+        for second in [format!("127.0.0.1:{port}"), format!("evil.example:{port}")] {
+            let (status, answer) = request.clone().unsigned("host", &second).send(port).await;
+            assert_eq!(status, 403, "{answer}");
+        }
         assert_eq!(sandbox.last_call(), before);
     }
-    // The way to a load balancer, in which a client names another host.
-    let through = Raw::new("GET", "http://name.example/", "").with("origin", "https://evil.example");
-    assert_eq!(through.send(port).await.0, 403);
+}
+
+/// The way to load balancers, in which a client names another host in its first line, leads to the sandbox by no name.
+// fidelity: F-GUARD-1
+#[tokio::test]
+async fn the_proxy_leads_to_load_balancers_alone() {
+    let sandbox = common::sandbox().await;
+    let port = raw::port(&sandbox);
+    for to in [port, sandbox.emulator_port()] {
+        for host in [format!("127.0.0.1:{to}"), format!("localhost:{to}")] {
+            let status = Raw::new("GET", &format!("http://{host}/_skydeck/status"), "");
+            let status = status.with("authorization", &token(&sandbox));
+            for request in [status, Raw::new("CONNECT", &host, ""), Raw::new("CONNECT", &host, "").with("host", &host)]
+            {
+                assert_eq!(request.send(port).await, (0, String::new()), "{request:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
 async fn the_sandboxs_own_interface_asks_for_the_secret() {
     let sandbox = common::sandbox().await;
     let port = raw::port(&sandbox);
-    for given in ["", "Bearer ", "Bearer test", &format!("Basic {}", sandbox.credentials().secret_access_key)] {
+    let (token, secret) = (token(&sandbox), sandbox.credentials().secret_access_key);
+    let basic = token.replace("Bearer", "Basic");
+    // Who may sign has the token too; but what is shown as one signs nothing.
+    for given in ["", "Bearer ", "Bearer test", &basic, &format!("Bearer {secret}")] {
         for (method, path) in [("GET", "calls"), ("GET", "status"), ("POST", "stop"), ("DELETE", "calls")] {
             let request = Raw::new(method, &format!("/_skydeck/{path}"), "").with("authorization", given);
             assert_eq!(request.send(port).await.0, 403, "{method} {path} with {given}");
         }
     }
     sandbox.admin().status().await.unwrap();
+    let own = Raw::new("GET", "/_skydeck/status", "").with("authorization", &token);
+    assert_eq!(own.send(port).await.0, 200);
 }
 
 #[tokio::test]
@@ -189,14 +238,46 @@ async fn the_emulator_answers_to_the_gateway_alone() {
     let keys = sandbox.credentials();
     let list = Raw::new("GET", "/2015-03-31/functions", "").signed(&keys, "lambda");
     let health = Raw::new("GET", "/_ministack/health", "");
-    for request in [list.clone(), health, list.clone().with("x-sandbox-pass", "test")] {
+    let with = |pass: &str| list.clone().with("x-sandbox-pass", pass);
+    for request in [list.clone(), health, with("test"), with(&keys.secret_access_key), with(&keyed(&sandbox, "admin"))]
+    {
         assert_eq!(request.send(emulator).await.0, 403, "{request:?}");
     }
-    let passed = Raw::new("GET", "/2015-03-31/functions", "").with("x-sandbox-pass", &keys.secret_access_key);
+    let passed = Raw::new("GET", "/2015-03-31/functions", "").with("x-sandbox-pass", &keyed(&sandbox, "pass"));
     assert_eq!(passed.signed(&keys, "lambda").send(emulator).await.0, 200, "as the gateway asks it");
     // What the gateway asks for itself, no client can ask for through it.
     let (status, answer) = list.with("x-sandbox-key", "AKIA").send(gateway).await;
     assert!(status == 200 && answer.contains("Functions"), "{answer}");
+}
+
+/// Where a function fetches its events no key is asked for.
+// fidelity: F-GUARD-7
+#[tokio::test]
+async fn a_page_takes_and_answers_no_functions_event() {
+    let field = Field::new().await;
+    let seen = field.invoke().await;
+    let api = seen["AWS_LAMBDA_RUNTIME_API"].as_str().unwrap();
+    let port = api.strip_prefix("127.0.0.1:").unwrap().parse().unwrap();
+    let init = "/2018-06-01/runtime/init/error";
+    // The body would be the next request, where nobody reads it.
+    let hidden = format!("POST {init} HTTP/1.1\r\nhost: {api}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}");
+    let deeds = [
+        Raw::new("POST", init, r#"{"errorMessage":"evil","errorType":"evil"}"#),
+        Raw::new("POST", init, &hidden).with("connection", "keep-alive"),
+        Raw::new("POST", "/2018-06-01/runtime/invocation/1/response", "{}"),
+        Raw::new("GET", "/2018-06-01/runtime/invocation/next", ""),
+    ];
+    let mut disguises = disguises(port);
+    assert_eq!(disguises.pop(), Some(Vec::new()), "what adds nothing is no page");
+    disguises.extend(["", "localhost"].map(|host| vec![("host", host.to_owned())]));
+    for disguise in disguises {
+        for deed in &deeds {
+            let deed = disguise.iter().fold(deed.clone(), |deed, (name, value)| deed.with(name, value));
+            let (status, answer) = deed.send(port).await;
+            assert!(status == 403 && !answer.contains("HTTP/1.1"), "{status} {answer}: {deed:?}");
+        }
+    }
+    assert_eq!(field.invoke().await["AWS_LAMBDA_RUNTIME_API"], api, "it lives");
 }
 
 #[tokio::test]

@@ -51,6 +51,9 @@ async fn a_sandbox_in_the_background_is_found_and_stopped() {
     let running = Running::wait(dir.path(), Duration::from_secs(60)).await.unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir.path().join("state.json")), 0o600, "it holds the secret");
+    let secret = &running.credentials().secret_access_key;
+    let shown = format!("{running:?} {:?} {}", running.credentials(), serde_json::to_string(running.state()).unwrap());
+    assert!(shown.contains("127.0.0.1") && !shown.contains(secret), "{shown}");
     let made = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
     let runs: Vec<_> = made.filter(|path| path.is_dir()).map(|path| mode(&path)).collect();
     assert_eq!(runs, [0o700], "what runs there is nobody else's");
@@ -71,7 +74,7 @@ async fn what_functions_call_does_not_keep_a_sandbox_up() {
     let options = Options { venv: Some(venv), idle: Duration::from_secs(2), ..Options::new(dir.path()) };
     let serving = tokio::spawn(async move { serve(&options, &|_| ()).await });
     let running = Running::wait(dir.path(), Duration::from_secs(60)).await.unwrap();
-    let root = running.state().credentials.clone();
+    let root = running.credentials().clone();
     let root = aws_credential_types::Credentials::new(root.access_key_id, root.secret_access_key, None, None, "test");
     let root = common::config(&running.state().endpoint, "skydeck-test", root).await;
     let keys = aws_sdk_sts::Client::new(&root).get_session_token().send().await.unwrap().credentials.unwrap();

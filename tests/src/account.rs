@@ -19,7 +19,7 @@ use skydeck_core::Scope;
 use skydeck_core::run::{Layer, Mode};
 use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
 
-use crate::{acm, probe, root, root_keys};
+use crate::{acm, probe, root, root_keys, skyfox};
 
 /// How often a layer is tried, and how long apart: in a run the state machine does that.
 const ATTEMPTS: usize = 400;
@@ -49,6 +49,7 @@ impl Account {
             .credentials_provider(root_keys(&sandbox));
         let clients = Clients::load(config, "skydeck-tests").await;
         let scope = Scope { account: ACCOUNT.into(), home: "skydeck-home-tests".into(), ..scope };
+        skyfox::bound(&clients, &scope).await;
         probe::upload(&clients, &scope.home, "first").await;
         Account { clients, scope, sandbox: Arc::new(sandbox) }
     }

@@ -1,5 +1,8 @@
 //! The SkyFox platform for tests that call layers one by one.
 
+use skydeck_aws::Clients;
+use skydeck_bootstrap::Account;
+use skydeck_bootstrap::install::boundary;
 use skydeck_core::Scope;
 use skydeck_core::facts::Facts;
 use skydeck_core::spec;
@@ -29,4 +32,17 @@ pub fn scope(name: &str) -> Scope {
         refresh_ami: false,
         done: Vec::new(),
     }
+}
+
+/// Makes the permissions boundary of the platforms' roles, as an installation has made it before a layer comes.
+///
+/// # Panics
+/// Where IAM refuses.
+pub async fn bound(clients: &Clients, scope: &Scope) {
+    let account = Account {
+        id: scope.account.clone(),
+        partition: scope.partition.clone(),
+        region: scope.platform.region.clone(),
+    };
+    boundary::ensure(clients, &account).await.expect("the boundary");
 }

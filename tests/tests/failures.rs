@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 const BUCKET: &str = "skyfox-devprod-profile-images";
-const NAME: &str = "skyfox-devprod-instance";
+const NAME: &str = "skyfox-devprod-instance-ap-south-1";
 const APPLY: [&str; 3] = ["apply", "platforms/skyfox.toml", "--json"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

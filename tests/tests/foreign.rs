@@ -114,7 +114,7 @@ async fn running(aws: &Clients, scope: &Scope) -> BTreeMap<&'static str, String>
     service.task_definition("theirs").desired_count(0).send().await.expect("a service");
     made.insert("service", "their-service".into());
     aws.iam().create_instance_profile().instance_profile_name("their-profile").send().await.expect("a profile");
-    let role = scope.name("instance");
+    let role = scope.global_name("instance");
     let request = aws.iam().add_role_to_instance_profile().instance_profile_name("their-profile").role_name(role);
     request.send().await.expect("with our role");
     made.insert("profile", "their-profile".into());

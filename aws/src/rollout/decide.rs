@@ -44,7 +44,7 @@ fn ignored(reason: &Reason) -> Decided {
 async fn decide_push(context: &Context, push: &Push, execution: &str) -> Result<Decided> {
     for platform in read::platforms_of(context, &push.repository).await? {
         let Some(applied) = applied(context, &platform).await? else { continue };
-        let scope = scope_of(context, &applied, execution)?;
+        let scope = scope_of(context, &platform, &applied, execution)?;
         let services = scope.platform.services.iter();
         let mut services = services.filter(|(_, service)| scope.name(&service.repository) == push.repository);
         let Some((service, _)) = services.next() else { continue };
@@ -75,7 +75,7 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
     let Some(applied) = applied(context, &platform).await? else {
         return Err(Error::Input(format!("platform {platform} was not applied yet: `skydeck apply` does it")));
     };
-    let scope = scope_of(context, &applied, execution)?;
+    let scope = scope_of(context, &platform, &applied, execution)?;
     if !scope.platform.services.contains_key(&order.service) {
         if order.cause.is_person() {
             return Err(read::no_service(&platform, &order.service, scope.platform.services.keys().cloned()));
@@ -227,7 +227,7 @@ async fn decide_service(context: &Context, here: &Here<'_>, name: &str, asked: &
     let (known, missing) =
         try_join!(survey::known(context, &platform, &names), survey::missing(context, here.scope, &names))?;
     match known.into_iter().next() {
-        Some(known) => decide_known(context, here, known, &missing, asked).await,
+        Some(known) => Box::pin(decide_known(context, here, known, &missing, asked)).await,
         None => Ok(ignored(&Reason::NotMadeYet { service: name.to_owned() })),
     }
 }

@@ -38,15 +38,17 @@ pub(crate) async fn applied(context: &Context, platform: &str) -> Result<Option<
     context.home.read_json(&applied_key(platform)).await
 }
 
-/// The scope that a rollout works in. `execution` says in which account.
-pub(crate) fn scope_of(context: &Context, applied: &Applied, execution: &str) -> Result<Scope> {
+/// The scope that a rollout of this platform works in. `execution` says in which account.
+///
+/// Roles and repositories follow from it by their names, so that a platform's record cannot name those of another.
+pub(crate) fn scope_of(context: &Context, name: &str, applied: &Applied, execution: &str) -> Result<Scope> {
     let platform =
         spec::parse("platform.toml", &applied.file).map_err(|problems| Error::Input(problems.to_string()))?;
     let mut parts = execution.split(':');
     let (Some(partition), Some(account)) = (parts.nth(1), parts.nth(2)) else {
         return Err(Error::Input(format!("`{execution}` is not the ARN of an execution")));
     };
-    Ok(Scope {
+    let scope = Scope {
         platform,
         account: account.to_owned(),
         partition: partition.to_owned(),
@@ -54,7 +56,12 @@ pub(crate) fn scope_of(context: &Context, applied: &Applied, execution: &str) ->
         facts: applied.facts.clone(),
         refresh_ami: false,
         done: Vec::new(),
-    })
+    };
+    if scope.prefix() != name {
+        let (key, found) = (applied_key(name), scope.prefix());
+        return Err(Error::Input(format!("{key} holds the file of platform {found}: apply platform {name} again")));
+    }
+    Ok(scope)
 }
 
 /// The scope of a rollout that was decided.
@@ -62,7 +69,7 @@ async fn scope(context: &Context, rollout: &Rollout) -> Result<Scope> {
     let applied = applied(context, &rollout.platform).await?;
     let applied =
         applied.ok_or_else(|| Error::Input(format!("platform {} is not there any more", rollout.platform)))?;
-    scope_of(context, &applied, &rollout.execution)
+    scope_of(context, &rollout.platform, &applied, &rollout.execution)
 }
 
 fn keys(rollout: &Rollout) -> Keys<'_> {

@@ -68,7 +68,7 @@ async fn scope(context: &Context, machine: &str, platform: &str) -> Result<(Scop
     let applied = applied(context, platform).await?;
     let applied = applied
         .ok_or_else(|| Error::Input(format!("platform {platform} was not applied yet: `skydeck apply` does it")))?;
-    Ok((scope_of(context, &applied, machine)?, applied.since))
+    Ok((scope_of(context, platform, &applied, machine)?, applied.since))
 }
 
 /// The platform's services.

@@ -75,7 +75,7 @@ async fn target(context: &Context, rollout: &Rollout, held: &Record) -> Result<O
     let released = lease.and_then(|lease| lease.released.as_deref());
     let placed = lease.and_then(|lease| lease.placed.clone());
     let scope = match applied(context, &rollout.platform).await? {
-        Some(applied) => Some(scope_of(context, &applied, &rollout.execution)?),
+        Some(applied) => Some(scope_of(context, &rollout.platform, &applied, &rollout.execution)?),
         None => None,
     };
     let gone = gone(context, rollout, scope.as_ref(), ways_back(held, released)).await;

@@ -28,7 +28,7 @@ pub async fn settle(context: &Context, mut ended: Settlement) -> Result<Ended> {
         // An attempt before this one came so far, and its answer was lost: what it wrote stands.
         Some(past) => (past.clone(), known.clone()),
         None => {
-            let untold = give_back(context, &mut ended).await?;
+            let untold = Box::pin(give_back(context, &mut ended)).await?;
             let entry = conclude::write(context, keys, &untold).await?;
             (untold.past, entry)
         }
@@ -70,6 +70,9 @@ fn note(notes: &mut Vec<String>, done: Result<()>) {
 /// counts only while the service is still this rollout's.
 async fn give_back(context: &Context, ended: &mut Settlement) -> Result<Untold> {
     let (home, key, me) = (&context.home, keys(&ended.rollout).record(), ended.rollout.execution.clone());
+    if ended.verdict == Verdict::Superseded {
+        ended.left = left(context, &ended.rollout, ended.released.as_deref()).await?;
+    }
     let untold = untold(ended);
     let done = record::hold(home, &key, &me, |found| Some(given_back(found, ended)?.concluded(untold.clone()))).await?;
     if done.is_some() {
@@ -82,8 +85,6 @@ async fn give_back(context: &Context, ended: &mut Settlement) -> Result<Untold> 
     }
     if ended.verdict == Verdict::Succeeded {
         ended.verdict = Verdict::Superseded;
-    }
-    if ended.verdict == Verdict::Superseded {
         ended.left = left(context, &ended.rollout, ended.released.as_deref()).await?;
     }
     let untold = self::untold(ended);
@@ -123,7 +124,8 @@ async fn left(context: &Context, rollout: &Rollout, released: Option<&str>) -> R
         return Ok(Some(format!("service {service} was deleted and made again while this was rolled out")));
     }
     let applied = applied(context, &rollout.platform).await?;
-    let scope = applied.map(|applied| scope_of(context, &applied, &rollout.execution)).transpose()?;
+    let scope =
+        applied.map(|applied| scope_of(context, &rollout.platform, &applied, &rollout.execution)).transpose()?;
     let is_in = scope.is_some_and(|scope| scope.platform.services.contains_key(service));
     Ok((!is_in).then(|| format!("service {service} is not in the platform file any more")))
 }
@@ -164,7 +166,7 @@ async fn clear(context: &Context, ended: &Settlement, verdict: Verdict) -> Vec<S
         note(&mut notes, forget(context, &scope, rollout, &record).await);
     }
     // Where another rollout has taken over, that one knows what the service runs.
-    if ended.released.is_some() && verdict != Verdict::Superseded {
+    if (ended.released.is_some() || ended.returned.is_some()) && verdict != Verdict::Superseded {
         note(&mut notes, tidy::revisions(context, &scope, ended, &record).await);
     }
     note(&mut notes, tidy::ledger(context, &scope, rollout).await);

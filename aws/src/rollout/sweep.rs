@@ -50,7 +50,7 @@ pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
     let (mut swept, parameter) = (Swept::default(), changed_parameter(&asked.event));
     for platform in context.home.platforms().await? {
         let Some(applied) = applied(context, &platform).await? else { continue };
-        let scope = scope_of(context, &applied, &asked.execution)?;
+        let scope = scope_of(context, &platform, &applied, &asked.execution)?;
         // What an apply or a destroy changes right now is no drift.
         if parameter.is_none() && !lock::is_held(&context.clients, &context.home, &platform).await? {
             let plan = start::drift(context, &platform, &asked.execution).await?;
@@ -87,8 +87,8 @@ async fn look_at_all(context: &Context, here: &Here<'_>) -> Result<Vec<(String, 
     let (missing, platform) = (&missing, &platform);
     let decide = |known: Known| async move {
         let name = known.name.clone();
-        late(context, Keys { platform: &platform, service: &name }, &known).await;
-        Ok::<_, Error>((name, idle(context, decide_known(context, here, known, missing, asked).await).await?))
+        Box::pin(late(context, Keys { platform, service: &name }, &known)).await;
+        Ok::<_, Error>((name, idle(context, Box::pin(decide_known(context, here, known, missing, asked)).await).await?))
     };
     all(known.into_iter().map(decide)).await
 }

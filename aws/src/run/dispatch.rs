@@ -47,7 +47,7 @@ pub async fn dispatch(context: &Context, asked: Dispatch) -> Result<Dispatched> 
 
 /// The services with a lease whose execution has ended without giving it back.
 async fn left(context: &Context, run: &Run, applied: &Applied) -> Result<Vec<String>> {
-    let scope = scope_of(context, applied, &run.execution)?;
+    let scope = scope_of(context, &run.platform, applied, &run.execution)?;
     let names: Vec<String> = scope.platform.services.keys().cloned().collect();
     let looks = survey::known(context, &scope.prefix(), &names).await?.into_iter().map(|known| async move {
         let Some(lease) = &known.record.value.lease else { return Ok(None) };

@@ -10,6 +10,7 @@ mod destroy;
 mod outputs;
 mod plan;
 mod platform_file;
+mod policies;
 mod rollout;
 mod rollouts;
 mod sandbox;
@@ -64,6 +65,7 @@ async fn dispatch(context: &Context, command: Command) -> ExitCode {
         Command::Wait(options) => wait::run(context, &options).await,
         Command::Suspend(options) => suspend::suspend(context, &options).await,
         Command::Resume(options) => suspend::resume(context, &options).await,
+        Command::Policies(options) => policies::run(context, &options),
         Command::Secret(verb) => secret::run(context, &verb).await,
         Command::Sandbox(verb) => sandbox::run(context, verb).await,
     };

@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 use skydeck_aws::error::Explain;
 use skydeck_aws::{Clients, Error, Result};
 
-use super::{Change, TAG, TAG_VALUE, policy, propagated, role, taken};
+use super::{Change, TAG, TAG_VALUE, policy, propagated, taken};
 use crate::context::Account;
 
 /// Role by which EventBridge starts the state machines.
-pub(super) const ROLE: &str = "skydeck-events";
 /// Queue of the events that could not be delivered.
 pub(super) const DEAD_LETTERS: &str = "skydeck-dead-letters";
 /// What stays undelivered is kept for so long: the longest that SQS offers, 14 days.
@@ -71,12 +70,6 @@ pub(super) const RULES: [Rule; 3] = [
         matches: || Match::Schedule("rate(15 minutes)"),
     },
 ];
-
-/// The role by which EventBridge starts the state machines.
-pub(super) async fn ensure_role(clients: &Clients, account: &Account) -> Result<Change> {
-    let machines = [account.machine("rollout"), account.machine("sweep")];
-    role::ensure(clients, ROLE, "events.amazonaws.com", &policy::events(&machines)).await
-}
 
 /// The queue of what could not be delivered.
 pub(super) async fn ensure_queue(clients: &Clients, account: &Account) -> Result<Change> {
@@ -162,7 +155,8 @@ pub(super) async fn ensure_rule(clients: &Clients, account: &Account, rule: &Rul
 
 fn target(account: &Account, rule: &Rule) -> Result<Target> {
     let queue = DeadLetterConfig::builder().arn(account.arn("sqs", DEAD_LETTERS)).build();
-    let target = Target::builder().id(rule.machine).arn(account.machine(rule.machine)).role_arn(account.role(ROLE));
+    let target =
+        Target::builder().id(rule.machine).arn(account.machine(rule.machine)).role_arn(account.role(policy::EVENTS));
     target.dead_letter_config(queue).build().map_err(|_| incomplete(rule))
 }
 

@@ -134,7 +134,7 @@ impl Wanted<'_> {
     }
 
     fn role(&self) -> String {
-        self.plan.account.role(&self.full)
+        self.plan.account.role(self.name)
     }
 
     fn architecture(&self) -> LambdaArchitecture {

@@ -6,12 +6,12 @@ use skydeck_aws::error::Explain;
 use skydeck_aws::{Clients, Error, Result};
 
 use super::definition::definition;
-use super::{Change, TAG, TAG_VALUE, propagated, taken};
+use super::{Change, TAG, TAG_VALUE, policy, propagated, taken};
 use crate::context::Account;
 
 /// Makes a state machine what it should be.
 pub(super) async fn ensure(clients: &Clients, account: &Account, name: &str, text: &str) -> Result<Change> {
-    let (arn, role, name) = (account.machine(name), account.role("skydeck-states"), format!("skydeck-{name}"));
+    let (arn, role, name) = (account.machine(name), account.role(policy::STATES), format!("skydeck-{name}"));
     let wanted = definition(account, text)?;
     let sfn = clients.sfn();
     let found = sfn.describe_state_machine().state_machine_arn(&arn).send().await;

@@ -3,12 +3,13 @@
 //! Everything is looked at first and written only where it differs, so that a second installation writes nothing. What
 //! bears one of skydeck's names without skydeck's tag is somebody else's, and is left alone with an error.
 
+pub mod boundary;
 mod bucket;
 pub mod definition;
 mod events;
 mod function;
 mod machine;
-mod policy;
+pub mod policy;
 mod role;
 
 use std::collections::BTreeMap;
@@ -16,9 +17,11 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
-use skydeck_aws::function::{FUNCTIONS, Function};
+use serde_json::Value;
+use skydeck_aws::function::FUNCTIONS;
 use skydeck_aws::{Clients, Error, Result};
 use skydeck_core::plan::Refusal;
+use skydeck_core::scope::boundary_name;
 
 use crate::cli::Architecture;
 use crate::context::Account;
@@ -27,7 +30,7 @@ use crate::package::Package;
 use definition::MACHINES;
 
 /// Tag of everything that an installation consists of.
-pub const TAG: &str = "skydeck:installation";
+pub use skydeck_core::scope::TAG_INSTALLATION as TAG;
 /// Its value. There is one installation in an account and region.
 pub const TAG_VALUE: &str = "skydeck";
 
@@ -44,6 +47,13 @@ const PROPAGATION_STEP: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn binaries() -> Vec<&'static str> {
     FUNCTIONS.iter().map(|function| function.name).chain([PROBE]).collect()
+}
+
+/// The policies of an installation, by the name of the role that has each; and the boundary of the platforms' roles.
+#[must_use]
+pub fn policies(account: &Account) -> BTreeMap<String, Value> {
+    let roles = policy::roles(account).into_iter().map(|role| (role.name, role.policy));
+    roles.chain([(boundary_name(&account.region), policy::boundary(account))]).collect()
 }
 
 /// What is installed.
@@ -109,18 +119,16 @@ pub async fn install(clients: &Clients, plan: &Plan<'_>, tell: Tell<'_>) -> Resu
         tell(&item);
         item
     };
-    let machine_role = async {
-        let functions: Vec<String> = FUNCTIONS.iter().map(|function| function.name.to_owned()).collect();
-        let policy = policy::states(plan.account, &functions);
-        let change = role::ensure(clients, "skydeck-states", "states.amazonaws.com", &policy).await?;
-        Ok::<_, Error>(done("role", "skydeck-states".into(), change))
-    };
     let bucket = async {
         let change = bucket::ensure(clients, plan.account).await?;
         Ok::<_, Error>(done("bucket", plan.account.bucket(), change))
     };
-    let (bucket, role, roles) = futures::try_join!(bucket, machine_role, install_roles(clients, plan, &done))?;
-    let mut items = vec![bucket, role];
+    let boundary = async {
+        let change = boundary::ensure(clients, plan.account).await?;
+        Ok::<_, Error>(done("policy", boundary_name(&plan.account.region), change))
+    };
+    let (bucket, boundary, roles) = futures::try_join!(bucket, boundary, install_roles(clients, plan, &done))?;
+    let mut items = vec![bucket, boundary];
     items.extend(roles);
     items.extend(install_functions(clients, plan, &done).await?);
     for (name, text) in MACHINES {
@@ -133,10 +141,8 @@ pub async fn install(clients: &Clients, plan: &Plan<'_>, tell: Tell<'_>) -> Resu
 
 /// What starts the state machines by itself: last, when all is there that it starts.
 async fn install_events(clients: &Clients, plan: &Plan<'_>, done: Done<'_>) -> Result<Vec<Item>> {
-    let change = events::ensure_role(clients, plan.account).await?;
-    let mut items = vec![done("role", events::ROLE.into(), change)];
     let change = events::ensure_queue(clients, plan.account).await?;
-    items.push(done("queue", events::DEAD_LETTERS.into(), change));
+    let mut items = vec![done("queue", events::DEAD_LETTERS.into(), change)];
     for rule in &events::RULES {
         let change = events::ensure_rule(clients, plan.account, rule).await?;
         items.push(done("rule", rule.name.into(), change));
@@ -147,13 +153,11 @@ async fn install_events(clients: &Clients, plan: &Plan<'_>, done: Done<'_>) -> R
 type Done<'a> = &'a (dyn Fn(&'static str, String, Change) -> Item + Sync);
 
 async fn install_roles(clients: &Clients, plan: &Plan<'_>, done: Done<'_>) -> Result<Vec<Item>> {
-    let one = async |function: &Function| {
-        let name = format!("skydeck-{}", function.name);
-        let policy = policy::function(plan.account, function);
-        let change = role::ensure(clients, &name, "lambda.amazonaws.com", &policy).await?;
-        Ok::<_, Error>(done("role", name, change))
+    let one = async |role: policy::Role| {
+        let change = role::ensure(clients, &role.name, role.service, &role.policy).await?;
+        Ok::<_, Error>(done("role", role.name, change))
     };
-    stream::iter(FUNCTIONS).map(one).buffered(AT_ONCE).try_collect().await
+    stream::iter(policy::roles(plan.account)).map(one).buffered(AT_ONCE).try_collect().await
 }
 
 async fn install_functions(clients: &Clients, plan: &Plan<'_>, done: Done<'_>) -> Result<Vec<Item>> {

@@ -14,7 +14,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-pub use desired::{LINKED_SERVICES, facts, path, profile_name, roles};
+pub use desired::{LINKED_SERVICES, MANAGED, execution_role_arn, facts, path, profile_name, roles, task_role_arn};
 pub use plan::{plan, teardown};
 
 /// What was observed of IAM.
@@ -37,6 +37,9 @@ pub struct Role {
     pub managed: BTreeSet<String>,
     /// Inline policies, by name.
     pub inline: BTreeMap<String, Policy>,
+    /// ARN of its permissions boundary: what that does not allow, no policy of the role can.
+    #[serde(default)]
+    pub boundary: Option<String>,
     /// Tags.
     pub tags: Tags,
 }
@@ -103,6 +106,7 @@ pub enum Change {
     DetachPolicy { role: String, policy: String },
     PutPolicy { role: String, name: String, old: Option<Policy>, new: Policy },
     DeletePolicy { role: String, name: String, old: Policy },
+    SetBoundary { role: String, old: Option<String>, new: String },
     TagRole { role: String, old: Tags, new: Tags },
     CreateProfile { name: String, tags: Tags },
     AddToProfile { profile: String, role: String },
@@ -134,6 +138,7 @@ impl Describe for Change {
             Change::DeletePolicy { role, name, old } => {
                 set(ROLE, role, format!("inline.{name}"), json!(old), Value::Null)
             }
+            Change::SetBoundary { role, old, new } => set(ROLE, role, "boundary".into(), json!(old), json!(new)),
             Change::TagRole { role, old, new } => set(ROLE, role, "tags".into(), json!(old), json!(new)),
             Change::CreateProfile { name, tags } => Description::create(PROFILE, name, &json!({ "tags": tags })),
             Change::AddToProfile { profile, role } => set(PROFILE, profile, "role".into(), Value::Null, json!(role)),

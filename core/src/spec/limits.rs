@@ -147,12 +147,13 @@ pub(super) const ROLE_POLICY: usize = 10_240;
 
 /// Tags of a resource (<https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>).
 pub(super) const TAGS: usize = 50;
-/// Tags that skydeck sets, which a team cannot: on every resource three of its own, `Name`, `Project`, `Environment` and `Service`; on
+/// Tags that skydeck sets, which a team cannot: on every resource four of its own, `Name`, `Project`, `Environment` and `Service`; on
 /// a released task definition four more; and the one that ECS sets on the Auto Scaling group of a capacity provider,
 /// `AmazonECSManaged`.
-pub(super) const OWN_TAGS: [&str; 12] = [
+pub(super) const OWN_TAGS: [&str; 13] = [
     crate::scope::TAG_PLATFORM,
     crate::scope::TAG_ENVIRONMENT,
+    crate::scope::TAG_INSTALLATION,
     crate::scope::TAG_RESOURCE,
     "Name",
     "Project",

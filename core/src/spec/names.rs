@@ -42,8 +42,9 @@ pub(super) fn check(
     for balancer in balancers {
         long("load balancer", &format!("{prefix}-{}", balancer.key.value), limits::BALANCER_NAME, &balancer.key.span);
     }
+    let region = head.region.as_ref().map(|region| format!("-{}", region.value)).unwrap_or_default();
     for service in services {
-        let role = format!("{prefix}-{}-execution", service.name.value);
+        let role = format!("{prefix}-{}-execution{region}", service.name.value);
         long("role", &role, limits::ROLE_NAME, &service.name.span);
         if let Some(repository) = &service.repository {
             let name = format!("{prefix}-{}", repository.value);

@@ -171,6 +171,7 @@ pub(crate) fn tags(resource: &str, name: &str, service: Option<&str>) -> Tags {
         ("Environment", "devprod"),
         ("skydeck:platform", "skyfox"),
         ("skydeck:environment", "devprod"),
+        ("skydeck:installation", "ap-south-1"),
         ("skydeck:resource", resource),
     ]);
     tags.extend(service.map(|service| ("Service".to_owned(), service.to_owned())));

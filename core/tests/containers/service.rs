@@ -60,7 +60,7 @@ fn pushed(world: &mut World) {
 
 /// The service runs an image.
 fn runs(world: &mut World) {
-    task(world).image = "ecr/skyfox-devprod-backend@sha256:def".into();
+    task(world).image = "123456789012.dkr.ecr.ap-south-1.amazonaws.com/skyfox-devprod-backend@sha256:def".into();
     (backend(world).tasks, backend(world).desired) = (2, 2);
 }
 
@@ -104,7 +104,7 @@ fn a_revision_registered_twice_is_reaped_while_the_service_awaits_its_image_and_
     });
     assert!(another.is_empty(), "another revision is no twin");
     let released = after(|world| {
-        task(world).image = "ecr/skyfox-devprod-backend@sha256:abc".into();
+        task(world).image = "123456789012.dkr.ecr.ap-south-1.amazonaws.com/skyfox-devprod-backend@sha256:abc".into();
         twice(world);
     });
     assert!(released.is_empty(), "a rollout may come back to it");

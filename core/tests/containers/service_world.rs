@@ -10,6 +10,12 @@ use skydeck_core::plan::Plan;
 
 use crate::fixture::{map, scope, tags};
 
+/// ARN of a role of the platform, by its names alone.
+fn role(thing: &str) -> String {
+    let path = "skydeck/ap-south-1/skyfox-devprod";
+    format!("arn:aws:iam::123456789012:role/{path}/skyfox-devprod-{thing}-ap-south-1")
+}
+
 pub(crate) fn definition(name: &str, port: u16, health: &str) -> Definition {
     let environment = [
         ("MOVIE_SERVICE_URL", "http://internal.elb.amazonaws.com/movie-service"),
@@ -19,13 +25,15 @@ pub(crate) fn definition(name: &str, port: u16, health: &str) -> Definition {
     let secrets = [("JWT_SECRET_KEY", "arn:aws:ssm:ap-south-1:123456789012:parameter/skyfox-backend/jwt-secret")];
     let is_backend = name == "backend";
     Definition {
-        image: format!("ecr/skyfox-devprod-{name}:skydeck-awaiting-first-push"),
+        image: format!(
+            "123456789012.dkr.ecr.ap-south-1.amazonaws.com/skyfox-devprod-{name}:skydeck-awaiting-first-push"
+        ),
         settings: TaskSettings {
             network_mode: "bridge".into(),
             compatibilities: BTreeSet::from(["EC2".into()]),
             runtime: ("LINUX".into(), "ARM64".into()),
-            execution_role: format!("arn:role/{name}-exec"),
-            task_role: format!("arn:role/{name}-task"),
+            execution_role: role(&format!("{name}-execution")),
+            task_role: role(&format!("{name}-task")),
             others: BTreeSet::new(),
             container: Some(Container {
                 name: name.into(),

@@ -22,9 +22,9 @@ golden! {
     a_service_with_a_dot_in_its_name_is_told: minimal().with("services.web", "services.\"web.v2\"");
     a_load_balancer_with_too_long_a_name_is_told: minimal().with("load-balancers.public", "load-balancers.everybody-on-the-internet");
     a_bucket_with_too_long_a_name_is_told: minimal().and(&format!("[buckets.images]\nsuffix = \"{}\"", "x".repeat(48)));
-    a_service_with_too_long_a_name_is_told: minimal().with("services.web", &format!("services.{}", "w".repeat(46)));
+    a_service_with_too_long_a_name_is_told: minimal().with("services.web", &format!("services.{}", "w".repeat(33)));
     a_repository_with_too_long_a_name_is_told: minimal().with("port = 8080", &format!("port = 8080\nrepository = \"{}\"", "r".repeat(247)));
-    a_platform_with_too_long_a_name_is_told: platform(&"p".repeat(47));
+    a_platform_with_too_long_a_name_is_told: platform(&"p".repeat(35));
     a_platform_whose_load_balancers_would_begin_with_internal_is_told: platform("internal");
     a_platform_whose_capacity_provider_would_begin_with_ecs_is_told: platform("ecsy");
     a_bucket_with_an_ending_that_s3_keeps_is_told: minimal().and("[buckets.images]\nsuffix = \"s3alias\"");
@@ -47,9 +47,9 @@ fn the_longest_names_are_fine() {
     for file in [
         minimal().with("load-balancers.public", &format!("load-balancers.{}", "b".repeat(22))),
         minimal().and(&format!("[buckets.images]\nsuffix = \"{}\"", "1".repeat(46))),
-        minimal().with("services.web", &format!("services.{}", "w".repeat(44))),
+        minimal().with("services.web", &format!("services.{}", "w".repeat(31))),
         minimal().with("port = 8080", &format!("port = 8080\nrepository = \"{}\"", "r".repeat(246))),
-        platform(&"p".repeat(46)).with("public", "a").with("services.web", "services.w").0.replace("dev", "d").into(),
+        platform(&"p".repeat(37)).with("public", "a").with("services.web", "services.w").0.replace("dev", "d").into(),
         secret(&format!("/{}", "a".repeat(954))),
         secret(&"/a".repeat(15)),
     ] {

@@ -146,5 +146,5 @@ fn a_key_with_line_breaks_is_told_in_one_line() {
 
 #[test]
 fn as_many_tags_as_a_resource_takes_are_fine() {
-    skydeck_core::spec::parse("platform.toml", &minimal().and(&tags(39)).0).unwrap();
+    skydeck_core::spec::parse("platform.toml", &minimal().and(&tags(38)).0).unwrap();
 }

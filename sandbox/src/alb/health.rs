@@ -205,10 +205,7 @@ impl Balancer for Table {
     }
 
     fn is_healthy(&self, target: &Target) -> bool {
-        self.entries.get(target).is_some_and(|entry| {
-            // Nothing probes a group that no load balancer uses, and ECS does not wait for it.
-            entry.state == State::Healthy || !self.groups.get(&target.group).is_none_or(|group| group.used)
-        })
+        self.entries.get(target).is_some_and(|entry| entry.state == State::Healthy)
     }
 
     fn complaint(&self, target: &Target) -> Option<String> {

@@ -22,10 +22,8 @@ pub(crate) struct Deployment {
     pub(super) updated: f64,
     pub(super) rollout: Rollout,
     pub(super) reason: String,
-    /// Tasks that failed in a row before one was healthy.
+    /// Tasks that failed since one became healthy.
     pub(super) failed: i64,
-    /// One task of it has been healthy, so that failures are not counted any more.
-    pub(super) succeeded: bool,
     /// After failures ECS waits before it tries again.
     pub(super) not_before: f64,
     pub(super) desired: i64,
@@ -51,7 +49,6 @@ impl Deployment {
             updated: world.now,
             rollout: Rollout::InProgress,
             failed: 0,
-            succeeded: false,
             not_before: 0.0,
             desired: 0,
             strategy: Vec::new(),

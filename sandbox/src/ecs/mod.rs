@@ -181,6 +181,11 @@ impl Ecs {
         region.act(world, &name.action, body)
     }
 
+    /// The tags of all that a call names, by ARN.
+    pub(crate) fn tags_named(&self, place: &Place, body: &[u8]) -> BTreeMap<String, BTreeMap<String, String>> {
+        self.region(place, |region| region.tags_named(body)).unwrap_or_default()
+    }
+
     fn region<T>(&self, place: &Place, look: impl FnOnce(&mut Region) -> T) -> Option<T> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place).map(look)
     }

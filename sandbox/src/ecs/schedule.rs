@@ -95,20 +95,29 @@ impl Region {
                 let deployment = self.tasks.get(id).map(|task| task.deployment.clone()).unwrap_or_default();
                 self.end_task(world, id, Stop::scaling(&deployment));
             }
-            if ids.is_empty() {
+            // The last ones may be stopping still.
+            let stops = |id: &String| self.tasks.get(id).is_none_or(|task| task.status >= Status::Stopping);
+            if ids.iter().all(stops) {
                 service.status = ServiceStatus::Inactive;
             }
             return;
         }
         self.place_waiting(world, service, &ids, nodes);
-        let census = self.census(service, &ids, nodes, balancer);
+        let census = self.census(world, service, &ids, nodes, balancer);
         let lacking = self.start_missing(world, service, &census, nodes) + self.stuck(world, &census);
         self.end_surplus(world, service, &census, lacking);
-        let census = self.census(service, &ids, nodes, balancer);
+        let census = self.census(world, service, &ids, nodes, balancer);
         service.finish(world, &census, lacking);
     }
 
-    fn census(&self, service: &Service, ids: &[String], nodes: &[Node], balancer: &dyn Balancer) -> Census {
+    fn census(
+        &self,
+        world: &World,
+        service: &Service,
+        ids: &[String],
+        nodes: &[Node],
+        balancer: &dyn Balancer,
+    ) -> Census {
         let draining: Vec<&str> = nodes.iter().filter(|node| node.draining).map(|node| node.id.as_str()).collect();
         let mut census = Census::default();
         let primary = service.deployments.first().map(|deployment| deployment.id.as_str());
@@ -118,7 +127,7 @@ impl Region {
                 continue;
             }
             let leaving = task.place.as_ref().is_some_and(|place| draining.contains(&place.instance.as_str()));
-            census.healthy.insert(task.id.clone(), is_healthy(task, service, balancer));
+            census.healthy.insert(task.id.clone(), service.is_healthy(world, task, balancer));
             if Some(task.deployment.as_str()) == primary && !leaving {
                 census.new.push(task.id.clone());
             } else {
@@ -295,13 +304,6 @@ impl Region {
         ranked.sort();
         ranked.into_iter().take(count).map(|(.., id)| id).collect()
     }
-}
-
-fn is_healthy(task: &Task, service: &Service, balancer: &dyn Balancer) -> bool {
-    task.status == Status::Running
-        && matches!(task.health(), super::task::Health::None | super::task::Health::Healthy)
-        && task.targets.len() == service.load_balancers.len()
-        && task.targets.iter().all(|target| balancer.is_healthy(target))
 }
 
 /// The provider that is furthest below its share: bases first, then by weight.

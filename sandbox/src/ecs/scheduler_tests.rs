@@ -180,7 +180,7 @@ fn the_circuit_breaker_trips_and_leaves_what_ran() {
             "deploymentCircuitBreaker": { "enable": true, "rollback": rollback } } })
     };
     sim.serve("s", 2, (200, 100), breaker(false));
-    sim.steps(5);
+    sim.steps(50);
     sim.define("s", "crash", 100, 100);
     sim.update("s", json!({ "taskDefinition": "s" }));
     sim.steps(600);
@@ -200,6 +200,61 @@ fn the_circuit_breaker_trips_and_leaves_what_ran() {
     assert!(sim.service("s")["taskDefinition"].as_str().unwrap().ends_with("s:1"));
     let reason = sim.service("s")["deployments"][0]["rolloutStateReason"].clone();
     assert!(reason.as_str().unwrap().ends_with("completed."), "{reason}");
+}
+
+/// A healthy task sets the count to 0, and it goes on: of a deployment whose later tasks fail, too.
+#[test]
+fn the_circuit_breaker_counts_on_after_a_healthy_task() {
+    let mut sim = Sim::new(2);
+    sim.define("s", "i", 100, 100);
+    let mut more = balanced();
+    more["deploymentConfiguration"] = json!({ "maximumPercent": 100, "minimumHealthyPercent": 50,
+        "deploymentCircuitBreaker": { "enable": true, "rollback": false } });
+    sim.serve("s", 2, (100, 50), more);
+    sim.steps(5);
+    sim.define("s", "j", 100, 100);
+    sim.update("s", json!({ "taskDefinition": "s" }));
+    let primary = sim.service("s")["deployments"][0]["id"].as_str().unwrap().to_owned();
+    let is_new = |task: &super::task::Task| task.deployment == primary && task.was_healthy;
+    for _ in 0..100 {
+        sim.step();
+        if sim.region.tasks.values().any(is_new) {
+            break;
+        }
+    }
+    assert!(sim.region.tasks.values().any(is_new), "{:?}", sim.events("s"));
+    sim.balancer.all_sick = true;
+    sim.steps(300);
+    let deployments = sim.service("s")["deployments"].clone();
+    assert_eq!((&deployments[0]["id"], &deployments[0]["rolloutState"]), (&json!(primary), &json!("FAILED")));
+}
+
+#[test]
+fn a_task_that_nothing_checks_is_healthy_after_forty_seconds() {
+    let mut sim = Sim::new(1);
+    sim.define("s", "i", 100, 100);
+    sim.serve("s", 1, (200, 100), json!({}));
+    let state = |sim: &Sim| sim.service("s")["deployments"][0]["rolloutState"].clone();
+    sim.steps(35);
+    assert_eq!((&sim.service("s")["runningCount"], state(&sim)), (&json!(1), json!("IN_PROGRESS")));
+    assert!(sim.region.due() < f64::INFINITY, "nothing looks at it again");
+    sim.steps(15);
+    assert_eq!(state(&sim), "COMPLETED");
+}
+
+/// Only tasks that never ran are throttled.
+#[test]
+fn tasks_that_have_run_are_started_anew_at_once() {
+    let failures = |image: &str| {
+        let mut sim = Sim::new(2);
+        sim.define("s", image, 100, 100);
+        sim.serve("s", 1, (200, 100), balanced());
+        sim.balancer.all_sick = true;
+        sim.steps(300);
+        sim.service("s")["deployments"][0]["failedTasks"].as_i64().unwrap()
+    };
+    let (ran, never_ran) = (failures("i"), failures("missing"));
+    assert!(ran > 5 * never_ran, "{ran} failed that had run, and {never_ran} that had not");
 }
 
 /// A second release before the first has come up: what ran serves on until the last one has taken over.
@@ -302,8 +357,17 @@ fn a_deleted_service_drains_before_it_is_inactive() {
     assert_eq!(deleted["service"]["status"], "DRAINING");
     sim.steps(10);
     assert_eq!(sim.service("s")["status"], "DRAINING");
-    sim.steps(40);
+    for _ in 0..40 {
+        sim.step();
+        if sim.service("s")["status"] == "INACTIVE" {
+            break;
+        }
+    }
     assert_eq!(sim.service("s")["status"], "INACTIVE");
+    // Its task is stopping still, and holds the cluster.
+    assert!(sim.region.tasks.values().any(|task| task.status == Status::Stopping));
+    let refusal = sim.region.act(&sim.world, "DeleteCluster", json!({ "cluster": "c" }).to_string().as_bytes());
+    assert!(format!("{:?}", refusal.unwrap_err()).contains("ClusterContainsTasksException"));
 }
 
 /// Work is counted, not time: each of 300 tasks is placed once, and a quiet cluster is not looked at.

@@ -1,9 +1,11 @@
 //! Tags of whatever ECS keeps.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Refusal, Region, Result};
+use super::{Refusal, Region, Result, short};
 
 /// A tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +54,16 @@ pub(super) fn check(tags: &[Tag]) -> Result<()> {
     Ok(())
 }
 
+/// The names in all texts of a request: their last parts, where they are ARNs.
+fn collect<'a>(said: &'a Value, names: &mut BTreeSet<&'a str>) {
+    match said {
+        Value::String(text) => drop(names.insert(short(text))),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+        Value::Object(members) => members.values().for_each(|member| collect(member, names)),
+        _ => {}
+    }
+}
+
 fn merge(kept: &mut Vec<Tag>, tags: Vec<Tag>) {
     for tag in tags {
         match kept.iter_mut().find(|other| other.key == tag.key) {
@@ -62,6 +74,22 @@ fn merge(kept: &mut Vec<Tag>, tags: Vec<Tag>) {
 }
 
 impl Region {
+    /// The tags of all that a call names, by ARN.
+    pub(super) fn tags_named(&self, body: &[u8]) -> BTreeMap<String, BTreeMap<String, String>> {
+        let said: Value = serde_json::from_slice(body).unwrap_or_default();
+        let mut names = BTreeSet::new();
+        collect(&said, &mut names);
+        let clusters = self.clusters.values().map(|item| (&item.arn, &item.tags));
+        let providers = self.providers.values().map(|item| (&item.arn, &item.tags));
+        let services = self.services.values().map(|item| (&item.arn, &item.tags));
+        let definitions = self.families.values().flat_map(|family| family.revisions.iter());
+        let definitions = definitions.map(|item| (&item.arn, &item.tags));
+        let all = clusters.chain(providers).chain(services).chain(definitions);
+        let named = all.filter(|(arn, _)| names.contains(short(arn)));
+        let tags = |tags: &[Tag]| tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+        named.map(|(arn, of)| (arn.clone(), tags(of))).collect()
+    }
+
     fn tags_of(&mut self, arn: &str) -> Result<&mut Vec<Tag>> {
         let missing = || match arn.split(':').nth(5).and_then(|rest| rest.split('/').next()) {
             Some("cluster") => Refusal::ClusterNotFound,

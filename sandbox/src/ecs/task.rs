@@ -117,7 +117,7 @@ pub(crate) struct Task {
     pub(crate) stopped: Option<f64>,
     /// Where it is registered.
     pub(crate) targets: Vec<Target>,
-    /// It was healthy once, so that a later failure is no failure of its deployment.
+    /// It was healthy once: that sets its deployment's failures to 0, and only once.
     pub(crate) was_healthy: bool,
     /// Its failure stands in its deployment's count.
     pub(crate) counted: bool,

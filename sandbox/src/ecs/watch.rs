@@ -4,14 +4,17 @@ use super::deployment::{Deployment, Rollout};
 use super::percent::breaker_threshold;
 use super::schedule::Census;
 use super::service::Service;
-use super::task::{Health, Status, Stop};
+use super::task::{Health, Status, Stop, Task};
 use super::{Region, World};
 use crate::alb::{Balancer, Target};
 
 /// Failures in a row after which ECS waits before it tries again, and seconds on AWS by which each makes it wait longer:
 /// assumed.
 const PATIENCE: (i64, f64) = (2, 10.0);
-const LONGEST_WAIT: f64 = 300.0;
+/// AWS's word for the longest: 27 minutes.
+const LONGEST_WAIT: f64 = 1620.0;
+/// Seconds on AWS after which a task counts as healthy that neither a container check nor a load balancer looks at.
+const UNCHECKED: f64 = 40.0;
 
 impl Region {
     pub(super) fn watch(&mut self, world: &World, service: &mut Service, ids: &[String], balancer: &mut dyn Balancer) {
@@ -70,31 +73,34 @@ impl Region {
     /// Counts a success or a failure for the task's deployment, each once.
     fn count(&mut self, world: &World, service: &mut Service, id: &str, balancer: &dyn Balancer) {
         let Some(task) = self.tasks.get_mut(id) else { return };
+        let healthy = service.is_healthy(world, task, balancer);
         let Some(deployment) = service.deployments.iter_mut().find(|d| d.id == task.deployment) else {
             task.counted = task.counted || !task.is_alive();
             return;
         };
-        let behind = task.targets.len() == service.load_balancers.len();
-        let well = matches!(task.health(), Health::None | Health::Healthy)
-            && behind
-            && task.targets.iter().all(|target| balancer.is_healthy(target));
-        if task.status == Status::Running && task.is_wanted() && well {
+        if healthy && task.is_wanted() && !task.was_healthy {
             task.was_healthy = true;
-            (deployment.succeeded, deployment.failed) = (true, 0);
+            deployment.failed = 0;
         }
+        let unchecked = task.unchecked_until(world).filter(|until| *until > world.now);
         let ended = task.stop.as_ref().map(|stop| stop.failure);
+        if let (Some(until), None) = (unchecked, ended) {
+            self.wake(until);
+        }
+        let Some(task) = self.tasks.get_mut(id) else { return };
         if task.counted || ended.is_none() {
             return;
         }
         task.counted = true;
-        if ended == Some(true) && !task.was_healthy {
-            let (few, step) = PATIENCE;
-            if !deployment.succeeded {
-                deployment.failed += 1;
-            }
-            let wait = (step * (deployment.failed - few).max(0) as f64).min(LONGEST_WAIT);
-            deployment.not_before = world.after(wait);
+        if ended == Some(true) {
+            deployment.failed += 1;
             deployment.updated = world.now;
+            // Tasks that have run are started anew at once.
+            if task.started.is_none() {
+                let (few, step) = PATIENCE;
+                let wait = (step * (deployment.failed - few).max(0) as f64).min(LONGEST_WAIT);
+                deployment.not_before = world.after(wait);
+            }
         }
     }
 
@@ -104,7 +110,7 @@ impl Region {
         let (enabled, rollback) = (breaker["enable"] == true, breaker["rollback"] == true);
         let threshold = breaker_threshold(service.desired);
         let Some(primary) = service.deployments.first_mut() else { return };
-        if !enabled || primary.succeeded || primary.failed < threshold {
+        if !enabled || primary.failed < threshold {
             return;
         }
         let reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
@@ -124,7 +130,31 @@ impl Region {
     }
 }
 
+impl Task {
+    /// Until when a running task counts as not healthy yet though nothing checks its containers.
+    fn unchecked_until(&self, world: &World) -> Option<f64> {
+        let unchecked = self.health() == Health::None && self.targets.is_empty();
+        self.started.filter(|_| unchecked).map(|started| started + world.scaled(UNCHECKED))
+    }
+}
+
 impl Service {
+    /// Whether one of its tasks counts towards the minimum healthy percent.
+    pub(super) fn is_healthy(&self, world: &World, task: &Task, balancer: &dyn Balancer) -> bool {
+        let checked = match task.health() {
+            Health::Healthy => true,
+            Health::None if self.load_balancers.is_empty() => {
+                task.unchecked_until(world).is_some_and(|until| until <= world.now)
+            }
+            Health::None => true,
+            Health::Unknown | Health::Unhealthy => false,
+        };
+        task.status == Status::Running
+            && checked
+            && task.targets.len() == self.load_balancers.len()
+            && task.targets.iter().all(|target| balancer.is_healthy(target))
+    }
+
     /// Ends a deployment that has all of its tasks, and says when nothing is left to do.
     pub(super) fn finish(&mut self, world: &World, census: &Census, lacking: i64) {
         let desired = self.desired;

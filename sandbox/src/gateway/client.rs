@@ -28,7 +28,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Admin {
     endpoint: String,
-    secret: Secret,
+    token: Secret,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -36,7 +36,7 @@ impl Admin {
     /// The sandbox at that endpoint, such as `http://127.0.0.1:4566`, by the secret key of its account's root.
     pub fn new(endpoint: &str, secret: &str) -> Self {
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        Self { endpoint: endpoint.trim_end_matches('/').to_owned(), secret: secret.into(), client }
+        Self { endpoint: endpoint.trim_end_matches('/').to_owned(), token: Secret::from(secret).token(), client }
     }
 
     /// How it is.
@@ -162,7 +162,7 @@ impl Admin {
         let failed = || Error::net(format!("{method} {uri}"));
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = Request::builder().method(&method).uri(&uri);
-        let request = request.header(AUTHORIZATION, format!("Bearer {}", self.secret.text()));
+        let request = request.header(AUTHORIZATION, format!("Bearer {}", self.token.text()));
         let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(|error| failed()(error.into()))?;
         let exchange = async {

@@ -2,6 +2,7 @@
 //! to, and passes it on unchanged, or to the modules that answer a service themselves.
 
 pub(crate) mod admin;
+mod call;
 pub(crate) mod client;
 pub(crate) mod fault;
 mod lambda_naming;
@@ -11,7 +12,6 @@ pub(crate) mod record;
 pub(crate) mod s3_naming;
 pub(crate) mod upstream;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +19,6 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::http::StatusCode;
-use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -32,16 +30,16 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::agent::Agents;
 use crate::alb::{Alb, Certificates, Door, Tunnel, from_proxy};
 use crate::answer::Answer;
-use crate::asg::{Asg, Place};
+use crate::asg::Asg;
 use crate::clock::Clock;
-use crate::consistency::{self, Consistency};
+use crate::consistency::Consistency;
 use crate::ecs::Ecs;
 use crate::events::Events;
-use crate::guard::{self, Guard};
+use crate::guard::Guard;
 use crate::model::Models;
-use fault::{FaultKind, Faults};
-use naming::{Name, Protocol};
-use record::{Outcome, Record};
+use call::Ending;
+use fault::Faults;
+use record::Record;
 use upstream::Upstream;
 
 /// All that the gateway's connections share.
@@ -117,164 +115,6 @@ impl Shared {
     pub(crate) fn faults(&self) -> std::sync::MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// What comes of one call.
-    async fn call(&self, mut parts: Parts, body: Bytes) -> Ending {
-        let mut name = Name::of(&parts, &body, &self.region);
-        if let Some(refused) = self.guard.refuse_forgery(&self.upstream, &name, &parts, &body).await {
-            return Ending::Answer(refused);
-        }
-        if guard::take_lent(&name, &mut parts) {
-            name = Name::of(&parts, &body, &self.region);
-        }
-        // Functions have temporary keys; those that a schedule starts again and again keep nothing up.
-        if !parts.headers.contains_key("x-amz-security-token") {
-            self.active.store(self.clock.now() as u64, Ordering::Relaxed);
-        }
-        let seq = self.record.begin(&name, self.clock.now());
-        let latency = self.latency_micros.load(Ordering::Relaxed);
-        if latency > 0 {
-            tokio::time::sleep(Duration::from_micros(latency)).await;
-        }
-        if let Some(refused) = self.models.refuse(&name, &parts, &body).await {
-            let status = Some(refused.status.as_u16());
-            self.record.end(seq, self.clock.now(), Outcome { status, error: refused.error_code(), fault: None });
-            return Ending::Answer(refused);
-        }
-        let fault = self.faults().strike(&name);
-        let mut answer = match &fault {
-            None => {
-                let past = self.faults().past.answer(&name, &parts, &body);
-                match past {
-                    Some(answer) => Some(answer),
-                    None => Some(self.effect(&name, parts, body).await),
-                }
-            }
-            Some(FaultKind::LoseAnswer | FaultKind::HangAfter) => {
-                self.effect(&name, parts, body).await;
-                None
-            }
-            Some(FaultKind::Unseen) => {
-                self.look_back().await;
-                Some(self.effect(&name, parts, body).await)
-            }
-            Some(FaultKind::Unknown) => match consistency::unknown(&name, &parts, &body) {
-                Some(answer) => Some(answer),
-                None => Some(self.effect(&name, parts, body).await),
-            },
-            Some(kind @ FaultKind::ServerErrorAfter) => {
-                self.effect(&name, parts, body).await;
-                kind.answer(&name)
-            }
-            Some(kind) => kind.answer(&name),
-        };
-        let stale = answer.as_mut().is_some_and(consistency::take_mark);
-        let outcome = Outcome {
-            status: answer.as_ref().map(|answer| answer.status.as_u16()),
-            error: answer.as_ref().and_then(Answer::error_code),
-            fault: fault.as_ref().map(FaultKind::label).or(stale.then(|| "stale".to_owned())),
-        };
-        self.record.end(seq, self.clock.now(), outcome);
-        if fault.is_some() {
-            self.strikes.send_modify(|strikes| *strikes += 1);
-        }
-        match (answer, fault) {
-            (Some(answer), _) => Ending::Answer(answer),
-            (None, Some(FaultKind::Hang | FaultKind::HangAfter)) => Ending::Silence,
-            (None, _) => Ending::Break,
-        }
-    }
-
-    /// Keeps the answers of this moment to all that was asked so far.
-    async fn look_back(&self) {
-        let asked = self.faults().past.asked();
-        let mut answers = Vec::new();
-        for (name, parts, body) in asked {
-            let answer = self.effect(&name, parts.clone(), body.clone()).await;
-            answers.push(((name, parts, body), answer));
-        }
-        self.faults().past.tell(answers);
-    }
-
-    /// What comes of a call, as far as what was just created is seen already.
-    async fn effect(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
-        let Some(asked) = self.consistency.asked(name, &parts, &body) else {
-            return self.carry_out(name, parts, body).await;
-        };
-        if let Some(refused) = self.consistency.refuse(name, &asked) {
-            return refused;
-        }
-        let mut answer = self.carry_out(name, parts, body).await;
-        self.consistency.follow(name, &asked, &mut answer);
-        answer
-    }
-
-    /// The emulator's answer, or that of the module to which the service belongs.
-    async fn carry_out(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
-        let own = matches!(&*name.service, "ecs" | "autoscaling" | "elasticloadbalancing" | "ec2");
-        let form = own.then(|| naming::form(&parts, &body));
-        let mut answer = match self.upstream.send(parts, body.clone()).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let text = format!("the emulator did not answer: {}", crate::error::chain(&error));
-                return Answer::error(name.protocol, StatusCode::BAD_GATEWAY, "EmulatorFailure", &text);
-            }
-        };
-        if answer.status.is_success() && (&*name.service, &*name.action) == ("acm", "ImportCertificate") {
-            self.certificates.import(&body, &answer.body);
-        }
-        if answer.status.is_success() && (&*name.service, &*name.action) == ("ecr", "GetDownloadUrlForLayer") {
-            self.guard.lend(name, &mut answer);
-        }
-        self.events.take(self.clock, &mut answer);
-        if (&*name.service, &*name.action) == ("events", "PutEvents") {
-            self.events.keep_put((name.account(), &name.region), &body, &answer);
-        }
-        if let Some(form) = form.as_ref().filter(|_| answer.status.is_success()) {
-            return self.follow(name, form).await.unwrap_or(answer);
-        }
-        // Of these services the emulator knows who calls and whether they may, and nothing more.
-        match form {
-            Some(form) if is_permitted(&answer) => {
-                if name.protocol == Protocol::Json {
-                    self.ecs.answer(self, name, &body).await
-                } else {
-                    let answer = self.asg.answer(self, name, &form).await;
-                    self.pulse.notify_one();
-                    answer
-                }
-            }
-            _ => answer,
-        }
-    }
-
-    /// What else follows from a call that the emulator has carried out; an answer where its own is not the one.
-    async fn follow(&self, name: &Name, form: &BTreeMap<String, String>) -> Option<Answer> {
-        match (&*name.service, &*name.action) {
-            ("elasticloadbalancing", _) => self.alb.answer(self, name, form).await,
-            ("ec2", "TerminateInstances" | "StopInstances") => {
-                let ids = (1..).map_while(|number| form.get(&format!("InstanceId.{number}")).cloned()).collect();
-                self.asg.lose(self, &Place::of(name), ids).await;
-                self.pulse.notify_one();
-                None
-            }
-            _ => None,
-        }
-    }
-}
-
-/// What comes of a call.
-enum Ending {
-    Answer(Answer),
-    /// The connection breaks.
-    Break,
-    /// The connection stays, and nothing comes.
-    Silence,
-}
-
-/// Whether the emulator checked the caller and found only that it lacks the service.
-fn is_permitted(answer: &Answer) -> bool {
-    answer.status == StatusCode::BAD_REQUEST && answer.body.starts_with(b"{\"error\": \"Unsupported service:")
 }
 
 /// A running gateway.

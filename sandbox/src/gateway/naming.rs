@@ -1,11 +1,12 @@
 //! Names a call: which service, which action, on what, by whom. It reads the request only; it knows no AWS semantics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use hyper::http::request::Parts;
 use serde_json::Value;
 
 use super::{lambda_naming, s3_naming};
+use crate::guard::{Scope, is_root};
 
 /// How a service writes its requests and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,28 +31,13 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    pub(crate) fn of(parts: &Parts, body: &[u8], default_region: &str) -> Self {
-        let scope = Scope::of(parts);
-        let (service, action, resource, protocol) = if let Some(target) = header(parts, "x-amz-target") {
-            let action = target.rsplit('.').next().unwrap_or(target).to_owned();
-            let service = scope.service.clone().unwrap_or_else(|| service_of_target(target));
-            (service, action, json_resource(body), Protocol::Json)
-        } else {
-            match scope.service.as_deref() {
-                Some("s3") | None => {
-                    let (action, resource) = s3_naming::name(parts);
-                    ("s3".to_owned(), action, resource, Protocol::S3)
-                }
-                Some("lambda") => {
-                    let (action, resource) = lambda_naming::name(&parts.method, parts.uri.path());
-                    ("lambda".to_owned(), action, resource, Protocol::RestJson)
-                }
-                Some(service) => query_or_rest(service, parts, body),
-            }
-        };
-        let caller = application(parts).unwrap_or_else(|| scope.access_key.clone());
-        let region = scope.region.unwrap_or_else(|| default_region.to_owned());
-        Self { service, action, resource, caller, access_key: scope.access_key, region, protocol }
+    /// By the scope of a signature that holds; without one it is no call of AWS's API.
+    pub(crate) fn of(parts: &Parts, body: &[u8], scope: Option<&Scope>, default_region: &str) -> Self {
+        let (service, action, resource, protocol) = what(parts, body, scope.map(|scope| &*scope.service));
+        let access_key = scope.map(|scope| scope.key.clone()).unwrap_or_default();
+        let caller = application(parts).unwrap_or_else(|| access_key.clone());
+        let region = scope.map_or(default_region, |scope| &scope.region).to_owned();
+        Self { service, action, resource, caller, access_key, region, protocol }
     }
 
     /// Whether the action changes something, by its name.
@@ -75,8 +61,37 @@ impl Name {
 
     /// The account that an access key stands for: an account's own number, or else the sandbox's.
     pub(crate) fn account(&self) -> &str {
-        let key = &self.access_key;
-        if key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()) { key } else { crate::ACCOUNT }
+        if is_root(&self.access_key) { &self.access_key } else { crate::ACCOUNT }
+    }
+}
+
+/// How a call is answered that is refused: by what it says of its service, whether that holds or not.
+pub(crate) fn protocol(parts: &Parts, body: &[u8]) -> Protocol {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut presigned = url::form_urlencoded::parse(query.as_bytes());
+    let presigned = presigned.find(|(key, _)| key.eq_ignore_ascii_case("X-Amz-Credential"));
+    let signed = header(parts, "authorization").and_then(|value| value.split("Credential=").nth(1));
+    let credential = signed.map(str::to_owned).or(presigned.map(|(_, value)| value.into_owned()));
+    what(parts, body, credential.as_deref().and_then(|credential| credential.split('/').nth(3))).3
+}
+
+/// Service, action, resource and protocol.
+fn what(parts: &Parts, body: &[u8], service: Option<&str>) -> (String, String, Option<String>, Protocol) {
+    if let Some(target) = header(parts, "x-amz-target") {
+        let action = target.rsplit('.').next().unwrap_or(target).to_owned();
+        let service = service.map_or_else(|| service_of_target(target), str::to_owned);
+        return (service, action, json_resource(body), Protocol::Json);
+    }
+    match service {
+        Some("s3") | None => {
+            let (action, resource) = s3_naming::name(parts);
+            ("s3".to_owned(), action, resource, Protocol::S3)
+        }
+        Some("lambda") => {
+            let (action, resource) = lambda_naming::name(&parts.method, parts.uri.path());
+            ("lambda".to_owned(), action, resource, Protocol::RestJson)
+        }
+        Some(service) => query_or_rest(service, parts, body),
     }
 }
 
@@ -94,40 +109,33 @@ fn query_or_rest(service: &str, parts: &Parts, body: &[u8]) -> (String, String, 
     (service.to_owned(), action, resource, Protocol::RestJson)
 }
 
-/// The parameters of a query-protocol request, from its body and its address.
+/// The parameters of a query-protocol request, from its address and its body.
 pub(crate) fn form(parts: &Parts, body: &[u8]) -> BTreeMap<String, String> {
+    let mut form = BTreeMap::new();
+    for (key, value) in parameters(parts, body) {
+        form.entry(key).or_insert(value);
+    }
+    form
+}
+
+fn parameters<'a>(parts: &'a Parts, body: &'a [u8]) -> impl Iterator<Item = (String, String)> + 'a {
     let query = parts.uri.query().unwrap_or_default();
     let pairs = url::form_urlencoded::parse(query.as_bytes()).chain(url::form_urlencoded::parse(body));
-    pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect()
+    pairs.map(|(key, value)| (key.into_owned(), value.into_owned()))
+}
+
+/// Whether what a form asks for depends on who reads it. The emulator looks whether the caller may do what the address
+/// says, does what the body says, and knows the body of a form by its kind alone when it looks.
+pub(crate) fn is_ambiguous(parts: &Parts, body: &[u8]) -> bool {
+    let mut kinds = parts.headers.get_all("content-type").iter();
+    let kind = kinds.next().filter(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+    let is_form = kind.is_some() && kinds.next().is_none() && !parts.headers.contains_key("content-encoding");
+    let mut seen = HashSet::new();
+    !body.is_empty() && !is_form || parameters(parts, body).any(|(key, _)| !seen.insert(key))
 }
 
 pub(crate) fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     parts.headers.get(name)?.to_str().ok()
-}
-
-struct Scope {
-    access_key: String,
-    region: Option<String>,
-    service: Option<String>,
-}
-
-impl Scope {
-    /// From the signature, in its header or in the address of a presigned request.
-    fn of(parts: &Parts) -> Self {
-        let signed = header(parts, "authorization").and_then(|value| value.split("Credential=").nth(1));
-        let signed = signed.map(|rest| rest.split([',', ' ']).next().unwrap_or(rest).to_owned());
-        let presigned = || {
-            let query = parts.uri.query()?;
-            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-            pairs.find(|(key, _)| key.eq_ignore_ascii_case("X-Amz-Credential")).map(|(_, value)| value.into_owned())
-        };
-        let credential = signed.or_else(presigned).unwrap_or_default();
-        let mut fields = credential.split('/');
-        let access_key = fields.next().unwrap_or_default().to_owned();
-        let region = fields.nth(1).filter(|text| !text.is_empty()).map(str::to_owned);
-        let service = fields.next().filter(|text| !text.is_empty()).map(str::to_owned);
-        Self { access_key, region, service }
-    }
 }
 
 /// The name that an AWS SDK's client gave itself, such as `skydeck-network`.
@@ -231,30 +239,24 @@ mod tests {
 
     use super::*;
 
-    fn name(method: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Name {
-        let mut request = Request::builder().method(method).uri(uri);
-        for (key, value) in headers {
-            request = request.header(*key, *value);
-        }
-        let (parts, ()) = request.body(()).unwrap().into_parts();
-        Name::of(&parts, body.as_bytes(), "ap-south-1")
+    fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let request = Request::builder().method(method).uri(uri);
+        let request = headers.iter().fold(request, |request, (key, value)| request.header(*key, *value));
+        request.body(()).unwrap().into_parts().0
     }
 
-    fn signed(service: &str) -> String {
-        format!(
-            "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
-        )
+    fn name(service: &str, headers: &[(&str, &str)], body: &str) -> Name {
+        let [key, region, service] = ["AKID", "eu-west-1", service].map(str::to_owned);
+        let scope = Scope { key, region, service };
+        Name::of(&parts("POST", "/", headers), body.as_bytes(), Some(&scope), "ap-south-1")
     }
 
     #[test]
     fn json_calls_are_named_by_their_target() {
         let agent = "aws-sdk-rust/1.3.9 ua/2.1 api/ecs/1.157 os/linux lang/rust/1.95 app/skydeck-cluster";
-        let headers = [
-            ("authorization", &*signed("ecs")),
-            ("x-amz-target", "AmazonEC2ContainerServiceV20141113.CreateService"),
-            ("x-amz-user-agent", agent),
-        ];
-        let name = name("POST", "/", &headers, r#"{"cluster":"c","serviceName":"backend"}"#);
+        let headers =
+            [("x-amz-target", "AmazonEC2ContainerServiceV20141113.CreateService"), ("x-amz-user-agent", agent)];
+        let name = name("ecs", &headers, r#"{"cluster":"c","serviceName":"backend"}"#);
         assert_eq!((&*name.service, &*name.action), ("ecs", "CreateService"));
         assert_eq!((&*name.caller, name.resource.as_deref()), ("skydeck-cluster", Some("backend")));
         assert_eq!((&*name.region, name.writes()), ("eu-west-1", true));
@@ -262,10 +264,41 @@ mod tests {
 
     #[test]
     fn query_calls_are_named_by_their_form() {
-        let authorization = signed("ec2");
-        let name = name("POST", "/", &[("authorization", &authorization)], "Action=DescribeVpcs&VpcId.1=vpc-1");
+        let name = name("ec2", &[], "Action=DescribeVpcs&VpcId.1=vpc-1");
         assert_eq!((&*name.service, &*name.action, name.protocol), ("ec2", "DescribeVpcs", Protocol::Ec2));
         assert_eq!((&*name.caller, name.resource.as_deref(), name.writes()), ("AKID", Some("vpc-1"), false));
         assert_eq!(name.account(), crate::ACCOUNT);
+    }
+
+    /// A refusal is written as the service writes its errors that the call speaks of, well or badly.
+    #[test]
+    fn the_protocol_of_a_refusal_is_that_of_the_service_that_is_named() {
+        let of = |uri: &str, authorization: &str| {
+            protocol(&parts("GET", uri, &[("authorization", authorization)]), b"Action=ListRoles")
+        };
+        assert_eq!(of("/", "Credential=k/d/r/iam/aws4_request"), Protocol::Query);
+        assert_eq!(of("/?x-amz-credential=k/d/r/ec2/aws4_request", ""), Protocol::Ec2);
+        assert_eq!(of("/2015-03-31/functions", "x Credential=k/d/r/lambda"), Protocol::RestJson);
+        assert_eq!(of("/bkt/key", "Bearer x"), Protocol::S3);
+    }
+
+    // fidelity: F-GUARD-9
+    #[test]
+    fn what_a_form_asks_for_is_clear() {
+        let form_type = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        let is_ambiguous = |uri: &str, headers: &[(&str, &str)], body: &str| {
+            is_ambiguous(&parts("POST", uri, headers), body.as_bytes())
+        };
+        assert!(!is_ambiguous("/?Version=1", &[form_type], "Action=A"));
+        assert!(!is_ambiguous("/?Action=A&Version=1", &[], ""));
+        assert!(is_ambiguous("/?Action=A", &[form_type], "Action=B"));
+        assert!(is_ambiguous("/?Action=A&A%63tion=B", &[], ""));
+        assert!(is_ambiguous("/", &[form_type], "Action=A&GroupName=a&GroupName=b"));
+        assert!(is_ambiguous("/", &[("content-type", "text/plain")], "Action=A"));
+        assert!(is_ambiguous("/", &[form_type, ("content-type", "text/plain")], "Action=A"));
+        assert!(is_ambiguous("/", &[form_type, ("content-encoding", "gzip")], "Action=A"));
+        assert!(is_ambiguous("/", &[], "Action=A"));
+        let both = form(&parts("POST", "/?Action=A", &[]), b"Action=B&C=D");
+        assert_eq!((&*both["Action"], &*both["C"]), ("A", "D"));
     }
 }

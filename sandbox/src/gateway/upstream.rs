@@ -26,6 +26,8 @@ const HOP_BY_HOP: [HeaderName; 3] = [CONNECTION, TRANSFER_ENCODING, HeaderName::
 const PASS: HeaderName = HeaderName::from_static("x-sandbox-pass");
 /// Asks it for a key's secret; no client can.
 const KEY: HeaderName = HeaderName::from_static("x-sandbox-key");
+/// Tells it tags that it cannot know.
+const TAGS: HeaderName = HeaderName::from_static("x-sandbox-tags");
 
 /// Calls the emulator.
 #[derive(Debug)]
@@ -37,16 +39,21 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) fn new(port: u16, secret: &Secret) -> Self {
-        let mut pass = HeaderValue::from_str(secret.text()).unwrap_or(HeaderValue::from_static(""));
+        let mut pass = HeaderValue::from_str(secret.pass().text()).unwrap_or(HeaderValue::from_static(""));
         pass.set_sensitive(true);
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         Self { client: Client::builder(TokioExecutor::new()).build(connector), port, pass }
     }
 
-    /// Passes a call on; host, path and all signed headers stay, so that its signature still holds.
-    pub(crate) async fn send(&self, mut parts: Parts, body: Bytes) -> Result<Answer, Error> {
+    /// Passes a call on; host, path and all signed headers stay, so that its signature still holds. `tags` are those that
+    /// the emulator cannot know of what the call names.
+    pub(crate) async fn send(&self, mut parts: Parts, body: Bytes, tags: &str) -> Result<Answer, Error> {
         parts.headers.remove(KEY);
+        parts.headers.remove(TAGS);
+        if let Some(tags) = HeaderValue::from_str(tags).ok().filter(|_| !tags.is_empty()) {
+            parts.headers.insert(TAGS, tags);
+        }
         self.exchange(parts, body).await
     }
 
@@ -94,7 +101,7 @@ impl Upstream {
             .body(());
         let what = || format!("{service} {}", form.get("Action").map_or("", String::as_str));
         let (parts, ()) = request.map_err(|error| Error::net(what())(error.into()))?.into_parts();
-        let answer = self.send(parts, body.into()).await?;
+        let answer = self.send(parts, body.into(), "").await?;
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         match Element::parse(&text) {
             Some(root) if answer.status.is_success() => Ok(root),
@@ -124,7 +131,7 @@ impl Upstream {
         }
         let failed = || Error::net(format!("{method} {path}"));
         let (parts, ()) = request.body(()).map_err(|error| failed()(error.into()))?.into_parts();
-        self.send(parts, body.to_owned().into()).await
+        self.send(parts, body.to_owned().into(), "").await
     }
 
     /// A plain `GET`.

@@ -16,6 +16,10 @@ pub(super) enum Refusal {
     UnknownKey,
     /// It was signed with another secret, or is not what was signed.
     Mismatch,
+    /// It has a header that AWS acts on and nobody has signed.
+    UnsignedHeader,
+    /// It was signed for another service than the one that its host leads to.
+    OtherService,
     /// The body is not the one of which the hash was signed.
     OtherBody,
     /// It was signed too long ago, or too far ahead.
@@ -46,6 +50,14 @@ impl Refusal {
             Self::Unsigned => (403, "AccessDenied", "Access Denied"),
             Self::Malformed => {
                 (400, "AuthorizationHeaderMalformed", "The authorization that you provided is not valid.")
+            }
+            Self::OtherService => (
+                400,
+                "AuthorizationHeaderMalformed",
+                "The authorization header is malformed; the Credential should be scoped to the service 's3'.",
+            ),
+            Self::UnsignedHeader => {
+                (403, "AccessDenied", "There were headers present in the request which were not signed")
             }
             Self::UnknownKey => {
                 (403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
@@ -78,8 +90,10 @@ impl Refusal {
             Self::Unsigned => (403, "MissingAuthenticationToken", UNSIGNED),
             Self::Malformed => (400, "IncompleteSignature", "The request signature does not conform to AWS standards."),
             Self::UnknownKey => (403, "InvalidClientTokenId", UNKNOWN),
-            Self::Mismatch | Self::OtherBody => (403, "SignatureDoesNotMatch", MISMATCH),
             Self::Skewed | Self::Expired => (403, "SignatureDoesNotMatch", "Signature expired"),
+            Self::Mismatch | Self::UnsignedHeader | Self::OtherService | Self::OtherBody => {
+                (403, "SignatureDoesNotMatch", MISMATCH)
+            }
         }
     }
 
@@ -90,8 +104,10 @@ impl Refusal {
                 (400, "IncompleteSignatureException", "The request signature does not conform to AWS standards.")
             }
             Self::UnknownKey => (403, "UnrecognizedClientException", UNKNOWN),
-            Self::Mismatch | Self::OtherBody => (403, "InvalidSignatureException", MISMATCH),
             Self::Skewed | Self::Expired => (403, "InvalidSignatureException", "Signature expired"),
+            Self::Mismatch | Self::UnsignedHeader | Self::OtherService | Self::OtherBody => {
+                (403, "InvalidSignatureException", MISMATCH)
+            }
         }
     }
 }

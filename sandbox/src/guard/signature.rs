@@ -9,38 +9,41 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
+use hyper::header::HeaderName;
 use hyper::http::request::Parts;
 use sha2::{Digest, Sha256};
 
-use super::claim::{Claim, Place, unsigned};
+use super::claim::{Claim, Scope, unsigned};
 use super::refusal::Refusal;
 use super::{chunks, is_same};
 use crate::gateway::naming::header;
 
 const HASH: &str = "x-amz-content-sha256";
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
+const UNSIGNED_IN_ADDRESS: [&str; 2] = ["x-amz-user-agent", "x-amz-checksum-mode"];
 const UNSIGNED_CHUNKS: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
 /// Whether a request is what its key's owner has signed.
 pub(super) fn check(claim: &Claim, secret: &str, parts: &Parts, body: &[u8]) -> Result<(), Refusal> {
-    let place = Place { key: &claim.key, region: &claim.region, service: &claim.service };
-    let identity = identity(&place, secret);
-    let signer = signer(&place, &identity, claim.time, claim.expires).ok_or(Refusal::Malformed)?;
+    let identity = identity(&claim.scope, secret);
+    let signer = signer(&claim.scope, &identity, claim.time, claim.expires).ok_or(Refusal::Malformed)?;
     let payload = payload(claim, parts, body)?;
     let signable = SignableBody::Precomputed(payload.clone());
-    let expected = signature(parts.method.as_str(), &address(claim, parts), &headers(claim, parts), signable, &signer);
+    let headers = headers(claim, parts).ok_or(Refusal::Mismatch)?;
+    let expected = signature(parts.method.as_str(), &address(claim, parts), &headers, signable, &signer);
     if !expected.is_some_and(|expected| is_same(&expected, &claim.signature)) {
         return Err(Refusal::Mismatch);
     }
+    refuse_unsigned_headers(claim, parts)?;
     let SigningParams::V4(signer) = &signer else { return Err(Refusal::Malformed) };
     let holds = !payload.starts_with(chunks::SIGNED) || chunks::are_signed(body, &claim.signature, signer);
     if holds { Ok(()) } else { Err(Refusal::Mismatch) }
 }
 
 /// An address with a signature that holds for so long.
-pub(super) fn presign(place: &Place<'_>, secret: &str, url: &str, holds: Duration) -> Option<String> {
-    let identity = identity(place, secret);
-    let signer = signer(place, &identity, SystemTime::now(), Some(holds))?;
+pub(super) fn presign(scope: &Scope, secret: &str, url: &str, holds: Duration) -> Option<String> {
+    let identity = identity(scope, secret);
+    let signer = signer(scope, &identity, SystemTime::now(), Some(holds))?;
     let request = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::empty()).ok()?;
     let signed = sign(request, &signer).ok()?.into_parts().0;
     let mut url = url::Url::parse(url).ok()?;
@@ -48,13 +51,13 @@ pub(super) fn presign(place: &Place<'_>, secret: &str, url: &str, holds: Duratio
     Some(url.into())
 }
 
-fn identity(place: &Place<'_>, secret: &str) -> Identity {
+fn identity(scope: &Scope, secret: &str) -> Identity {
     // A session's token stands among the headers or parameters that were signed.
-    Credentials::new(place.key, secret, None, None, "sandbox").into()
+    Credentials::new(scope.key.as_str(), secret, None, None, "sandbox").into()
 }
 
 fn signer<'a>(
-    place: &Place<'a>,
+    scope: &'a Scope,
     identity: &'a Identity,
     time: SystemTime,
     expires: Option<Duration>,
@@ -66,11 +69,11 @@ fn signer<'a>(
     if expires.is_some() {
         settings.signature_location = SignatureLocation::QueryParams;
     }
-    if place.service == "s3" {
+    if scope.service == "s3" {
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     }
-    let params = v4::SigningParams::builder().identity(identity).region(place.region).name(place.service);
+    let params = v4::SigningParams::builder().identity(identity).region(&scope.region).name(&scope.service);
     params.time(time).settings(settings).build().ok().map(Into::into)
 }
 
@@ -93,17 +96,34 @@ fn address(claim: &Claim, parts: &Parts) -> String {
     format!("http://sandbox{path}?{query}")
 }
 
-fn headers<'a>(claim: &'a Claim, parts: &'a Parts) -> Vec<(&'a str, &'a str)> {
-    let all = |name: &'a String| {
-        let values = parts.headers.get_all(name).iter();
-        values.filter_map(move |value| Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?)))
-    };
-    claim.headers.iter().flat_map(all).collect()
+/// All values of the headers that are signed; each is there, and is text.
+fn headers<'a>(claim: &'a Claim, parts: &'a Parts) -> Option<Vec<(&'a str, &'a str)>> {
+    let mut all = Vec::new();
+    for name in &claim.headers {
+        let before = all.len();
+        for value in parts.headers.get_all(name) {
+            all.push((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?));
+        }
+        if all.len() == before {
+            return None;
+        }
+    }
+    Some(all)
+}
+
+/// What begins like this says what AWS is to do, and is signed; whoever adds some could make a copy of an upload.
+fn refuse_unsigned_headers(claim: &Claim, parts: &Parts) -> Result<(), Refusal> {
+    let is_signed = |name: &str| claim.headers.iter().any(|signed| signed == name);
+    let in_address = claim.expires.is_some();
+    let mut names = parts.headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-amz-"));
+    // The hash stands in the signature itself. No client signs the others in an address.
+    let may_lack = |name: &str| name == HASH || in_address && UNSIGNED_IN_ADDRESS.contains(&name);
+    if names.all(|name| is_signed(name) || may_lack(name)) { Ok(()) } else { Err(Refusal::UnsignedHeader) }
 }
 
 /// What was signed in place of the body: its hash, or where S3 allows it a word.
 fn payload(claim: &Claim, parts: &Parts, body: &[u8]) -> Result<String, Refusal> {
-    let is_s3 = claim.service == "s3";
+    let is_s3 = claim.scope.service == "s3";
     if is_s3 && claim.expires.is_some() {
         return Ok(UNSIGNED_PAYLOAD.to_owned());
     }

@@ -17,8 +17,10 @@ pub(crate) struct Raw {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
+    /// What is added behind the signature.
+    pub(crate) unsigned: Vec<(String, String)>,
     pub(crate) body: String,
-    /// What it calls the server; the server's own address where it says nothing.
+    /// What it calls the server: the server's own address where it says nothing, and nothing where it is empty.
     pub(crate) host: Option<String>,
     signature: Option<(Credentials, String, SystemTime)>,
 }
@@ -31,7 +33,7 @@ pub(crate) fn port(sandbox: &Sandbox) -> u16 {
 impl Raw {
     pub(crate) fn new(method: &str, path: &str, body: &str) -> Self {
         let [method, path, body] = [method, path, body].map(str::to_owned);
-        Self { method, path, headers: Vec::new(), body, host: None, signature: None }
+        Self { method, path, headers: Vec::new(), unsigned: Vec::new(), body, host: None, signature: None }
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
@@ -40,6 +42,12 @@ impl Raw {
         } else {
             self.headers.push((name.to_owned(), value.to_owned()));
         }
+        self
+    }
+
+    /// With a header that is not signed.
+    pub(crate) fn unsigned(mut self, name: &str, value: &str) -> Self {
+        self.unsigned.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -53,7 +61,7 @@ impl Raw {
         self
     }
 
-    /// Status and body of the answer of whoever listens on that port of this machine.
+    /// Status and body of the answer of whoever listens on that port of this machine; 0 where there is none.
     pub(crate) async fn send(&self, port: u16) -> (u16, String) {
         self.send_instead(port, &self.body).await
     }
@@ -61,8 +69,11 @@ impl Raw {
     /// The same, with another body than the one that is signed.
     pub(crate) async fn send_instead(&self, port: u16, body: &str) -> (u16, String) {
         let host = self.host.clone().unwrap_or_else(|| format!("127.0.0.1:{port}"));
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: {host}\r\n", self.method, self.path);
-        for (name, value) in self.headers.iter().cloned().chain(self.signature(&host)) {
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        if !host.is_empty() {
+            head += &format!("host: {host}\r\n");
+        }
+        for (name, value) in self.headers.iter().chain(&self.unsigned).cloned().chain(self.signature(&host)) {
             head += &format!("{name}: {value}\r\n");
         }
         head += &format!("content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
@@ -71,7 +82,7 @@ impl Raw {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
         let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let Some((head, body)) = answer.split_once("\r\n\r\n") else { return (0, answer) };
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
@@ -89,6 +100,8 @@ impl Raw {
         let params: SigningParams<'_> = params.time(*time).settings(settings).build().unwrap().into();
         let body = SignableBody::Bytes(self.body.as_bytes());
         let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        // Nothing can be signed for no host.
+        let host = if host.trim().is_empty() { "127.0.0.1" } else { host };
         let url = format!("http://{host}{}", self.path);
         let signed = sign(SignableRequest::new(&self.method, url, headers, body).unwrap(), &params).unwrap();
         let (headers, _) = signed.into_parts().0.into_parts();

@@ -77,6 +77,7 @@ impl Ground {
         let machine = Machine::install(Clients::load(config(), CALLER).await, person).await;
         let mut scope = skyfox::scope("skyfox");
         scope.platform.tags.clear();
+        skyfox::bound(&Clients::load(config(), "a-person").await, &scope).await;
         Ground { sandbox, machine, scope, facts: Facts::default(), place: Some(Layer::Network), standing: false }
     }
 

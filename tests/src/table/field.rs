@@ -13,7 +13,7 @@ use crate::Rig;
 use crate::rollouts::Stage;
 
 /// Role by which EventBridge starts the state machines, and the queue for what it could not start.
-const ROLE: &str = "skydeck-events";
+const ROLE: &str = "skydeck-events-ap-south-1";
 const DEAD_LETTERS: &str = "skydeck-dead-letters";
 
 /// What all services share. Each service has some tasks more while it rolls out.

@@ -37,11 +37,11 @@ async fn roles(clients: &Clients, scope: &Scope) -> IdentityFacts {
         }],
     });
     let role = async |thing: String| {
-        let name = scope.name(&thing);
+        let name = scope.global_name(&thing);
         let request = clients.iam().create_role().role_name(&name).assume_role_policy_document(policy.to_string());
         request.send().await.unwrap().role().unwrap().arn().to_owned()
     };
-    let profile = clients.iam().create_instance_profile().instance_profile_name(scope.name("instance"));
+    let profile = clients.iam().create_instance_profile().instance_profile_name(scope.global_name("instance"));
     let profile = profile.send().await.unwrap();
     let mut facts = IdentityFacts {
         instance_role_arn: role("instance".into()).await,

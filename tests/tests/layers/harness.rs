@@ -103,7 +103,9 @@ impl Emulator {
     /// The platform under a name, in the emulator's account.
     pub(crate) async fn scope(&self, name: &str) -> Scope {
         let identity = self.clients.sts().get_caller_identity().send().await.unwrap();
-        Scope { account: identity.account().unwrap().to_owned(), ..skyfox::scope(name) }
+        let scope = Scope { account: identity.account().unwrap().to_owned(), ..skyfox::scope(name) };
+        skyfox::bound(&self.clients, &scope).await;
+        scope
     }
 
     /// Takes an instance type out of what a zone offers; only the sandbox can.

@@ -28,10 +28,13 @@ async fn roles_are_made_kept_and_removed() {
             attempt.report.notes
         );
         let facts = attempt.facts.identity.expect("facts");
-        let role = |name: &str| scope.iam_arn("role/skydeck/roles-devprod", name);
-        assert_eq!(facts.instance_role_arn, role("roles-devprod-instance"));
-        assert_eq!(facts.instance_profile_arn, scope.iam_arn("instance-profile", "roles-devprod-instance"));
-        assert_eq!(facts.probe_role_arn, role("roles-devprod-probe"));
+        let role = |name: &str| scope.iam_arn("role/skydeck/ap-south-1/roles-devprod", name);
+        assert_eq!(facts.instance_role_arn, role("roles-devprod-instance-ap-south-1"));
+        assert_eq!(
+            facts.instance_profile_arn,
+            scope.iam_arn("instance-profile/skydeck/ap-south-1/roles-devprod", "roles-devprod-instance-ap-south-1")
+        );
+        assert_eq!(facts.probe_role_arn, role("roles-devprod-probe-ap-south-1"));
         assert_eq!(facts.execution_role_arns.len() + facts.task_role_arns.len(), 6);
         read_back(clients, &scope).await;
         drift(&emulator, &scope).await;
@@ -80,7 +83,7 @@ async fn foreign_role(clients: &Clients, name: &str) -> String {
 
 async fn read_back(clients: &Clients, scope: &Scope) {
     let iam = clients.iam();
-    let managed = |thing: &str| iam.list_attached_role_policies().role_name(scope.name(thing)).send();
+    let managed = |thing: &str| iam.list_attached_role_policies().role_name(scope.global_name(thing)).send();
     for (thing, wanted) in [
         ("instance", vec!["AmazonEC2ContainerServiceforEC2Role", "AmazonSSMManagedInstanceCore"]),
         ("probe", vec!["AWSLambdaVPCAccessExecutionRole"]),
@@ -92,7 +95,7 @@ async fn read_back(clients: &Clients, scope: &Scope) {
         names.sort_unstable();
         assert_eq!(names, wanted, "{thing}");
     }
-    let role = iam.get_role().role_name(scope.name("backend-task")).send().await.expect("a role");
+    let role = iam.get_role().role_name(scope.global_name("backend-task")).send().await.expect("a role");
     let role = role.role().expect("a role");
     assert_eq!(
         document(role.assume_role_policy_document().expect("trust"))["Statement"],
@@ -106,10 +109,10 @@ async fn read_back(clients: &Clients, scope: &Scope) {
     for (key, value) in [("Service", "backend"), ("Project", "roles"), ("Team", "cinema")] {
         assert!(role.tags().iter().any(|tag| (tag.key(), tag.value()) == (key, value)), "{key}");
     }
-    let request = iam.get_role_policy().role_name(scope.name("backend-task")).policy_name("buckets");
+    let request = iam.get_role_policy().role_name(scope.global_name("backend-task")).policy_name("buckets");
     let buckets = document(request.send().await.expect("a policy").policy_document());
     assert_eq!(buckets["Statement"][1]["Resource"], "arn:aws:s3:::roles-devprod-profile-images/*");
-    let request = iam.get_role_policy().role_name(scope.name("movie-execution")).policy_name("parameters");
+    let request = iam.get_role_policy().role_name(scope.global_name("movie-execution")).policy_name("parameters");
     let parameters = document(request.send().await.expect("a policy").policy_document());
     let parameter = scope.arn("ssm", "parameter/roles-backend/movie-service-api-key");
     assert_eq!(
@@ -123,9 +126,12 @@ fn document(text: &str) -> Value {
 }
 
 async fn drift(emulator: &Emulator, scope: &Scope) {
-    let (iam, task, instance) = (emulator.clients.iam(), scope.name("backend-task"), scope.name("instance"));
+    let (iam, task, instance) =
+        (emulator.clients.iam(), scope.global_name("backend-task"), scope.global_name("instance"));
     iam.update_assume_role_policy().role_name(&task).policy_document(TRUST).send().await.expect("drift");
     repair::<Identity>(emulator, scope, "trust").await;
+    iam.delete_role_permissions_boundary().role_name(&task).send().await.expect("drift");
+    repair::<Identity>(emulator, scope, "boundary").await;
     let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
     iam.attach_role_policy().role_name(&task).policy_arn(admin).send().await.expect("drift");
     repair::<Identity>(emulator, scope, "managed").await;
@@ -144,7 +150,7 @@ async fn a_role_name_that_is_taken_is_refused_until_it_is_free() {
     for emulator in emulators().await {
         let clients = &emulator.clients;
         let scope = emulator.scope("taken-role").await;
-        let name = foreign_role(clients, &scope.name("movie-task")).await;
+        let name = foreign_role(clients, &scope.global_name("movie-task")).await;
         let tags = Tag::builder().key("team").value("other").build().expect("a tag");
         clients.iam().tag_role().role_name(&name).tags(tags).send().await.expect("tags");
         let (kind, text) = refusal::<Identity>(&emulator, &scope, Mode::Apply).await;

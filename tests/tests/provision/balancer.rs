@@ -126,5 +126,5 @@ async fn assert_probe(aws: &Clients, vpc: &Vpc) {
     let network = configuration.vpc_config().expect("a VPC");
     assert_eq!(network.subnet_ids().iter().cloned().collect::<BTreeSet<_>>(), vpc.subnets);
     assert_eq!(network.security_group_ids(), [vpc.groups["skyfox-devprod-probe"].clone()]);
-    assert!(configuration.role().is_some_and(|role| role.ends_with("/skyfox-devprod-probe")));
+    assert!(configuration.role().is_some_and(|role| role.ends_with("/skyfox-devprod-probe-ap-south-1")));
 }

@@ -56,7 +56,7 @@ async fn assert_launch_template(aws: &Clients, vpc: &Vpc) {
     assert_eq!(data.instance_type().map(|found| found.as_str()), Some("t4g.small"));
     let profile = data.iam_instance_profile().expect("an instance profile");
     let named = profile.arn().or(profile.name()).unwrap_or_default();
-    assert!(named.ends_with("skyfox-devprod-instance"), "{named}");
+    assert!(named.ends_with("skyfox-devprod-instance-ap-south-1"), "{named}");
     let metadata = data.metadata_options().expect("metadata options");
     assert_eq!(metadata.http_tokens().map(|found| found.as_str()), Some(HttpTokensState::Required.as_str()), "IMDSv2");
     assert_eq!(data.security_group_ids(), [vpc.groups[INSTANCES].clone()]);

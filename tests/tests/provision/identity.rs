@@ -6,10 +6,11 @@ use serde_json::Value;
 use skydeck_aws::Clients;
 
 pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
-    let profile = aws.iam().get_instance_profile().instance_profile_name("skyfox-devprod-instance").send().await;
+    let profile =
+        aws.iam().get_instance_profile().instance_profile_name("skyfox-devprod-instance-ap-south-1").send().await;
     let profile = profile.expect("the instance profile");
     let roles = profile.instance_profile().expect("a profile").roles();
-    assert_eq!(roles.iter().map(|role| role.role_name()).collect::<Vec<_>>(), ["skyfox-devprod-instance"]);
+    assert_eq!(roles.iter().map(|role| role.role_name()).collect::<Vec<_>>(), ["skyfox-devprod-instance-ap-south-1"]);
     assert_role(
         aws,
         "instance",
@@ -52,9 +53,12 @@ pub(crate) async fn assert_as_the_reference_says(aws: &Clients) {
 }
 
 async fn assert_role(aws: &Clients, key: &str, principal: &str, managed: &[&str]) {
-    let name = format!("skyfox-devprod-{key}");
+    let name = format!("skyfox-devprod-{key}-ap-south-1");
     let answer = aws.iam().get_role().role_name(&name).send().await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
     let role = answer.role().expect("a role");
+    let boundary = role.permissions_boundary().and_then(|bound| bound.permissions_boundary_arn());
+    assert_eq!(boundary, Some("arn:aws:iam::000000000000:policy/skydeck-boundary-ap-south-1"), "{name}");
+    assert!(role.arn().contains(":role/skydeck/ap-south-1/skyfox-devprod/"), "{}", role.arn());
     let trust = decoded(role.assume_role_policy_document().unwrap_or_default());
     let trusted = list(&trust["Statement"])[0]["Principal"]["Service"].clone();
     assert_eq!(trusted, principal, "{name}: {trust}");
@@ -71,7 +75,7 @@ async fn assert_role(aws: &Clients, key: &str, principal: &str, managed: &[&str]
 
 /// Every pair of action and resource that a role's inline policies allow.
 async fn allowed(aws: &Clients, key: &str) -> BTreeSet<(String, String)> {
-    let name = format!("skyfox-devprod-{key}");
+    let name = format!("skyfox-devprod-{key}-ap-south-1");
     let policies = aws.iam().list_role_policies().role_name(&name).send().await.expect("policies");
     let mut allowed = BTreeSet::new();
     for policy in policies.policy_names() {

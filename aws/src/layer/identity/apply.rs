@@ -15,6 +15,10 @@ pub(super) async fn apply(iam: &Client, scope: &Scope, change: &Change) -> Resul
             let request = iam.update_assume_role_policy().role_name(role).policy_document(new.text());
             request.send().await.during("set the trust of IAM role", role)?;
         }
+        Change::SetBoundary { role, new, .. } => {
+            let request = iam.put_role_permissions_boundary().role_name(role).permissions_boundary(new);
+            request.send().await.during("set the permissions boundary of IAM role", role)?;
+        }
         // Attaching what is attached is no error, nor is putting a policy or a tag once more.
         Change::AttachPolicy { role, policy } => {
             let request = iam.attach_role_policy().role_name(role).policy_arn(policy);
@@ -27,7 +31,7 @@ pub(super) async fn apply(iam: &Client, scope: &Scope, change: &Change) -> Resul
         Change::TagRole { role, new, .. } => {
             iam.tag_role().role_name(role).set_tags(Some(to_iam(new))).send().await.during("tag IAM role", role)?;
         }
-        Change::CreateProfile { name, tags } => create_profile(iam, name, tags).await?,
+        Change::CreateProfile { name, tags } => create_profile(iam, &path(scope), name, tags).await?,
         Change::AddToProfile { profile, role } => add_to_profile(iam, profile, role).await?,
         Change::TagProfile { profile, new, .. } => {
             let request = iam.tag_instance_profile().instance_profile_name(profile).set_tags(Some(to_iam(new)));
@@ -58,6 +62,7 @@ async fn create_role(iam: &Client, path: &str, name: &str, settings: &Role) -> R
         .path(path)
         .role_name(name)
         .assume_role_policy_document(settings.trust.text())
+        .set_permissions_boundary(settings.boundary.clone())
         .set_tags(Some(to_iam(&settings.tags)))
         .send()
         .await
@@ -66,8 +71,9 @@ async fn create_role(iam: &Client, path: &str, name: &str, settings: &Role) -> R
     look_again(answer, &["EntityAlreadyExists"]).map(drop)
 }
 
-async fn create_profile(iam: &Client, name: &str, tags: &Tags) -> Result<()> {
-    let request = iam.create_instance_profile().instance_profile_name(name).set_tags(Some(to_iam(tags)));
+async fn create_profile(iam: &Client, path: &str, name: &str, tags: &Tags) -> Result<()> {
+    let request = iam.create_instance_profile().path(path).instance_profile_name(name);
+    let request = request.set_tags(Some(to_iam(tags)));
     // As with a role.
     look_again(request.send().await.during("create instance profile", name), &["EntityAlreadyExists"]).map(drop)
 }

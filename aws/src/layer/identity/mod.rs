@@ -38,6 +38,7 @@ impl Work for Identity {
         "iam:ListRoles",
         // AWS asks for it when a role is put into a profile.
         "iam:PassRole",
+        "iam:PutRolePermissionsBoundary",
         "iam:PutRolePolicy",
         "iam:RemoveRoleFromInstanceProfile",
         "iam:TagInstanceProfile",

@@ -44,7 +44,9 @@ async fn find_role(iam: &Client, name: &str) -> Result<Option<Found<Role>>> {
     let Some(role) = answer.and_then(|answer| answer.role) else { return Ok(None) };
     let (managed, inline) = try_join!(managed(iam, name), inline(iam, name))?;
     let trust = policy(role.assume_role_policy_document());
-    let settings = Role { trust, managed, inline, tags: from_iam(role.tags()) };
+    let boundary =
+        role.permissions_boundary().and_then(|bound| bound.permissions_boundary_arn()).map(ToOwned::to_owned);
+    let settings = Role { trust, managed, inline, boundary, tags: from_iam(role.tags()) };
     Ok(Some(Found { id: role.arn, settings }))
 }
 

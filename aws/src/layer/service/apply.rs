@@ -38,7 +38,12 @@ pub(super) async fn apply(client: &Client, scope: &Scope, change: &Change, made:
         }
         Change::Deregister { arn } => {
             let request = client.deregister_task_definition().task_definition(arn);
-            request.send().await.during("deregister task definition", arn)?;
+            match request.send().await.during("deregister task definition", arn) {
+                // Gone already, and what was read told it still.
+                Err(Error::Aws { code, message, .. })
+                    if code == "ClientException" && message.contains("does not exist") => {}
+                done => drop(done?),
+            }
         }
         Change::DeleteDefinitions { family, arns } => delete_definitions(client, family, arns).await?,
     }
@@ -141,6 +146,9 @@ async fn set(client: &Client, cluster: &str, name: &str, new: &Settings) -> Resu
     request.send().await.during("update service", name).map(drop)
 }
 
+/// Why ECS did not delete a task definition that is not there. Which of the two it says is not documented for this call.
+const GONE: [&str; 2] = ["MISSING", "TASK_DEFINITION_NOT_FOUND"];
+
 /// ECS tells in its answer what it did not delete.
 pub(crate) async fn delete_definitions(client: &Client, family: &str, arns: &[String]) -> Result<()> {
     let request = client.delete_task_definitions().set_task_definitions(Some(arns.to_vec()));
@@ -149,7 +157,7 @@ pub(crate) async fn delete_definitions(client: &Client, family: &str, arns: &[St
         .failures()
         .iter()
         // Gone already: a retry after a lost answer.
-        .filter(|failure| failure.reason() != Some("MISSING"))
+        .filter(|failure| !failure.reason().is_some_and(|reason| GONE.contains(&reason)))
         .map(|failure| {
             format!("{}: {}", failure.arn().unwrap_or(family), failure.reason().unwrap_or("no reason given"))
         })

@@ -1,16 +1,47 @@
 //! Who may do what: the policy documents of an installation.
 
+mod boundary;
+mod listing;
 mod reach;
+mod records;
+mod table;
 
 use serde_json::{Value, json};
-use skydeck_aws::function::Function;
+use skydeck_aws::function::{FUNCTIONS, Function};
 
 use crate::context::Account;
 
-/// What every function does with the platform's records in skydeck's own bucket: read the file, write reports, hold
-/// the lock.
-const RECORD_ACTIONS: [&str; 5] =
-    ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging"];
+pub(super) use boundary::boundary;
+pub use listing::lines;
+
+/// The role of the state machines.
+pub(super) const STATES: &str = "states";
+/// The role by which EventBridge starts them.
+pub(super) const EVENTS: &str = "events";
+
+/// A role of an installation.
+#[derive(Debug)]
+pub(super) struct Role {
+    pub(super) name: String,
+    /// The service that takes it.
+    pub(super) service: &'static str,
+    /// What it allows.
+    pub(super) policy: Value,
+}
+
+/// All roles of an installation: one for each function, and two for what calls them.
+pub(super) fn roles(account: &Account) -> Vec<Role> {
+    let role = |thing: &str, service, policy| Role { name: account.role_name(thing), service, policy };
+    let functions: Vec<String> = FUNCTIONS.iter().map(|function| function.name.to_owned()).collect();
+    let machines = [account.machine("rollout"), account.machine("sweep")];
+    let mut roles = vec![
+        role(STATES, "states.amazonaws.com", states(account, &functions)),
+        role(EVENTS, "events.amazonaws.com", events(&machines)),
+    ];
+    let of = |known: &Function| role(known.name, "lambda.amazonaws.com", function(account, known));
+    roles.extend(FUNCTIONS.iter().map(of));
+    roles
+}
 
 /// Lets a service of AWS take the role.
 pub(super) fn trust(service: &str) -> Value {
@@ -22,31 +53,16 @@ pub(super) fn trust(service: &str) -> Value {
 }
 
 /// What a function may do: its own actions, its records, its log, and nothing else.
-pub(super) fn function(account: &Account, function: &Function) -> Value {
+fn function(account: &Account, function: &Function) -> Value {
     let bucket = account.bucket();
     let log = account.arn("logs", &format!("log-group:{}:*", super::log_group(function.name)));
-    let mut statements = vec![
-        json!({
-            "Sid": "Log",
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": log,
-        }),
-        json!({
-            "Sid": "Records",
-            "Effect": "Allow",
-            "Action": RECORD_ACTIONS,
-            "Resource": account.s3(&format!("{bucket}/platforms/*")),
-        }),
-        // Without it, S3 answers 403 where an object is missing.
-        json!({
-            "Sid": "FindRecords",
-            "Effect": "Allow",
-            "Action": "s3:ListBucket",
-            "Resource": account.s3(&bucket),
-            "Condition": { "StringLike": { "s3:prefix": "platforms/*" } },
-        }),
-    ];
+    let mut statements = vec![json!({
+        "Sid": "Log",
+        "Effect": "Allow",
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": log,
+    })];
+    statements.extend(records::statements(account, function.name));
     statements.extend(reach::statements(account, function));
     if function.actions.contains(&"s3:DeleteBucket") {
         // Of the platforms' buckets nothing but the name is known, which skydeck's own would do for as well.
@@ -57,11 +73,59 @@ pub(super) fn function(account: &Account, function: &Function) -> Value {
             "Resource": [account.s3(&bucket), account.s3(&format!("{bucket}/*"))],
         }));
     }
+    statements.extend(denials(account, function));
     document(&statements)
 }
 
+/// What no other statement, and none that somebody adds to the role, brings back.
+fn denials(account: &Account, function: &Function) -> Vec<Value> {
+    let mut denials = Vec::new();
+    let ours = ["role", "instance-profile"].map(|kind| account.iam(kind, &format!("skydeck/{}/*", account.region)));
+    let only_ours = |actions: &[&str]| json!({ "Sid": "OnlyPlatformsRoles", "Effect": "Deny", "Action": actions, "NotResource": ours });
+    if function.actions.contains(&"iam:CreateRole") {
+        denials.push(only_ours(&ROLES));
+        denials.push(json!({ "Sid": "NeverTheBoundary", "Effect": "Deny", "Action": BOUNDARIES, "Resource": "*" }));
+    } else if function.actions.contains(&"iam:PassRole") {
+        denials.push(only_ours(&["iam:PassRole"]));
+    }
+    // AWS's own key for parameters lets everybody in the account decrypt through Systems Manager.
+    if !DECRYPTING.contains(&function.name) {
+        denials.push(json!({
+            "Sid": "NoSecrets",
+            "Effect": "Deny",
+            "Action": "kms:Decrypt",
+            "Resource": "*",
+            "Condition": { "StringLike": { "kms:ViaService": "ssm.*" } },
+        }));
+    }
+    denials
+}
+
+/// Changes of roles and instance profiles, and handing them on. Service-linked roles are made by a call of their own.
+const ROLES: [&str; 14] = [
+    "iam:AddRoleToInstanceProfile",
+    "iam:AttachRolePolicy",
+    "iam:CreateInstanceProfile",
+    "iam:CreateRole",
+    "iam:DeleteInstanceProfile",
+    "iam:DeleteRole*",
+    "iam:DetachRolePolicy",
+    "iam:PassRole",
+    "iam:PutRole*",
+    "iam:RemoveRoleFromInstanceProfile",
+    "iam:TagInstanceProfile",
+    "iam:TagRole",
+    "iam:UntagRole",
+    "iam:Update*",
+];
+/// Changes of the boundary itself, and taking it off a role.
+const BOUNDARIES: [&str; 4] =
+    ["iam:CreatePolicy*", "iam:DeletePolicy*", "iam:DeleteRolePermissionsBoundary", "iam:SetDefaultPolicyVersion"];
+/// The functions that read the values which the platform file itself gives, to compare them.
+const DECRYPTING: [&str; 2] = ["prepare", "secrets"];
+
 /// What the state machines may do: call the functions by their aliases, and the platforms' probes.
-pub(super) fn states(account: &Account, functions: &[String]) -> Value {
+fn states(account: &Account, functions: &[String]) -> Value {
     let mut callable: Vec<String> = functions.iter().map(|name| account.live(name)).collect();
     // A platform's own function inside its VPC, which the balancer layer makes, has no alias.
     callable.push(account.arn("lambda", "function:skydeck-*-probe"));
@@ -69,7 +133,7 @@ pub(super) fn states(account: &Account, functions: &[String]) -> Value {
 }
 
 /// What EventBridge may do: start the state machines.
-pub(super) fn events(machines: &[String]) -> Value {
+fn events(machines: &[String]) -> Value {
     document(&[json!({ "Effect": "Allow", "Action": "states:StartExecution", "Resource": machines })])
 }
 
@@ -112,7 +176,7 @@ pub(super) fn is_same(found: &str, wanted: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn account() -> Account {
+    pub(super) fn account() -> Account {
         Account { id: "111122223333".into(), partition: "aws".into(), region: "ap-south-1".into() }
     }
 
@@ -124,8 +188,40 @@ mod tests {
 
     #[test]
     fn a_function_without_actions_has_no_statement_on_the_platform() {
-        let text = function(&account(), &Function { name: "conclude", actions: &[] }).to_string();
-        assert!(!text.contains(r#""Resource":"*""#), "{text}");
+        let document = function(&account(), &Function { name: "conclude", actions: &[] });
+        for statement in document["Statement"].as_array().unwrap() {
+            assert!(statement["Effect"] == "Deny" || statement["Resource"] != "*", "{statement}");
+        }
+    }
+
+    /// IAM has one set of names for all regions of an account.
+    #[test]
+    fn installations_of_two_regions_share_nothing_in_iam() {
+        let other = Account { region: "eu-central-1".into(), ..account() };
+        let (here, there) = (super::super::policies(&account()), super::super::policies(&other));
+        assert!(here.keys().all(|name| !there.contains_key(name)), "{:?}", here.keys());
+        for (name, document) in here {
+            let text = document.to_string();
+            assert!(!text.contains("eu-central-1"), "{name}");
+            // What it may do to roles and policies is in its own region.
+            let writes = text.contains("iam:PutRolePolicy") || text.contains("iam:PassRole");
+            assert!(!writes || text.contains(":role/skydeck/ap-south-1/*"), "{name}");
+        }
+    }
+
+    /// Characters that IAM takes of a role's own policies, white space not counted
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+    const INLINE: usize = 10_240;
+
+    #[test]
+    fn every_policy_fits_into_its_role() {
+        let longest = Account { partition: "aws-us-gov".into(), region: "ap-southeast-1".into(), ..account() };
+        for account in [account(), longest] {
+            for (name, document) in super::super::policies(&account) {
+                let length = document.to_string().len();
+                assert!(length < INLINE, "{name}: {length}");
+            }
+        }
     }
 
     #[test]

@@ -1,255 +1,19 @@
-//! On what each action may be done: the narrowest resources that AWS admits for it and skydeck's names allow.
-//!
-//! What AWS admits stands in the service authorization reference
-//! (<https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>).
+//! The statements by which a function may do its actions, as far as the table says.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use skydeck_aws::function::Function;
+use skydeck_core::layer::identity::{LINKED_SERVICES, MANAGED};
+use skydeck_core::scope::TAG_INSTALLATION;
 
+use super::table::{On, Reach, When, rows, tags};
 use crate::context::Account;
 
-/// A kind of resource, by its ARN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum On {
-    /// In this account and region: service and resource.
-    Here(&'static str, &'static str),
-    /// In this account, whatever the region: IAM's.
-    Iam(&'static str),
-    /// In this region, and of AWS itself: service and resource.
-    Public(&'static str, &'static str),
-    /// Buckets, or objects in them.
-    S3(&'static str),
-    /// Objects in skydeck's own bucket.
-    Own(&'static str),
-    /// Whatever there is: AWS admits nothing narrower, or nothing narrower can be said. With the reason.
-    All(&'static str),
-}
-
-use On::{All, Here, Iam, Own, Public, S3};
-
-/// Actions that reach equally far.
-struct Reach {
-    /// Whole names; one that ends in `*` stands for all that begin so, and comes after the names.
-    actions: &'static [&'static str],
-    on: &'static [On],
-}
-
-const NO_RESOURCE: &str = "AWS knows no resource for it: it lists or describes";
-
-/// The whole table. The first row that names an action holds.
-static REACHES: &[Reach] = &[
-    // Auto Scaling.
-    Reach { actions: &["autoscaling:Describe*"], on: &[All(NO_RESOURCE)] },
-    Reach {
-        actions: &["autoscaling:*"],
-        on: &[Here("autoscaling", "autoScalingGroup:*:autoScalingGroupName/*-instances")],
-    },
-    // EC2.
-    Reach { actions: &["ec2:DescribeVpcAttribute", "ec2:GetSecurityGroupsForVpc"], on: &[Here("ec2", "vpc/*")] },
-    Reach { actions: &["ec2:Describe*"], on: &[All(NO_RESOURCE)] },
-    Reach { actions: &["ec2:CreateVpc", "ec2:DeleteVpc", "ec2:ModifyVpcAttribute"], on: &[Here("ec2", "vpc/*")] },
-    Reach { actions: &["ec2:CreateSubnet"], on: &[Here("ec2", "subnet/*"), Here("ec2", "vpc/*")] },
-    Reach { actions: &["ec2:DeleteSubnet", "ec2:ModifySubnetAttribute"], on: &[Here("ec2", "subnet/*")] },
-    Reach {
-        actions: &["ec2:CreateInternetGateway", "ec2:DeleteInternetGateway"],
-        on: &[Here("ec2", "internet-gateway/*")],
-    },
-    Reach {
-        actions: &["ec2:AttachInternetGateway", "ec2:DetachInternetGateway"],
-        on: &[Here("ec2", "internet-gateway/*"), Here("ec2", "vpc/*")],
-    },
-    Reach { actions: &["ec2:CreateRouteTable"], on: &[Here("ec2", "route-table/*"), Here("ec2", "vpc/*")] },
-    Reach {
-        actions: &["ec2:AssociateRouteTable", "ec2:DisassociateRouteTable"],
-        on: &[Here("ec2", "route-table/*"), Here("ec2", "subnet/*")],
-    },
-    Reach {
-        actions: &["ec2:CreateRoute", "ec2:DeleteRouteTable", "ec2:ReplaceRoute"],
-        on: &[Here("ec2", "route-table/*")],
-    },
-    Reach { actions: &["ec2:CreateSecurityGroup"], on: &[Here("ec2", "security-group/*"), Here("ec2", "vpc/*")] },
-    Reach { actions: &["ec2:DeleteSecurityGroup"], on: &[Here("ec2", "security-group/*")] },
-    Reach {
-        actions: &[
-            "ec2:AuthorizeSecurityGroupEgress",
-            "ec2:AuthorizeSecurityGroupIngress",
-            "ec2:RevokeSecurityGroupIngress",
-        ],
-        on: &[Here("ec2", "security-group/*"), Here("ec2", "security-group-rule/*")],
-    },
-    Reach {
-        actions: &[
-            "ec2:CreateLaunchTemplate",
-            "ec2:CreateLaunchTemplateVersion",
-            "ec2:DeleteLaunchTemplate",
-            "ec2:ModifyLaunchTemplate",
-        ],
-        on: &[Here("ec2", "launch-template/*")],
-    },
-    Reach {
-        actions: &["ec2:RunInstances"],
-        on: &[
-            Here("ec2", "instance/*"),
-            Here("ec2", "launch-template/*"),
-            Here("ec2", "network-interface/*"),
-            Here("ec2", "security-group/*"),
-            Here("ec2", "subnet/*"),
-            Here("ec2", "volume/*"),
-            Public("ec2", "image/*"),
-        ],
-    },
-    Reach {
-        actions: &["ec2:CreateTags"],
-        on: &[
-            Here("ec2", "instance/*"),
-            Here("ec2", "internet-gateway/*"),
-            Here("ec2", "launch-template/*"),
-            Here("ec2", "route-table/*"),
-            Here("ec2", "security-group/*"),
-            Here("ec2", "subnet/*"),
-            Here("ec2", "volume/*"),
-            Here("ec2", "vpc/*"),
-        ],
-    },
-    // ECR.
-    Reach { actions: &["ecr:*"], on: &[Here("ecr", "repository/*-*")] },
-    // ECS.
-    Reach {
-        actions: &["ecs:DeregisterTaskDefinition"],
-        on: &[All(
-            "AWS knows no resource for it; what runs goes on, and only the next deployment needs another revision",
-        )],
-    },
-    Reach {
-        actions: &[
-            "ecs:DescribeTaskDefinition",
-            "ecs:ListClusters",
-            "ecs:ListServices",
-            "ecs:ListTaskDefinitionFamilies",
-            "ecs:ListTaskDefinitions",
-        ],
-        on: &[All(NO_RESOURCE)],
-    },
-    Reach {
-        actions: &["ecs:ListTasks"],
-        on: &[All(
-            "the container instance, which is AWS's only resource for it, is not named where a service's tasks are asked for",
-        )],
-    },
-    Reach {
-        actions: &["ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:UpdateService"],
-        on: &[Here("ecs", "service/*-*/*")],
-    },
-    Reach {
-        actions: &["ecs:DeleteTaskDefinitions", "ecs:RegisterTaskDefinition"],
-        on: &[Here("ecs", "task-definition/*-*:*")],
-    },
-    Reach { actions: &["ecs:DescribeTasks"], on: &[Here("ecs", "task/*-*/*")] },
-    Reach { actions: &["ecs:DescribeContainerInstances"], on: &[Here("ecs", "container-instance/*/*")] },
-    Reach {
-        actions: &[
-            "ecs:CreateCapacityProvider",
-            "ecs:DeleteCapacityProvider",
-            "ecs:DescribeCapacityProviders",
-            "ecs:UpdateCapacityProvider",
-        ],
-        on: &[Here("ecs", "capacity-provider/*")],
-    },
-    Reach {
-        actions: &[
-            "ecs:CreateCluster",
-            "ecs:DeleteCluster",
-            "ecs:DescribeClusters",
-            "ecs:ListContainerInstances",
-            "ecs:PutClusterCapacityProviders",
-            "ecs:UpdateClusterSettings",
-        ],
-        on: &[Here("ecs", "cluster/*")],
-    },
-    Reach {
-        actions: &["ecs:TagResource"],
-        on: &[
-            Here("ecs", "capacity-provider/*"),
-            Here("ecs", "cluster/*"),
-            Here("ecs", "service/*-*/*"),
-            Here("ecs", "task-definition/*-*:*"),
-        ],
-    },
-    // Elastic Load Balancing.
-    Reach { actions: &["elasticloadbalancing:Describe*"], on: &[All(NO_RESOURCE)] },
-    Reach {
-        actions: &["elasticloadbalancing:*"],
-        on: &[
-            Here("elasticloadbalancing", "listener-rule/app/*"),
-            Here("elasticloadbalancing", "listener/app/*"),
-            Here("elasticloadbalancing", "loadbalancer/app/*"),
-            Here("elasticloadbalancing", "targetgroup/*"),
-        ],
-    },
-    // EventBridge.
-    Reach { actions: &["events:PutEvents"], on: &[Here("events", "event-bus/default")] },
-    // IAM.
-    Reach { actions: &["iam:ListRoles"], on: &[All(NO_RESOURCE)] },
-    Reach { actions: &["iam:CreateServiceLinkedRole"], on: &[Iam("role/aws-service-role/*")] },
-    Reach {
-        actions: &[
-            "iam:GetRole",
-            "iam:GetRolePolicy",
-            "iam:ListAttachedRolePolicies",
-            "iam:ListInstanceProfilesForRole",
-            "iam:ListRolePolicies",
-        ],
-        // Names are unique in an account, whatever their path: whose a wanted one is has to be seen.
-        on: &[Iam("role/*")],
-    },
-    Reach {
-        actions: &[
-            "iam:AddRoleToInstanceProfile",
-            "iam:CreateInstanceProfile",
-            "iam:DeleteInstanceProfile",
-            "iam:GetInstanceProfile",
-            "iam:RemoveRoleFromInstanceProfile",
-            "iam:TagInstanceProfile",
-        ],
-        on: &[Iam("instance-profile/*-instance")],
-    },
-    Reach { actions: &["iam:*"], on: &[Iam("role/skydeck/*")] },
-    // Lambda: the platforms' probes.
-    Reach { actions: &["lambda:ListTags"], on: &[Here("lambda", "function:*")] },
-    Reach { actions: &["lambda:*"], on: &[Here("lambda", "function:skydeck-*-probe")] },
-    // CloudWatch Logs.
-    Reach { actions: &["logs:DescribeLogGroups"], on: &[All(NO_RESOURCE)] },
-    Reach { actions: &["logs:GetLogEvents"], on: &[Here("logs", "log-group:/ecs/*-*:log-stream:*")] },
-    Reach {
-        actions: &["logs:*"],
-        on: &[
-            Here("logs", "log-group:/aws/lambda/skydeck-*-probe"),
-            Here("logs", "log-group:/aws/lambda/skydeck-*-probe:*"),
-            Here("logs", "log-group:/ecs/*-*"),
-            Here("logs", "log-group:/ecs/*-*:*"),
-        ],
-    },
-    // S3.
-    Reach { actions: &["s3:ListAllMyBuckets"], on: &[All(NO_RESOURCE)] },
-    Reach { actions: &["s3:DeleteObject", "s3:DeleteObjectVersion"], on: &[S3("*-*/*")] },
-    // The code of the platforms' probes, which Lambda reads with the permissions of who makes a function.
-    Reach { actions: &["s3:GetObject"], on: &[Own("functions/*")] },
-    Reach { actions: &["s3:*"], on: &[S3("*-*")] },
-    // Systems Manager.
-    Reach { actions: &["ssm:DescribeParameters"], on: &[All(NO_RESOURCE)] },
-    Reach { actions: &["ssm:GetParameter"], on: &[Public("ssm", "parameter/aws/service/ecs/optimized-ami/*")] },
-    Reach { actions: &["ssm:*"], on: &[Here("ssm", "parameter/*")] },
-    // Step Functions.
-    Reach { actions: &["states:DescribeExecution"], on: &[Here("states", "execution:skydeck-*:*")] },
-    Reach { actions: &["states:StartExecution"], on: &[Here("states", "stateMachine:skydeck-*")] },
-];
-
-fn find(action: &str) -> Option<&'static Reach> {
-    let names = |pattern: &&str| match pattern.strip_suffix('*') {
-        Some(begin) => action.starts_with(begin),
-        None => *pattern == action,
-    };
-    REACHES.iter().find(|reach| reach.actions.iter().any(|pattern| names(&pattern)))
+/// Why an action may be done to anything, where it may.
+pub(super) fn why(action: &str) -> Option<&'static str> {
+    rows(action).into_iter().flat_map(|reach| reach.on).find_map(|on| match on {
+        On::All(why) => Some(*why),
+        _ => None,
+    })
 }
 
 /// The service that a function hands roles to.
@@ -263,21 +27,28 @@ fn passed_to(function: &str) -> &'static str {
 
 /// The statements that let a function do its actions: one for all actions that reach equally far.
 pub(super) fn statements(account: &Account, function: &Function) -> Vec<Value> {
-    let mut reached: Vec<(&'static [On], Vec<&str>)> = Vec::new();
+    let mut reached: Vec<(&'static Reach, Vec<&str>)> = Vec::new();
     let mut actions = function.actions.to_vec();
     actions.sort_unstable();
     actions.dedup();
+    let made = made(&actions);
     for action in actions.into_iter().filter(|action| *action != PASS) {
         // A test says that every action is in the table: what is not may not be done.
-        let Some(reach) = find(action) else { continue };
-        match reached.iter_mut().find(|(on, _)| same(on, reach.on)) {
-            Some((_, actions)) => actions.push(action),
-            None => reached.push((reach.on, vec![action])),
+        for reach in rows(action) {
+            match reached.iter_mut().find(|(known, _)| same(known, reach)) {
+                Some((_, actions)) => actions.push(action),
+                None => reached.push((reach, vec![action])),
+            }
         }
     }
-    let mut statements: Vec<Value> = reached.iter().map(|(on, actions)| allow(account, actions, on)).collect();
+    let statement = |(reach, which): &(&Reach, Vec<&str>)| {
+        let is_made = |on: &&On| !which.iter().all(|action| tags(action)) || made.contains(on);
+        let on: Vec<On> = reach.on.iter().filter(is_made).copied().collect();
+        allow(account, which, &on, reach.when)
+    };
+    let mut statements: Vec<Value> = reached.iter().map(statement).collect();
     if function.actions.contains(&PASS) {
-        let mut pass = allow(account, &[PASS], &[Iam("role/skydeck/*")]);
+        let mut pass = allow(account, &[PASS], &[On::OfPlatforms("role")], &[]);
         // EC2's principal has another name in China.
         let service = passed_to(function.name);
         let china = service.replace("amazonaws.com", "amazonaws.com.cn");
@@ -290,25 +61,70 @@ pub(super) fn statements(account: &Account, function: &Function) -> Vec<Value> {
 
 const PASS: &str = "iam:PassRole";
 
-/// Whatever the reason is why it is all.
-fn same(one: &[On], other: &[On]) -> bool {
-    one == other || matches!((one, other), ([All(_)], [All(_)]))
+/// What a function makes, and so gives its tags.
+fn made(actions: &[&str]) -> Vec<On> {
+    let makings = actions.iter().filter(|action| !tags(action)).flat_map(|action| rows(action));
+    makings.filter(|reach| reach.when.contains(&When::New)).flat_map(|reach| reach.on).copied().collect()
 }
 
-fn allow(account: &Account, actions: &[&str], on: &[On]) -> Value {
+/// Whatever the reason is why it is all.
+fn same(one: &Reach, other: &Reach) -> bool {
+    one.when == other.when && (one.on == other.on || matches!((one.on, other.on), ([On::All(_)], [On::All(_)])))
+}
+
+fn allow(account: &Account, actions: &[&str], on: &[On], when: &[When]) -> Value {
     let arns: Vec<String> = on.iter().map(|on| arn(account, on)).collect();
-    json!({ "Effect": "Allow", "Action": actions, "Resource": arns })
+    let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": arns });
+    if !when.is_empty() {
+        statement["Condition"] = conditions(account, actions, when);
+    }
+    statement
+}
+
+/// All of these conditions at once: by operator, key and values, as policies have them.
+fn conditions(account: &Account, actions: &[&str], when: &[When]) -> Value {
+    let mut all = Map::new();
+    for one in when {
+        let (operator, key, values) = condition(account, actions, *one);
+        let keys = all.entry(operator).or_insert_with(|| json!({}));
+        keys[key] = values;
+    }
+    Value::Object(all)
+}
+
+fn condition(account: &Account, actions: &[&str], when: When) -> (&'static str, String, Value) {
+    let (requested, has) =
+        (format!("aws:RequestTag/{TAG_INSTALLATION}"), format!("aws:ResourceTag/{TAG_INSTALLATION}"));
+    let region = || json!(account.region);
+    match when {
+        When::Bounded => ("StringEquals", "iam:PermissionsBoundary".into(), json!(account.boundary())),
+        When::Attaching => {
+            let policies = MANAGED.map(|name| format!("arn:{}:iam::aws:policy/{name}", account.partition));
+            ("ArnEquals", "iam:PolicyARN".into(), json!(policies))
+        }
+        When::Linked => ("StringEquals", "iam:AWSServiceName".into(), json!(LINKED_SERVICES)),
+        When::New => ("StringEquals", requested, region()),
+        When::Ours => ("StringEquals", has, region()),
+        When::TagKept => ("StringEqualsIfExists", requested, region()),
+        When::NotOthers => ("StringEqualsIfExists", has, region()),
+        When::Making(by) => {
+            let service = actions.first().and_then(|action| action.split_once(':')).unwrap_or_default().0;
+            ("StringEquals", format!("{service}:CreateAction"), json!(by))
+        }
+        When::NotOverwriting => ("StringEqualsIfExists", "ssm:Overwrite".into(), json!("false")),
+    }
 }
 
 fn arn(account: &Account, on: &On) -> String {
     let Account { partition, region, id } = account;
     match on {
-        Here(service, resource) => account.arn(service, resource),
-        Iam(resource) => format!("arn:{partition}:iam::{id}:{resource}"),
-        Public(service, resource) => format!("arn:{partition}:{service}:{region}::{resource}"),
-        S3(path) => account.s3(path),
-        Own(path) => account.s3(&format!("{}/{path}", account.bucket())),
-        All(_) => "*".to_owned(),
+        On::Here(service, resource) => account.arn(service, resource),
+        On::Iam(resource) => format!("arn:{partition}:iam::{id}:{resource}"),
+        On::OfPlatforms(kind) => format!("arn:{partition}:iam::{id}:{kind}/skydeck/{region}/*"),
+        On::Public(service, resource) => format!("arn:{partition}:{service}:{region}::{resource}"),
+        On::S3(path) => account.s3(path),
+        On::Own(path) => account.s3(&format!("{}/{path}", account.bucket())),
+        On::All(_) => "*".to_owned(),
     }
 }
 
@@ -318,15 +134,20 @@ mod tests {
 
     use skydeck_aws::function::FUNCTIONS;
 
+    use super::super::table::REACHES;
     use super::*;
+
+    fn every_action() -> BTreeSet<&'static str> {
+        FUNCTIONS.iter().flat_map(|function| function.actions).copied().collect()
+    }
 
     #[test]
     fn every_action_of_every_function_has_its_reach_and_every_row_is_needed() {
-        let actions: BTreeSet<&str> = FUNCTIONS.iter().flat_map(|function| function.actions).copied().collect();
-        let lost: Vec<_> = actions.iter().filter(|action| **action != PASS && find(action).is_none()).collect();
+        let actions = every_action();
+        let lost: Vec<_> = actions.iter().filter(|action| **action != PASS && rows(action).is_empty()).collect();
         assert_eq!(lost, Vec::<&&str>::new());
         for reach in REACHES {
-            let used = actions.iter().filter_map(|action| find(action)).any(|found| std::ptr::eq(found, reach));
+            let used = actions.iter().flat_map(|action| rows(action)).any(|found| std::ptr::eq(found, reach));
             assert!(used, "{:?}", reach.actions);
             let named = reach.actions.iter().filter(|pattern| !pattern.ends_with('*'));
             for name in named {
@@ -337,13 +158,47 @@ mod tests {
 
     #[test]
     fn what_may_be_done_to_anything_only_looks_but_for_one_action() {
-        let all = |action: &&str| find(action).is_some_and(|reach| matches!(reach.on, [All(_)]));
-        let actions: BTreeSet<&str> = FUNCTIONS.iter().flat_map(|function| function.actions).copied().collect();
-        let looks = |action: &&str| {
-            let (_, name) = action.split_once(':').unwrap_or_default();
-            ["Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb))
-        };
-        let writes: Vec<&str> = actions.into_iter().filter(all).filter(|action| !looks(action)).collect();
+        let writes: Vec<&str> =
+            every_action().into_iter().filter(|action| why(action).is_some() && !looks(action)).collect();
         assert_eq!(writes, ["ecs:DeregisterTaskDefinition"]);
+    }
+
+    /// Each way to change something asks for the tag of the installation, but where the name is the fence, or nothing is.
+    #[test]
+    fn what_changes_something_is_fenced_by_tag_name_or_boundary() {
+        let fenced = |reach: &&Reach| {
+            reach.when.iter().any(|when| matches!(when, When::New | When::Ours | When::Bounded | When::Linked))
+        };
+        let named: BTreeSet<&str> =
+            every_action().into_iter().filter(|action| !looks(action) && !rows(action).iter().all(fenced)).collect();
+        let without = [
+            // Their path in IAM.
+            "iam:AddRoleToInstanceProfile",
+            "iam:CreateInstanceProfile",
+            "iam:DeleteInstanceProfile",
+            "iam:RemoveRoleFromInstanceProfile",
+            "iam:TagInstanceProfile",
+            "iam:TagRole",
+            // Beside a resource of ours in the same call.
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:RevokeSecurityGroupIngress",
+            "ec2:RunInstances",
+            // Skydeck's names.
+            "events:PutEvents",
+            "states:StartExecution",
+            // AWS knows none.
+            "ecs:DeregisterTaskDefinition",
+        ];
+        let unfenced: Vec<&str> = named
+            .into_iter()
+            .filter(|action| !without.contains(action) && !action.starts_with("s3:") && *action != PASS)
+            .collect();
+        assert_eq!(unfenced, Vec::<&str>::new());
+    }
+
+    fn looks(action: &str) -> bool {
+        let (_, name) = action.split_once(':').unwrap_or_default();
+        ["BatchGet", "Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb))
     }
 }

@@ -14,35 +14,57 @@ use crate::spec::{Scheme, Service};
 pub const LINKED_SERVICES: [&str; 3] =
     ["autoscaling.amazonaws.com", "ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com"];
 
+/// AWS's own policies that the platform's roles have.
+pub const MANAGED: [&str; 4] = [AGENT, SESSIONS, PROBE, EXECUTION];
+const AGENT: &str = "service-role/AmazonEC2ContainerServiceforEC2Role";
+/// Session Manager is the way onto an instance: there is no SSH.
+const SESSIONS: &str = "AmazonSSMManagedInstanceCore";
+const PROBE: &str = "service-role/AWSLambdaVPCAccessExecutionRole";
+const EXECUTION: &str = "service-role/AmazonECSTaskExecutionRolePolicy";
+
 /// Name of the instance profile, and of the role in it.
 #[must_use]
 pub fn profile_name(scope: &Scope) -> String {
-    scope.name("instance")
+    scope.global_name("instance")
+}
+
+/// ARN of the role by which ECS starts a service's tasks: it follows from the names, whatever is written down of it.
+#[must_use]
+pub fn execution_role_arn(scope: &Scope, service: &str) -> String {
+    role_arn(scope, &execution_name(scope, service))
+}
+
+/// ARN of the role of a service's own code.
+#[must_use]
+pub fn task_role_arn(scope: &Scope, service: &str) -> String {
+    role_arn(scope, &task_name(scope, service))
+}
+
+fn role_arn(scope: &Scope, name: &str) -> String {
+    scope.iam_arn("role", &format!("{}{name}", path(scope).trim_start_matches('/')))
 }
 
 fn execution_name(scope: &Scope, service: &str) -> String {
-    scope.name(&format!("{service}-execution"))
+    scope.global_name(&format!("{service}-execution"))
 }
 
 fn task_name(scope: &Scope, service: &str) -> String {
-    scope.name(&format!("{service}-task"))
+    scope.global_name(&format!("{service}-task"))
 }
 
 /// All roles, by name.
 #[must_use]
 pub fn roles(scope: &Scope) -> BTreeMap<String, Role> {
     let mut roles = BTreeMap::new();
-    let instance = role(
-        scope,
-        "instance",
-        trust(ec2_principal(&scope.partition), None),
-        // Session Manager is the way onto an instance: there is no SSH.
-        &["service-role/AmazonEC2ContainerServiceforEC2Role", "AmazonSSMManagedInstanceCore"],
-    );
+    let mut instance = role(scope, "instance", trust(ec2_principal(&scope.partition), None), &[AGENT, SESSIONS]);
+    // The second of these reads every parameter of the account
+    // (<https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonSSMManagedInstanceCore.html>).
+    let read = ["ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParameters", "ssm:GetParametersByPath"];
+    let never = json!({ "Effect": "Deny", "Action": read, "Resource": "*" });
+    instance.inline.insert("no-parameters".into(), document(vec![never]));
     roles.insert(profile_name(scope), instance);
     if scope.platform.load_balancers.values().any(|balancer| balancer.scheme == Scheme::Internal) {
-        let policies = ["service-role/AWSLambdaVPCAccessExecutionRole"];
-        roles.insert(scope.name("probe"), role(scope, "probe", trust("lambda.amazonaws.com", None), &policies));
+        roles.insert(scope.global_name("probe"), role(scope, "probe", trust("lambda.amazonaws.com", None), &[PROBE]));
     }
     for (name, service) in &scope.platform.services {
         roles.insert(execution_name(scope, name), execution_role(scope, name, service));
@@ -52,10 +74,10 @@ pub fn roles(scope: &Scope) -> BTreeMap<String, Role> {
 }
 
 /// The path of the platform's roles: by it they are found again, without reading those of others. It cannot be changed, and a role of
-/// the right name under another path is as good.
+/// the right name under another path is as good. What skydeck may do to roles ends at `/skydeck/<region>/`.
 #[must_use]
 pub fn path(scope: &Scope) -> String {
-    format!("/skydeck/{}/", scope.prefix())
+    format!("/skydeck/{}/{}/", scope.platform.region, scope.prefix())
 }
 
 fn role(scope: &Scope, thing: &str, trust: Policy, managed: &[&str]) -> Role {
@@ -64,7 +86,8 @@ fn role(scope: &Scope, thing: &str, trust: Policy, managed: &[&str]) -> Role {
         trust,
         managed: managed.iter().map(arn).collect(),
         inline: BTreeMap::new(),
-        tags: scope.tags(&format!("role/{thing}"), &scope.name(thing), None),
+        boundary: Some(scope.boundary()),
+        tags: scope.tags(&format!("role/{thing}"), &scope.global_name(thing), None),
     }
 }
 
@@ -96,7 +119,7 @@ fn execution_role(scope: &Scope, name: &str, service: &Service) -> Role {
     // (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html>).
     let trust = trust("ecs-tasks.amazonaws.com", None);
     let thing = format!("{name}-execution");
-    let mut role = role(scope, &thing, trust, &["service-role/AmazonECSTaskExecutionRolePolicy"]);
+    let mut role = role(scope, &thing, trust, &[EXECUTION]);
     role.tags.insert("Service".into(), name.into());
     let parameters: BTreeSet<String> = service
         .secrets
@@ -149,7 +172,7 @@ pub fn facts(scope: &Scope, world: &World) -> Facts {
         identity: Some(IdentityFacts {
             instance_role_arn,
             instance_profile_arn: profile.id.clone(),
-            probe_role_arn: arn(&scope.name("probe")).unwrap_or_default(),
+            probe_role_arn: arn(&scope.global_name("probe")).unwrap_or_default(),
             execution_role_arns: each(execution_name),
             task_role_arns: each(task_name),
         }),

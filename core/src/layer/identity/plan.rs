@@ -74,6 +74,9 @@ fn repair(plan: &mut Plan<Change>, name: &str, found: &Role, wanted: &Role) {
     if found.trust != wanted.trust {
         plan.add(Change::SetTrust { role: role(), old: found.trust.clone(), new: wanted.trust.clone() }, &[]);
     }
+    if let Some(new) = wanted.boundary.as_ref().filter(|_| found.boundary != wanted.boundary) {
+        plan.add(Change::SetBoundary { role: role(), old: found.boundary.clone(), new: new.clone() }, &[]);
+    }
     for policy in wanted.managed.difference(&found.managed) {
         plan.add(Change::AttachPolicy { role: role(), policy: policy.clone() }, &[]);
     }

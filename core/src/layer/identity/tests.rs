@@ -30,6 +30,7 @@ fn carry_out(scope: &Scope, world: &mut World, change: Change) {
         Change::DetachPolicy { role, policy } => assert!(role_of(world, &role).managed.remove(&policy)),
         Change::PutPolicy { role, name, new, .. } => drop(role_of(world, &role).inline.insert(name, new)),
         Change::DeletePolicy { role, name, .. } => drop(role_of(world, &role).inline.remove(&name)),
+        Change::SetBoundary { role, new, .. } => role_of(world, &role).boundary = Some(new),
         Change::TagRole { role, new, .. } => role_of(world, &role).tags.extend(new),
         Change::CreateProfile { name, tags } => {
             let settings = Profile { roles: vec![], tags };
@@ -71,8 +72,8 @@ fn in_china_instances_have_a_principal_of_their_own_and_every_arn_its_partition(
     scope.partition = "aws-cn".into();
     let world = after(&scope, World::default(), &plan(&scope, &World::default()).unwrap());
     let of = |name: &str| serde_json::to_string(&world.roles[name].settings.trust).unwrap();
-    assert!(of("skyfox-devprod-instance").contains(r#""ec2.amazonaws.com.cn""#));
-    assert!(of("skyfox-devprod-movie-task").contains(r#""ecs-tasks.amazonaws.com""#));
+    assert!(of("skyfox-devprod-instance-ap-south-1").contains(r#""ec2.amazonaws.com.cn""#));
+    assert!(of("skyfox-devprod-movie-task-ap-south-1").contains(r#""ecs-tasks.amazonaws.com""#));
     let all = serde_json::to_string(&world).unwrap();
     assert!(all.contains("arn:aws-cn:") && !all.contains("arn:aws:"), "{all}");
 }
@@ -88,40 +89,40 @@ fn from_nothing_every_role_is_made_and_a_second_plan_is_empty() {
             "+ service-linked role autoscaling.amazonaws.com",
             "+ service-linked role ecs.amazonaws.com",
             "+ service-linked role elasticloadbalancing.amazonaws.com",
-            "+ IAM role skyfox-devprod-backend-execution",
-            "+ IAM role skyfox-devprod-backend-task",
-            "+ IAM role skyfox-devprod-instance",
-            "+ IAM role skyfox-devprod-movie-execution",
-            "+ IAM role skyfox-devprod-movie-task",
-            "+ IAM role skyfox-devprod-payment-execution",
-            "+ IAM role skyfox-devprod-payment-task",
-            "+ IAM role skyfox-devprod-probe",
-            "+ instance profile skyfox-devprod-instance",
+            "+ IAM role skyfox-devprod-backend-execution-ap-south-1",
+            "+ IAM role skyfox-devprod-backend-task-ap-south-1",
+            "+ IAM role skyfox-devprod-instance-ap-south-1",
+            "+ IAM role skyfox-devprod-movie-execution-ap-south-1",
+            "+ IAM role skyfox-devprod-movie-task-ap-south-1",
+            "+ IAM role skyfox-devprod-payment-execution-ap-south-1",
+            "+ IAM role skyfox-devprod-payment-task-ap-south-1",
+            "+ IAM role skyfox-devprod-probe-ap-south-1",
+            "+ instance profile skyfox-devprod-instance-ap-south-1",
         ]
     );
     let world = converged(&scope);
     assert_eq!(plan(&scope, &world).unwrap(), Plan::default());
-    assert_eq!(world.profile.as_ref().unwrap().settings.roles, ["skyfox-devprod-instance"]);
+    assert_eq!(world.profile.as_ref().unwrap().settings.roles, ["skyfox-devprod-instance-ap-south-1"]);
     let facts = facts(&scope, &world).identity.unwrap();
-    assert_eq!(facts.instance_role_arn, "arn:aws:iam::123456789012:role/skyfox-devprod-instance");
-    assert_eq!(facts.probe_role_arn, "arn:aws:iam::123456789012:role/skyfox-devprod-probe");
+    assert_eq!(facts.instance_role_arn, "arn:aws:iam::123456789012:role/skyfox-devprod-instance-ap-south-1");
+    assert_eq!(facts.probe_role_arn, "arn:aws:iam::123456789012:role/skyfox-devprod-probe-ap-south-1");
     assert_eq!(facts.execution_role_arns.len(), 3);
-    assert_eq!(facts.task_role_arns["movie"], "arn:aws:iam::123456789012:role/skyfox-devprod-movie-task");
+    assert_eq!(facts.task_role_arns["movie"], "arn:aws:iam::123456789012:role/skyfox-devprod-movie-task-ap-south-1");
 }
 
 #[test]
 fn a_service_may_touch_only_its_own_parameters_and_buckets() {
     let world = converged(&scope());
     let inline = |role: &str, policy: &str| world.roles[role].settings.inline.get(policy).cloned();
-    let parameters = inline("skyfox-devprod-backend-execution", "parameters").unwrap().text();
+    let parameters = inline("skyfox-devprod-backend-execution-ap-south-1", "parameters").unwrap().text();
     assert!(parameters.contains("arn:aws:ssm:ap-south-1:123456789012:parameter/skyfox-backend/jwt-secret"));
     assert!(!parameters.contains("s3-bucket"), "{parameters}");
-    let parameters = inline("skyfox-devprod-movie-execution", "parameters").unwrap().text();
+    let parameters = inline("skyfox-devprod-movie-execution-ap-south-1", "parameters").unwrap().text();
     assert!(parameters.contains("arn:aws:ssm:ap-south-1:123456789012:parameter/skyfox-backend/movie-service-api-key"));
     assert!(!parameters.contains("jwt-secret") && !parameters.contains("payment-gateway"), "{parameters}");
-    let buckets = inline("skyfox-devprod-backend-task", "buckets").unwrap().text();
+    let buckets = inline("skyfox-devprod-backend-task-ap-south-1", "buckets").unwrap().text();
     assert!(buckets.contains("arn:aws:s3:::skyfox-devprod-profile-images/*"), "{buckets}");
-    assert_eq!(inline("skyfox-devprod-movie-task", "buckets"), None);
+    assert_eq!(inline("skyfox-devprod-movie-task-ap-south-1", "buckets"), None);
 }
 
 #[test]
@@ -138,16 +139,18 @@ fn documents_that_mean_the_same_are_equal() {
 #[test]
 fn every_drift_of_a_role_is_found_and_repaired() {
     let scope = scope();
-    let name = "skyfox-devprod-backend-task";
+    let name = "skyfox-devprod-backend-task-ap-south-1";
     let foreign = Policy::new(json!({ "Statement": [] }));
     let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
-    let drifts: [Drift; 10] = [
+    let drifts: [Drift; 12] = [
         ("trust", &|world| role_of(world, name).trust = foreign.clone()),
         ("managed", &|world| role_of(world, name).managed = [admin.into()].into()),
-        ("managed", &|world| role_of(world, "skyfox-devprod-instance").managed.clear()),
+        ("managed", &|world| role_of(world, "skyfox-devprod-instance-ap-south-1").managed.clear()),
         ("inline.buckets", &|world| drop(role_of(world, name).inline.insert("buckets".into(), foreign.clone()))),
         ("inline.buckets", &|world| role_of(world, name).inline.clear()),
         ("inline.extra", &|world| drop(role_of(world, name).inline.insert("extra".into(), foreign.clone()))),
+        ("boundary", &|world| role_of(world, name).boundary = None),
+        ("boundary", &|world| role_of(world, name).boundary = Some("arn:aws:iam::123456789012:policy/theirs".into())),
         ("tags.Service", &|world| drop(role_of(world, name).tags.remove("Service"))),
         ("tags.Name", &|world| drop(world.profile.as_mut().unwrap().settings.tags.insert("Name".into(), "x".into()))),
         ("role", &|world| world.profile.as_mut().unwrap().settings.roles.clear()),
@@ -168,7 +171,7 @@ fn every_drift_of_a_role_is_found_and_repaired() {
 fn a_role_deleted_behind_our_back_comes_back_and_into_its_profile() {
     let scope = scope();
     let mut world = converged(&scope);
-    world.roles.remove("skyfox-devprod-instance");
+    world.roles.remove("skyfox-devprod-instance-ap-south-1");
     world.profile.as_mut().unwrap().settings.roles.clear();
     let repair = plan(&scope, &world).unwrap();
     assert_eq!(after(&scope, world, &repair), converged(&scope));
@@ -178,9 +181,12 @@ fn a_role_deleted_behind_our_back_comes_back_and_into_its_profile() {
 fn a_name_that_somebody_else_has_is_refused() {
     let scope = scope();
     let mut world = converged(&scope);
-    role_of(&mut world, "skyfox-devprod-movie-task").tags = Tags::from([("team".into(), "other".into())]);
+    role_of(&mut world, "skyfox-devprod-movie-task-ap-south-1").tags = Tags::from([("team".into(), "other".into())]);
     let refusal = plan(&scope, &world).unwrap_err();
-    assert!(matches!(&refusal, Refusal::Taken { name, .. } if name == "skyfox-devprod-movie-task"), "{refusal}");
+    assert!(
+        matches!(&refusal, Refusal::Taken { name, .. } if name == "skyfox-devprod-movie-task-ap-south-1"),
+        "{refusal}"
+    );
     let mut world = converged(&scope);
     world.profile.as_mut().unwrap().settings.tags.clear();
     assert!(matches!(plan(&scope, &world), Err(Refusal::Taken { kind, .. }) if kind == "instance profile"));
@@ -191,12 +197,14 @@ fn teardown_leaves_nothing_of_ours_and_all_that_is_not() {
     let scope = scope();
     let mut world = converged(&scope);
     // One was copied with its tags, for somebody's own use.
-    let copied = world.roles["skyfox-devprod-probe"].clone();
+    let copied = world.roles["skyfox-devprod-probe-ap-south-1"].clone();
     world.roles.insert("our-probe".into(), copied);
-    role_of(&mut world, "skyfox-devprod-probe").tags.clear();
-    assert!(matches!(plan(&scope, &world), Err(Refusal::Taken { name, .. }) if name == "skyfox-devprod-probe"));
+    role_of(&mut world, "skyfox-devprod-probe-ap-south-1").tags.clear();
+    assert!(
+        matches!(plan(&scope, &world), Err(Refusal::Taken { name, .. }) if name == "skyfox-devprod-probe-ap-south-1")
+    );
     let left = after(&scope, world.clone(), &teardown(&scope, &world));
-    assert_eq!(left.roles.keys().collect::<Vec<_>>(), ["our-probe", "skyfox-devprod-probe"]);
+    assert_eq!(left.roles.keys().collect::<Vec<_>>(), ["our-probe", "skyfox-devprod-probe-ap-south-1"]);
     assert_eq!(left.profile, None);
     assert_eq!(left.linked.len(), LINKED_SERVICES.len(), "service-linked roles stay");
     assert!(teardown(&scope, &left).is_empty());

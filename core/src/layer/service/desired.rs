@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::environment::environment;
 use super::{Behind, Container, ContainerHealth, Definition, Placement, Settings, TaskSettings, World};
 use crate::facts::{Facts, ServiceFacts, need};
+use crate::layer::identity::{execution_role_arn, task_role_arn};
 use crate::plan::Refusal;
 use crate::scope::{Scope, Tags};
 use crate::spec::Service;
@@ -54,9 +55,10 @@ fn pinned_image(scope: &Scope, name: &str, digest: &str) -> Result<String, Refus
     Ok(format!("{}@{digest}", uri(scope, name)?))
 }
 
-fn uri<'a>(scope: &'a Scope, name: &str) -> Result<&'a String, Refusal> {
-    let uri = scope.facts.registry.as_ref().and_then(|facts| facts.repository_uris.get(name));
-    need(uri, "registry", &format!("the repository of service {name}"))
+/// By name alone: what is written down of an earlier run, somebody else may have written.
+fn uri(scope: &Scope, name: &str) -> Result<String, Refusal> {
+    let repository = repository(scope, name);
+    need(repository.as_ref(), "platform file", &format!("service {name}")).map(|name| scope.repository_uri(name))
 }
 
 pub(super) fn definition_tags(scope: &Scope, name: &str) -> Tags {
@@ -68,16 +70,12 @@ pub(super) fn service_tags(scope: &Scope, name: &str) -> Tags {
 }
 
 pub(super) fn task(scope: &Scope, name: &str, service: &Service) -> Result<TaskSettings, Refusal> {
-    let roles = need(scope.facts.identity.as_ref(), "identity", "the services' roles")?;
-    let role = |arns: &BTreeMap<String, String>, what: &str| {
-        need(arns.get(name), "identity", &format!("the {what} role of service {name}")).cloned()
-    };
     Ok(TaskSettings {
         network_mode: "bridge".into(),
         compatibilities: BTreeSet::from(["EC2".into()]),
         runtime: ("LINUX".into(), "ARM64".into()),
-        execution_role: role(&roles.execution_role_arns, "execution")?,
-        task_role: role(&roles.task_role_arns, "task")?,
+        execution_role: execution_role_arn(scope, name),
+        task_role: task_role_arn(scope, name),
         container: Some(container(scope, name, service)?),
         others: BTreeSet::new(),
     })

@@ -35,7 +35,7 @@ pub(super) struct Play {
 /// A rollout on its way.
 #[derive(Debug)]
 pub(super) struct Begun {
-    kind: Kind,
+    pub(super) kind: Kind,
     pub(super) wanted: Wanted,
     /// When it began, in seconds since 1970.
     at: f64,
@@ -215,7 +215,7 @@ impl Play {
             Kind::Rollback => {
                 let before =
                     verified.find(|digest| Some(digest) != runs.as_ref()).ok_or("nothing was verified before")?;
-                drop(self.go_back());
+                drop(self.ask("rollback"));
                 Wanted {
                     serves: before.clone(),
                     digest: before,
@@ -234,9 +234,9 @@ impl Play {
         Ok(begun)
     }
 
-    /// A person goes back, and waits for nothing.
-    fn go_back(&self) -> Child {
-        let mut command = self.field.stage.rig.command(["rollback", SERVICE]);
+    /// A person asks for a rollout or a rollback, and waits for nothing.
+    fn ask(&self, verb: &str) -> Child {
+        let mut command = self.field.stage.rig.command([verb, SERVICE]);
         command.kill_on_drop(false).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         command.spawn().expect("skydeck can be started")
     }
@@ -289,9 +289,15 @@ impl Play {
                 }
                 return Ok(Ended { pasts, sweeps, failures });
             }
-            // Who has asked for it asks again once the sweep has put right what was left.
-            if begun.kind == Kind::Rollback && !has_ended && sweeps > 0 && record.lease.is_none() {
-                drop(self.go_back());
+            let verb = match begun.kind {
+                // Who has asked for it asks again once the sweep has put right what was left.
+                Kind::Rollback if !has_ended && sweeps > 0 && record.lease.is_none() => Some("rollback"),
+                // Two executions have died: the sweep tells a person, and tries no more.
+                Kind::Death if record.given_up(&begun.wanted.digest).is_some_and(|lease| lease.told) => Some("rollout"),
+                _ => None,
+            };
+            if let Some(verb) = verb {
+                drop(self.ask(verb));
                 self.until("the command starts a rollout", async || self.field.runs(begun.at).await.len() > runs.len())
                     .await?;
             } else if sweeps == SWEEPS {

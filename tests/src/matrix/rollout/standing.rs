@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use skydeck_core::rollout::ledger::{Past, Verdict};
 use skydeck_core::rollout::trigger::Cause;
 
-use super::case::{Function, Moment};
+use super::case::{Function, Kind, Moment};
 use super::field::{KEPT, SERVICE, TASKS};
 use super::play::{Begun, Ended, Play};
 use crate::matrix::case::Case;
@@ -89,7 +89,7 @@ impl Play {
         }
     }
 
-    /// One verdict, and it is told once. What a person has asked for, and died, the sweep may have taken back before the person
+    /// One verdict, and it is told once. Of what has died twice it is told that nobody goes on, until a person does. What a person has asked for, and died, the sweep may have taken back before the person
     /// asked again. An attempt of `Settle` whose answer was lost may have told it already.
     fn compare_verdicts(&self, begun: &Begun, ended: &Ended, is_settled: bool, difference: &mut Difference) {
         let wanted = begun.wanted.verdict;
@@ -104,9 +104,11 @@ impl Play {
             .extend(wrong.iter().map(|past| format!("verdict: {} ({})", words(past.verdict), past.reason)));
         difference.duplicates.extend(right.iter().skip(1).map(|past| format!("verdict: {}", words(past.verdict))));
         let mut told: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut expected = vec!["Rollout Started", "Rollout Superseded"];
+        expected.extend((begun.kind == Kind::Death).then_some("Rollout Given Up"));
         let events = self.field.stage.rig.sandbox.events_since(begun.event).into_iter().map(|event| event.envelope);
         for event in events.filter(|event| event.source == "skydeck" && event.detail["service"] == SERVICE) {
-            if event.detail_type != "Rollout Started" && event.detail_type != "Rollout Superseded" {
+            if !expected.contains(&&*event.detail_type) {
                 let of = format!("{} by {}", event.detail["digest"], event.detail["execution"]);
                 *told.entry((event.detail_type, of)).or_default() += 1;
             }
