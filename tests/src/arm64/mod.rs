@@ -19,7 +19,7 @@ use skydeck_bootstrap::package::Package;
 pub use report::{Measured, Report, ZIP_LIMIT};
 
 use crate::root;
-use toolchain::{Emulator, Toolchain};
+use toolchain::Toolchain;
 use trial::Trial;
 
 /// How far it is.
