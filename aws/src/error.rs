@@ -188,7 +188,8 @@ fn is_denial(code: &str) -> bool {
 fn advice(code: &str) -> &'static str {
     match code {
         code if is_denial(code) => {
-            ". The function's role lacks this permission, or a boundary or service control policy denies it"
+            ". The function's role lacks this permission; or the resource has lost its tag `skydeck:installation`, without which \
+             no function may change it; or a boundary or service control policy denies it"
         }
         NO_ANSWER => ". No answer came from AWS; the next attempt finds out whether the call had its effect",
         code if is_throttling(code) => ". AWS asked to slow down",
