@@ -41,6 +41,7 @@ EC2_NEW = {
 # What is new of what an Auto Scaling group launches by its template.
 LAUNCHED = ("instance", "network-interface", "volume")
 ELB_NAMED = ("LoadBalancerArn", "TargetGroupArn", "ListenerArn", "RuleArn")
+TAGGING = ("ListTagsForResource", "TagResource", "UntagResource")
 ECS_CLUSTER = (
     "DeleteCluster",
     "ListContainerInstances",
@@ -153,12 +154,13 @@ def ecs(call):
     if action == "DeleteTaskDefinitions":
         return many("task-definition", said.get("taskDefinitions"))
     if "CapacityProvider" in action:
-        names = said.get("capacityProviders") or [said.get("name") or said.get("capacityProvider") or "*"]
-        return many("capacity-provider", names)
+        one = "capacityProvider" if action == "DeleteCapacityProvider" else "name"
+        named = said.get("capacityProviders") if action == "DescribeCapacityProviders" else [said.get(one)]
+        return many("capacity-provider", named)
     if action == "DescribeServices":
         return inside("service", said.get("services"))
     if action.endswith("Service"):
-        return inside("service", [said.get("service") or said.get("serviceName")])
+        return inside("service", [said.get("serviceName" if action == "CreateService" else "service")])
     if action == "DescribeTasks":
         return inside("task", said.get("tasks"))
     if action == "DescribeContainerInstances":
@@ -167,18 +169,22 @@ def ecs(call):
 
 
 def ecr(call):
-    if "resourceArn" in call.body:
-        return [call.body["resourceArn"]]
+    if call.action in TAGGING:
+        return [call.body.get("resourceArn")]
     if call.action == "GetAuthorizationToken":
         return ["*"]
-    names = call.body.get("repositoryNames") or [call.body.get("repositoryName", "*")]
+    many = call.action == "DescribeRepositories"
+    names = (call.body.get("repositoryNames") or ["*"]) if many else [call.body.get("repositoryName")]
     return [call.arn(f"repository/{name}") for name in names]
 
 
 def ssm(call):
     if call.action == "DescribeParameters":
         return ["*"]
-    named = call.body.get("Names") or [call.body.get("Name") or call.body.get("ResourceId")]
+    # One member names the resource, whatever others a call has.
+    tags = call.action in ("AddTagsToResource", "ListTagsForResource", "RemoveTagsFromResource")
+    many = call.action in ("DeleteParameters", "GetParameters")
+    named = call.body.get("Names") or [None] if many else [call.body.get("ResourceId" if tags else "Name")]
     if None in named:
         return None
     # A public parameter is nobody's.
@@ -189,8 +195,8 @@ def ssm(call):
 def logs(call):
     if call.action == "DescribeLogGroups":
         return ["*"]
-    if "resourceArn" in call.body:
-        return [call.body["resourceArn"]]
+    if call.action in TAGGING:
+        return [call.body.get("resourceArn")]
     group = f"log-group:{call.body.get('logGroupName')}"
     stream = call.body.get("logStreamName")
     return [call.arn(f"{group}:log-stream:{stream}" if stream else group)]
@@ -199,6 +205,23 @@ def logs(call):
 def named_lambda(call):
     # All other calls name the function in their address, which the emulator reads.
     return [call.arn(f"function:{call.body.get('FunctionName')}")] if call.action == "CreateFunction" else None
+
+
+def keys_of_groups(call):
+    said = call.params
+    keys = {"autoscaling:LaunchConfigurationName": said.get("LaunchConfigurationName")}
+    if any(name.startswith("LaunchTemplate.") for name in said):
+        numbered = said.get("LaunchTemplate.Version", "$Default").isdecimal()
+        keys["autoscaling:LaunchTemplateVersionSpecified"] = "true" if numbered else "false"
+    return keys
+
+
+def keys_of_ecs(call):
+    said = call.body
+    network = (said.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    containers = said.get("containerDefinitions") or []
+    privileged = any(one.get("privileged") for one in containers if isinstance(one, dict))
+    return {"ecs:subnet": network.get("subnets"), "ecs:privileged": "true" if privileged else None}
 
 
 class Permissions:
@@ -248,8 +271,11 @@ class Permissions:
         return f"arn:aws:iam::{call.account}:{kind}{path}{name}"
 
     def keys(self, call):
-        if call.service != "iam":
-            return {}
+        of = {"iam": self.keys_of_iam, "autoscaling": keys_of_groups, "ecs": keys_of_ecs}
+        found = of.get(call.service, lambda _call: {})(call)
+        return {key: value for key, value in found.items() if value}
+
+    def keys_of_iam(self, call):
         said, keys = call.params, {}
         if call.action in ("CreateRole", "PutRolePermissionsBoundary"):
             keys["iam:PermissionsBoundary"] = said.get("PermissionsBoundary")
@@ -260,7 +286,7 @@ class Permissions:
             keys["iam:PolicyARN"] = said["PolicyArn"]
         if call.action == "CreateServiceLinkedRole":
             keys["iam:AWSServiceName"] = said.get("AWSServiceName")
-        return {key: value for key, value in keys.items() if value}
+        return keys
 
     def beside(self, call):
         """What a caller has to be allowed as well: to hand roles to a service, and to launch what a group launches."""

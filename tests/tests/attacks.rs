@@ -2,7 +2,7 @@
 //! administrator, to read what is another team's, to run what is not skydeck's. Beside each stands what the role is there to do, which
 //! has to be allowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -71,6 +71,13 @@ fn of(region: &str) -> Value {
 /// A tag that comes with what is made by this action.
 fn making(key: &str, action: &str) -> Value {
     json!({ key: action, "aws:RequestTag/skydeck:installation": REGION })
+}
+
+fn with(mut one: Value, other: Value) -> Value {
+    if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
+        one.extend(other);
+    }
+    one
 }
 
 fn passed_to(service: &str) -> Value {
@@ -258,18 +265,42 @@ fn makings() -> Vec<(&'static str, &'static str, String)> {
     ]
 }
 
+/// What runs in others' place, or with more than a container has.
+fn beside_the_fence() -> Vec<Try> {
+    let (cluster, service, release) = (Who::Function("cluster"), Who::Function("service"), Who::Function("release"));
+    let group = || here("autoscaling", "autoScalingGroup:5f4e:autoScalingGroupName/skyfox-devprod-instances");
+    let movie = here("ecs", "service/skyfox-devprod/movie");
+    let definition = || here("ecs", "task-definition/skyfox-devprod-movie:8");
+    let (create, update) = ("autoscaling:CreateAutoScalingGroup", "autoscaling:UpdateAutoScalingGroup");
+    let numbered = |said: &str| json!({ "autoscaling:LaunchTemplateVersionSpecified": said });
+    let theirs = || json!({ "autoscaling:LaunchConfigurationName": "theirs" });
+    let rule = "listener-rule/app/skyfox-devprod-public/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+    let privileged = |said: &str| with(tagged(), json!({ "ecs:privileged": said }));
+    let (latest, configured) = ("launch what nobody was asked for", "launch by another team's configuration");
+    let register = "ecs:RegisterTaskDefinition";
+    let in_subnet = with(tagged(), json!({ "ecs:subnet": "subnet-1" }));
+    let order = "elasticloadbalancing:SetRulePriorities";
+    vec![
+        duty(cluster, create, group(), with(tagged(), numbered("true"))),
+        duty(cluster, update, group(), with(of(REGION), numbered("true"))),
+        duty(cluster, update, group(), of(REGION)),
+        attack(cluster, latest, create, group(), with(tagged(), numbered("false"))),
+        attack(cluster, latest, update, group(), with(of(REGION), numbered("false"))),
+        attack(cluster, configured, create, group(), with(with(tagged(), numbered("true")), theirs())),
+        attack(cluster, configured, update, group(), with(of(REGION), theirs())),
+        attack(service, "run tasks in any subnet", "ecs:CreateService", movie, in_subnet),
+        attack(release, "run a privileged container", register, definition(), privileged("true")),
+        duty(release, register, definition(), privileged("false")),
+        duty(Who::Function("balancer"), order, here("elasticloadbalancing", rule), json!({})),
+    ]
+}
+
 /// Making a thing one's own by its tag.
 fn takings() -> Vec<Try> {
     let (network, service, registry) = (Who::Function("network"), Who::Function("service"), Who::Function("registry"));
     let vpc = || here("ec2", "vpc/vpc-1");
     let movie = || here("ecs", "service/skyfox-devprod/movie");
     let repository = || here("ecr", "repository/skyfox-devprod-movie");
-    let with = |mut one: Value, other: Value| {
-        if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
-            one.extend(other);
-        }
-        one
-    };
     vec![
         duty(network, "ec2:CreateTags", vpc(), making("ec2:CreateAction", "CreateVpc")),
         duty(service, "ecs:TagResource", movie(), making("ecs:CreateAction", "CreateService")),
@@ -413,26 +444,33 @@ fn request(policies: &BTreeMap<String, Value>, tried: &Try) -> Value {
     })
 }
 
-fn judged(requests: &[Value]) -> Vec<String> {
+/// What one of the programs says of a list.
+fn told(program: &str, list: &Value) -> Vec<String> {
     let programs = node::programs();
     let installed = programs.ancestors().nth(2).expect("the directory of the packages");
-    let judge = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/judge.mjs");
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("node").join(program);
     let mut command = Command::new("node");
-    command.arg(judge).current_dir(installed).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.arg(program).current_dir(installed).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("node can be started");
-    let text = serde_json::to_vec(requests).expect("JSON");
-    child.stdin.take().expect("a pipe").write_all(&text).expect("it reads");
+    child.stdin.take().expect("a pipe").write_all(list.to_string().as_bytes()).expect("it reads");
     let output = child.wait_with_output().expect("it ends");
-    serde_json::from_slice(&output.stdout).expect("a list of verdicts")
+    serde_json::from_slice(&output.stdout).expect("a list of texts")
 }
 
 #[test]
 fn no_role_of_an_installation_leads_further_than_its_work() {
     let policies = install::policies(&Account::of(ACCOUNT, REGION));
-    let all = [to_administrator(), by_handing_on(), of_others(), through_a_platforms_role(), records_and_values()];
+    let all = [
+        to_administrator(),
+        by_handing_on(),
+        of_others(),
+        beside_the_fence(),
+        through_a_platforms_role(),
+        records_and_values(),
+    ];
     let tries: Vec<Try> = all.into_iter().flatten().collect();
     let requests: Vec<Value> = tries.iter().map(|tried| request(&policies, tried)).collect();
-    let verdicts = judged(&requests);
+    let verdicts = told("judge.mjs", &requests.into());
     assert_eq!(verdicts.len(), tries.len());
     let mut wrong = Vec::new();
     for (tried, verdict) in tries.iter().zip(verdicts) {
@@ -450,4 +488,19 @@ fn no_role_of_an_installation_leads_further_than_its_work() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     println!("{} requests judged", tries.len());
+}
+
+/// A condition on a key that AWS does not give an action holds for nobody: what it is on would be denied for ever.
+#[test]
+fn aws_knows_the_tag_of_each_resource_that_a_policy_asks_for_it() {
+    let policies = install::policies(&Account::of(ACCOUNT, REGION));
+    let statements = policies.values().flat_map(|document| document["Statement"].as_array().expect("statements"));
+    let key = "aws:ResourceTag/skydeck:installation";
+    let asking = statements.filter(|statement| statement["Condition"]["StringEquals"].get(key).is_some());
+    let actions = asking.flat_map(|statement| statement["Action"].as_array().expect("actions"));
+    let actions: BTreeSet<&str> = actions.filter_map(Value::as_str).collect();
+    assert!(actions.len() > 40, "{actions:?}");
+    let without = told("keys.mjs", &json!(actions));
+    // Overwriting: where AWS denies it, the parameter is deleted, which is asked of its tag, and made anew.
+    assert_eq!(without, ["ssm:PutParameter"], "of {} actions", actions.len());
 }

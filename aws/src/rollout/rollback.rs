@@ -5,7 +5,7 @@ use skydeck_core::rollout::decide::Choice;
 use skydeck_core::rollout::record::{Phase, Record, Verified};
 use skydeck_core::rollout::release::{definition, way_back, ways_back};
 use skydeck_core::rollout::run::{Failing, Released, Rollout};
-use skydeck_core::scope::Scope;
+use skydeck_core::scope::{Scope, TAG_INSTALLATION};
 use skydeck_core::verdict::{Fault, Verification};
 
 use super::release::place;
@@ -126,7 +126,7 @@ async fn renew(
     placed: Option<Placement>,
 ) -> Result<Target> {
     let known = found.map(|found| found.definition).filter(|definition| definition.settings.container.is_some());
-    let (wanted, placed) = match (known, scope) {
+    let (mut wanted, placed) = match (known, scope) {
         (Some(known), _) => (known, placed),
         (None, Some(scope)) => {
             let choice = Choice { digest: old.digest.clone(), tag: None };
@@ -140,6 +140,9 @@ async fn renew(
             return Err(Error::Input(why));
         }
     };
+    // A person's revision may lack it, and nothing is made without it.
+    let region = rollout.execution.split(':').nth(3).unwrap_or_default();
+    wanted.tags.insert(TAG_INSTALLATION.into(), region.into());
     let family = short(&old.definition).split(':').next().unwrap_or_default();
     let arn = register(context.clients.ecs(), family, &wanted).await?;
     let renewed = |found: &Record| Some(found.renewed(&old.definition, &arn));

@@ -81,6 +81,10 @@ fn allow(account: &Account, actions: &[&str], on: &[On], when: &[When]) -> Value
     statement
 }
 
+/// Whether a group names the version of its launch template
+/// (<https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html>).
+const NUMBERED: &str = "autoscaling:LaunchTemplateVersionSpecified";
+
 /// All of these conditions at once: by operator, key and values, as policies have them.
 fn conditions(account: &Account, actions: &[&str], when: &[When]) -> Value {
     let mut all = Map::new();
@@ -112,6 +116,12 @@ fn condition(account: &Account, actions: &[&str], when: When) -> (&'static str, 
             ("StringEquals", format!("{service}:CreateAction"), json!(by))
         }
         When::NotOverwriting => ("StringEqualsIfExists", "ssm:Overwrite".into(), json!("false")),
+        When::Numbered => ("Bool", NUMBERED.into(), json!("true")),
+        When::NumberedStill => ("BoolIfExists", NUMBERED.into(), json!("true")),
+        When::ByTemplate => ("Null", "autoscaling:LaunchConfigurationName".into(), json!("true")),
+        When::NoSubnets => ("Null", "ecs:subnet".into(), json!("true")),
+        // It holds where the key is missing as well.
+        When::Unprivileged => ("StringNotEquals", "ecs:privileged".into(), json!("true")),
     }
 }
 
@@ -184,6 +194,8 @@ mod tests {
             "ec2:AuthorizeSecurityGroupIngress",
             "ec2:RevokeSecurityGroupIngress",
             "ec2:RunInstances",
+            // AWS knows no condition for it: the order of rules.
+            "elasticloadbalancing:SetRulePriorities",
             // Skydeck's names.
             "events:PutEvents",
             "states:StartExecution",

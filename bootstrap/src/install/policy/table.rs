@@ -44,6 +44,17 @@ pub(super) enum When {
     Making(&'static [&'static str]),
     /// Nothing that is there already is overwritten.
     NotOverwriting,
+    /// A group is made that launches by a version of a template which it names. Of one that takes whatever version is the latest,
+    /// AWS asks nobody what that launches, and with which role.
+    Numbered,
+    /// The same of a change, where it says something of it.
+    NumberedStill,
+    /// By no launch configuration, which would be somebody else's.
+    ByTemplate,
+    /// Without subnets: of these AWS asks for no tag.
+    NoSubnets,
+    /// No container is privileged.
+    Unprivileged,
 }
 
 /// Actions that reach equally far.
@@ -73,7 +84,10 @@ impl Reach {
 }
 
 use On::{All, Here, Iam, OfPlatforms, Own, Public, S3};
-use When::{Attaching, Bounded, Linked, Making, New, NotOthers, NotOverwriting, Ours, TagKept};
+use When::{
+    Attaching, Bounded, ByTemplate, Linked, Making, New, NoSubnets, NotOthers, NotOverwriting, Numbered, NumberedStill,
+    Ours, TagKept, Unprivileged,
+};
 
 /// A tag of what is there: where it has the fence's, and keeps it.
 const RETAG: &[When] = &[Ours, TagKept];
@@ -82,7 +96,7 @@ const TAG_NEW: &[When] = &[New, NotOthers];
 
 const NO_RESOURCE: &str = "AWS knows no resource for it: it lists or describes";
 
-const GROUP: On = Here("autoscaling", "autoScalingGroup:*:autoScalingGroupName/*-instances");
+const GROUP: On = Here("autoscaling", "autoScalingGroup:*:autoScalingGroupName/*-*-instances");
 const GATEWAY: On = Here("ec2", "internet-gateway/*");
 const INSTANCE: On = Here("ec2", "instance/*");
 const ROUTES: On = Here("ec2", "route-table/*");
@@ -113,19 +127,12 @@ const PARAMETER: On = Here("ssm", "parameter/*");
 pub(super) static REACHES: &[Reach] = &[
     // Auto Scaling.
     reach(&["autoscaling:Describe*"], &[All(NO_RESOURCE)]),
-    reach(&["autoscaling:CreateAutoScalingGroup"], &[GROUP]).new(),
+    reach(&["autoscaling:CreateAutoScalingGroup"], &[GROUP]).when(&[New, Numbered, ByTemplate]),
     reach(&["autoscaling:CreateOrUpdateTags"], &[GROUP]).when(TAG_NEW),
     // ECS tags the group of a new capacity provider in the name of whoever makes it, without the fence's tag.
     reach(&["autoscaling:CreateOrUpdateTags"], &[GROUP]).when(RETAG),
-    reach(
-        &[
-            "autoscaling:DeleteAutoScalingGroup",
-            "autoscaling:StartInstanceRefresh",
-            "autoscaling:UpdateAutoScalingGroup",
-        ],
-        &[GROUP],
-    )
-    .ours(),
+    reach(&["autoscaling:DeleteAutoScalingGroup", "autoscaling:StartInstanceRefresh"], &[GROUP]).ours(),
+    reach(&["autoscaling:UpdateAutoScalingGroup"], &[GROUP]).when(&[Ours, NumberedStill, ByTemplate]),
     // EC2.
     reach(&["ec2:DescribeVpcAttribute", "ec2:GetSecurityGroupsForVpc"], &[VPC]),
     reach(&["ec2:Describe*"], &[All(NO_RESOURCE)]),
@@ -227,8 +234,8 @@ pub(super) static REACHES: &[Reach] = &[
     reach(&["ecs:DescribeClusters", "ecs:ListContainerInstances"], &[CLUSTER]),
     reach(&["ecs:CreateCluster"], &[CLUSTER]).new(),
     reach(&["ecs:CreateCapacityProvider"], &[PROVIDER]).new(),
-    reach(&["ecs:CreateService"], &[SERVICE]).new(),
-    reach(&["ecs:RegisterTaskDefinition"], &[DEFINITION]).new(),
+    reach(&["ecs:CreateService"], &[SERVICE]).when(&[New, NoSubnets]),
+    reach(&["ecs:RegisterTaskDefinition"], &[DEFINITION]).when(&[New, Unprivileged]),
     reach(&["ecs:DeleteService", "ecs:UpdateService"], &[SERVICE]).ours(),
     reach(&["ecs:DeleteTaskDefinitions"], &[DEFINITION]).ours(),
     reach(&["ecs:DeleteCapacityProvider", "ecs:UpdateCapacityProvider"], &[PROVIDER]).ours(),
@@ -240,10 +247,10 @@ pub(super) static REACHES: &[Reach] = &[
     reach(&["elasticloadbalancing:Describe*"], &[All(NO_RESOURCE)]),
     reach(&["elasticloadbalancing:CreateLoadBalancer"], &[BALANCER]).new(),
     reach(&["elasticloadbalancing:CreateTargetGroup"], &[TARGETS]).new(),
-    reach(&["elasticloadbalancing:CreateListener"], &[LISTENER]).new(),
-    reach(&["elasticloadbalancing:CreateListener"], &[BALANCER]).ours(),
-    reach(&["elasticloadbalancing:CreateRule"], &[RULE]).new(),
-    reach(&["elasticloadbalancing:CreateRule"], &[LISTENER]).ours(),
+    reach(&["elasticloadbalancing:CreateListener"], &[BALANCER]).when(&[New, Ours]),
+    reach(&["elasticloadbalancing:CreateRule"], &[LISTENER]).when(&[New, Ours]),
+    // AWS knows no condition for it.
+    reach(&["elasticloadbalancing:SetRulePriorities"], &[RULE]),
     reach(&["elasticloadbalancing:AddTags"], &[BALANCER, LISTENER, RULE, TARGETS])
         .when(&[New, Making(&["CreateListener", "CreateLoadBalancer", "CreateRule", "CreateTargetGroup"])]),
     reach(&["elasticloadbalancing:AddTags"], &[BALANCER, LISTENER, RULE, TARGETS]).when(RETAG),
@@ -318,8 +325,8 @@ pub(super) static REACHES: &[Reach] = &[
     reach(&["states:StartExecution"], &[Here("states", "stateMachine:skydeck-*")]),
 ];
 
-/// Actions that give tags: a function gives them to what it makes.
-const TAGGING: [&str; 5] = ["AddTags", "AddTagsToResource", "CreateOrUpdateTags", "CreateTags", "TagResource"];
+/// Actions that give tags to what a function makes. Of load balancers one function makes all, some of it inside of others.
+const TAGGING: [&str; 4] = ["AddTagsToResource", "CreateOrUpdateTags", "CreateTags", "TagResource"];
 
 pub(super) fn tags(action: &str) -> bool {
     action.split_once(':').is_some_and(|(_, name)| TAGGING.contains(&name))
