@@ -250,11 +250,11 @@ fn tasks_that_have_run_are_started_anew_at_once() {
         sim.define("s", image, 100, 100);
         sim.serve("s", 1, (200, 100), balanced());
         sim.balancer.all_sick = true;
-        sim.steps(300);
+        sim.steps(1200);
         sim.service("s")["deployments"][0]["failedTasks"].as_i64().unwrap()
     };
     let (ran, never_ran) = (failures("i"), failures("missing"));
-    assert!(ran > 5 * never_ran, "{ran} failed that had run, and {never_ran} that had not");
+    assert!(ran > 3 * never_ran, "{ran} failed that had run, and {never_ran} that had not");
 }
 
 /// A second release before the first has come up: what ran serves on until the last one has taken over.
