@@ -74,7 +74,7 @@ impl Reach {
         Self { when, ..self }
     }
 
-    const fn new(self) -> Self {
+    const fn made(self) -> Self {
         self.when(&[New])
     }
 
@@ -136,12 +136,12 @@ pub(super) static REACHES: &[Reach] = &[
     // EC2.
     reach(&["ec2:DescribeVpcAttribute", "ec2:GetSecurityGroupsForVpc"], &[VPC]),
     reach(&["ec2:Describe*"], &[All(NO_RESOURCE)]),
-    reach(&["ec2:CreateVpc"], &[VPC]).new(),
-    reach(&["ec2:CreateSubnet"], &[SUBNET]).new(),
-    reach(&["ec2:CreateInternetGateway"], &[GATEWAY]).new(),
-    reach(&["ec2:CreateRouteTable"], &[ROUTES]).new(),
-    reach(&["ec2:CreateSecurityGroup"], &[SECURITY_GROUP]).new(),
-    reach(&["ec2:CreateLaunchTemplate"], &[TEMPLATE]).new(),
+    reach(&["ec2:CreateVpc"], &[VPC]).made(),
+    reach(&["ec2:CreateSubnet"], &[SUBNET]).made(),
+    reach(&["ec2:CreateInternetGateway"], &[GATEWAY]).made(),
+    reach(&["ec2:CreateRouteTable"], &[ROUTES]).made(),
+    reach(&["ec2:CreateSecurityGroup"], &[SECURITY_GROUP]).made(),
+    reach(&["ec2:CreateLaunchTemplate"], &[TEMPLATE]).made(),
     reach(
         &[
             "ec2:CreateRouteTable",
@@ -171,7 +171,7 @@ pub(super) static REACHES: &[Reach] = &[
     ),
     reach(&["ec2:CreateLaunchTemplateVersion", "ec2:DeleteLaunchTemplate", "ec2:ModifyLaunchTemplate"], &[TEMPLATE])
         .ours(),
-    reach(&["ec2:RunInstances"], &[INSTANCE, VOLUME]).new(),
+    reach(&["ec2:RunInstances"], &[INSTANCE, VOLUME]).made(),
     reach(&["ec2:RunInstances"], &[SECURITY_GROUP, SUBNET, TEMPLATE]).ours(),
     // They get no tags, and an image is AWS's.
     reach(&["ec2:RunInstances"], &[Here("ec2", "network-interface/*"), Public("ec2", "image/*")]),
@@ -202,7 +202,7 @@ pub(super) static REACHES: &[Reach] = &[
         ],
         &[REPOSITORY],
     ),
-    reach(&["ecr:CreateRepository"], &[REPOSITORY]).new(),
+    reach(&["ecr:CreateRepository"], &[REPOSITORY]).made(),
     reach(&["ecr:TagResource"], &[REPOSITORY]).when(TAG_NEW),
     reach(&["ecr:TagResource"], &[REPOSITORY]).when(RETAG),
     reach(&["ecr:*"], &[REPOSITORY]).ours(),
@@ -232,8 +232,8 @@ pub(super) static REACHES: &[Reach] = &[
     reach(&["ecs:DescribeContainerInstances"], &[Here("ecs", "container-instance/*/*")]),
     reach(&["ecs:DescribeCapacityProviders"], &[PROVIDER]),
     reach(&["ecs:DescribeClusters", "ecs:ListContainerInstances"], &[CLUSTER]),
-    reach(&["ecs:CreateCluster"], &[CLUSTER]).new(),
-    reach(&["ecs:CreateCapacityProvider"], &[PROVIDER]).new(),
+    reach(&["ecs:CreateCluster"], &[CLUSTER]).made(),
+    reach(&["ecs:CreateCapacityProvider"], &[PROVIDER]).made(),
     reach(&["ecs:CreateService"], &[SERVICE]).when(&[New, NoSubnets]),
     reach(&["ecs:RegisterTaskDefinition"], &[DEFINITION]).when(&[New, Unprivileged]),
     reach(&["ecs:DeleteService", "ecs:UpdateService"], &[SERVICE]).ours(),
@@ -245,8 +245,8 @@ pub(super) static REACHES: &[Reach] = &[
     reach(&["ecs:TagResource"], &[CLUSTER, DEFINITION, PROVIDER, SERVICE]).when(RETAG),
     // Elastic Load Balancing.
     reach(&["elasticloadbalancing:Describe*"], &[All(NO_RESOURCE)]),
-    reach(&["elasticloadbalancing:CreateLoadBalancer"], &[BALANCER]).new(),
-    reach(&["elasticloadbalancing:CreateTargetGroup"], &[TARGETS]).new(),
+    reach(&["elasticloadbalancing:CreateLoadBalancer"], &[BALANCER]).made(),
+    reach(&["elasticloadbalancing:CreateTargetGroup"], &[TARGETS]).made(),
     reach(&["elasticloadbalancing:CreateListener"], &[BALANCER]).when(&[New, Ours]),
     reach(&["elasticloadbalancing:CreateRule"], &[LISTENER]).when(&[New, Ours]),
     // AWS knows no condition for it.
@@ -294,7 +294,7 @@ pub(super) static REACHES: &[Reach] = &[
     // Lambda: the platforms' probes.
     reach(&["lambda:ListTags"], &[Here("lambda", "function:*")]),
     reach(&["lambda:GetFunction"], &[PROBE]),
-    reach(&["lambda:CreateFunction"], &[PROBE]).new(),
+    reach(&["lambda:CreateFunction"], &[PROBE]).made(),
     reach(&["lambda:TagResource"], &[PROBE]).when(TAG_NEW),
     reach(&["lambda:TagResource"], &[PROBE]).when(RETAG),
     reach(&["lambda:*"], &[PROBE]).ours(),
@@ -302,7 +302,7 @@ pub(super) static REACHES: &[Reach] = &[
     reach(&["logs:DescribeLogGroups"], &[All(NO_RESOURCE)]),
     reach(&["logs:GetLogEvents"], &[Here("logs", "log-group:/ecs/*-*:log-stream:*")]),
     reach(&["logs:ListTagsForResource"], LOGS),
-    reach(&["logs:CreateLogGroup"], LOGS).new(),
+    reach(&["logs:CreateLogGroup"], LOGS).made(),
     reach(&["logs:TagResource"], LOGS).when(TAG_NEW),
     reach(&["logs:TagResource"], LOGS).when(RETAG),
     reach(&["logs:*"], LOGS).ours(),
