@@ -45,6 +45,9 @@ pub(super) async fn scale(aws: &Clients, service: &str, count: i32) -> Result<()
 /// Deletes a service, and makes it again as it was, without tasks.
 pub(super) async fn remake(aws: &Clients, service: &str) -> Result<(), String> {
     let before = find(aws, service).await?;
+    let arn = before.service_arn().unwrap_or_default();
+    // With its tags: what has not skydeck's is nothing that skydeck may change.
+    let tags = aws.ecs().list_tags_for_resource().resource_arn(arn).send().await.map_err(told)?.tags;
     let request = aws.ecs().delete_service().cluster(CLUSTER).service(service).force(true);
     request.send().await.map_err(told)?;
     let begun = Instant::now();
@@ -59,5 +62,6 @@ pub(super) async fn remake(aws: &Clients, service: &str) -> Result<(), String> {
     let request = request.set_capacity_provider_strategy(before.capacity_provider_strategy);
     let request = request.set_deployment_configuration(before.deployment_configuration);
     let request = request.set_health_check_grace_period_seconds(before.health_check_grace_period_seconds);
+    let request = request.set_tags(tags);
     request.send().await.map(drop).map_err(told)
 }
