@@ -19,7 +19,9 @@ BESIDE = {
     "logs": ("TagResource", None),
     "ssm": ("AddTagsToResource", None),
 }
-MAKES = ("CreateAutoScalingGroup", "PutParameter", "RegisterTaskDefinition", "RunInstances")
+# Actions that make something, beside all that begin with `Create`; and those of these that make nothing but tags.
+MAKES = ("PutParameter", "RegisterTaskDefinition", "RunInstances")
+TAGS = ("CreateOrUpdateTags", "CreateTags")
 # What is made inside of the load balancer or the listener that the call names.
 INSIDE = {"CreateListener": ("loadbalancer/", "listener/"), "CreateRule": ("listener/", "listener-rule/")}
 
@@ -81,7 +83,7 @@ class Tags:
     def beside(self, call, arns, given):
         """The right to tag what is made: action, resource and keys."""
         given = {key: value for key, value in given.items() if key.lower().startswith(GIVEN.lower())}
-        makes = call.action in MAKES or (call.action.startswith("Create") and call.action not in ("CreateTags", "CreateOrUpdateTags"))
+        makes = call.action in MAKES or (call.action.startswith("Create") and call.action not in TAGS)
         if not given or not makes or call.service not in BESIDE:
             return []
         action, key = BESIDE[call.service]

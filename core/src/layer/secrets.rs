@@ -16,7 +16,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-pub use desired::{facts, value};
+pub use desired::{facts, tags, value};
 pub use plan::{plan, teardown};
 
 /// The type that every parameter must have.

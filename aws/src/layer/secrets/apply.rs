@@ -2,7 +2,7 @@
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging};
-use skydeck_core::layer::secrets::{Change, value};
+use skydeck_core::layer::secrets::{Change, tags, value};
 use skydeck_core::scope::{Scope, Tags};
 
 use crate::error::{Error, Explain, Result, look_again, tolerate};
@@ -18,7 +18,7 @@ pub(super) async fn apply(ssm: &Client, scope: &Scope, change: &Change) -> Resul
                 // and what is deleted is made anew.
                 Err(error) if error.error_type() == "AccessDenied" => {
                     delete(ssm, name).await?;
-                    create(ssm, scope, (name, key), &scope.tags(&format!("parameter/{key}"), name, None)).await?;
+                    create(ssm, scope, (name, key), &tags(scope, key, name)).await?;
                 }
                 answer => drop(answer?),
             }

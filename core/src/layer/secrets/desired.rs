@@ -3,7 +3,7 @@
 use super::World;
 use crate::facts::{Facts, SecretsFacts};
 use crate::plan::Refusal;
-use crate::scope::Scope;
+use crate::scope::{Scope, Tags};
 use crate::spec::{Part, Secret, Template};
 
 /// What skydeck writes into a parameter; `None` where a person gives the value.
@@ -52,4 +52,10 @@ pub fn facts(scope: &Scope, world: &World) -> Facts {
 /// Whether a person has yet to give a value.
 pub(super) fn is_missing(secret: &Secret, world: &World) -> bool {
     secret.value.is_none() && !world.parameters.contains_key(&secret.parameter)
+}
+
+/// The tags of a parameter that skydeck makes.
+#[must_use]
+pub fn tags(scope: &Scope, key: &str, name: &str) -> Tags {
+    scope.tags(&format!("parameter/{key}"), name, None)
 }

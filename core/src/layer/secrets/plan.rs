@@ -76,7 +76,7 @@ fn plan_ours(
     name: &str,
     found: Option<&Found<Parameter>>,
 ) -> Result<(), Refusal> {
-    let wanted = scope.tags(&format!("parameter/{key}"), name, None);
+    let wanted = desired::tags(scope, key, name);
     let (key, name) = (key.to_owned(), name.to_owned());
     let Some(Found { settings: found, .. }) = found else {
         plan.add(Change::CreateParameter { name, key, tags: wanted }, &[]);
