@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use skydeck_aws::error::{Error, Explain};
 use skydeck_aws::home::Home;
-use skydeck_aws::{Clients, Result};
+use skydeck_aws::{Clients, Result, rollout};
 use skydeck_core::rollout::trigger::{self, Cause};
 use skydeck_core::run::Mode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -204,7 +204,7 @@ pub(crate) async fn tell_end(
 
 /// The platform that is meant where none is named: the only one.
 pub(crate) async fn only_platform(context: &Context, home: &Home) -> miette::Result<String> {
-    let mut platforms = context.patiently(async || home.platforms().await).await.map_err(installed)?;
+    let mut platforms = context.patiently(async || rollout::platforms(home).await).await.map_err(installed)?;
     match (platforms.pop(), platforms.is_empty()) {
         (Some(platform), true) => Ok(platform),
         (None, _) => Err(Usage::new("no platform was applied yet", "`skydeck apply FILE` does it").into()),

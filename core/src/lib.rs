@@ -10,6 +10,7 @@ pub mod facts;
 pub mod foreign;
 pub mod layer;
 pub mod logs;
+pub mod obstacle;
 pub mod outputs;
 pub mod placement;
 pub mod plan;

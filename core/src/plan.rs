@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::foreign::{Foreign, told};
+use crate::obstacle::{self, Obstacle};
 use crate::scope::Tags;
 
 /// Number of a step within its own plan.
@@ -401,6 +402,12 @@ pub enum Refusal {
         platform: String,
         /// What is in the way.
         found: Vec<Foreign>,
+    },
+    /// Things of the platform's own keep the run from its end.
+    #[error("nothing was changed, since this keeps the run from its end:{}", obstacle::told(found))]
+    Obstructed {
+        /// What is in the way.
+        found: Vec<Obstacle>,
     },
     /// An earlier layer has not handed on what this one needs.
     #[error("{layer} has not said {what}; it must run before this layer")]

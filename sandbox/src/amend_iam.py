@@ -294,6 +294,8 @@ class Permissions:
         if what == ("ecs", "RegisterTaskDefinition"):
             roles = [said.get("executionRoleArn"), said.get("taskRoleArn")]
             return self.passed(roles, "ecs-tasks.amazonaws.com")
+        if what in (("ecs", "CreateService"), ("ecs", "UpdateService")):
+            return self.passed(call.told.get("roles", []), "ecs-tasks.amazonaws.com")
         if what in (("lambda", "CreateFunction"), ("lambda", "UpdateFunctionConfiguration")):
             return self.passed([said.get("Role")], "lambda.amazonaws.com")
         if what == ("iam", "AddRoleToInstanceProfile"):

@@ -96,8 +96,8 @@ class Tags:
 
 
 def told(headers):
-    """What the gateway tells of the tags of ECS and Auto Scaling, by ARN or name."""
+    """What the gateway tells: the tags of ECS and Auto Scaling, by ARN or name, and under `roles` those of a task definition."""
     try:
-        return json.loads(headers.get("x-sandbox-tags") or "{}")
+        return json.loads(headers.get("x-sandbox-told") or "{}")
     except ValueError:
         return {}

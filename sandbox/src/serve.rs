@@ -16,7 +16,7 @@ use crate::{Admin, Credentials, Error, Options, Reply, Sandbox, ask, client_env}
 /// How often an idle sandbox looks whether it has been idle for too long.
 const LOOK: Duration = Duration::from_secs(10);
 /// A sandbox ends its children with one signal; more means that it hangs.
-const ENDING: Duration = Duration::from_secs(10);
+const ENDING: Duration = Duration::from_secs(30);
 
 /// Where a sandbox is, as its file says; for everybody to see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,13 +46,21 @@ fn state_file(dir: &Path) -> PathBuf {
     dir.join("state.json")
 }
 
+fn lock_file(dir: &Path) -> PathBuf {
+    dir.join("serve.lock")
+}
+
+fn is_locked(dir: &Path) -> bool {
+    File::open(lock_file(dir)).is_ok_and(|lock| lock.try_lock().is_err())
+}
+
 /// Serves a sandbox until somebody stops it, a signal ends it, or nobody has called it for [`Options::idle`].
 ///
 /// # Errors
 /// When it cannot be started, or one runs in that directory already.
 pub async fn serve(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Result<(), Error> {
     std::fs::create_dir_all(&options.dir).map_err(Error::file(&options.dir))?;
-    let path = options.dir.join("serve.lock");
+    let path = lock_file(&options.dir);
     // Held as long as this process lives, however it ends.
     let lock = File::create(&path).map_err(Error::file(&path))?;
     if lock.try_lock().is_err() {
@@ -205,7 +213,8 @@ impl Running {
     pub async fn stop(self) -> Result<(), Error> {
         self.admin.stop().await?;
         let begun = Instant::now();
-        while Self::find(&self.dir).await.is_ok() {
+        // It answers no more before it has ended: another one can start once its lock is free.
+        while Self::find(&self.dir).await.is_ok() || is_locked(&self.dir) {
             if begun.elapsed() > ENDING {
                 return Err(Error::Late { what: format!("ending process {}", self.state.pid), limit: ENDING });
             }

@@ -111,6 +111,18 @@ async fn a_role_is_handed_on_by_who_may_and_to_whom() {
     assert!(is_denied(&register().await), "another role");
     stage.may(&[own, ("iam:PassRole", role, to("ecs-tasks.amazonaws.com"))]).await;
     assert!(!is_denied(&register().await));
+
+    // Whoever gives a service a task definition hands on its roles.
+    let person = aws_sdk_ecs::Client::new(&stage.person);
+    person.create_cluster().cluster_name("c").send().await.unwrap();
+    person.create_service().cluster("c").service_name("s").task_definition("f:1").send().await.unwrap();
+    let own = ("ecs:UpdateService", "arn:aws:ecs:ap-south-1:000000000000:service/c/s", Value::Null);
+    stage.may(std::slice::from_ref(&own)).await;
+    let update = || ecs.update_service().cluster("c").service("s");
+    assert!(!is_denied(&update().desired_count(0).send().await), "no definition, no role");
+    assert!(is_denied(&update().task_definition("f:1").send().await), "no right to hand a role on");
+    stage.may(&[own, ("iam:PassRole", role, to("ecs-tasks.amazonaws.com"))]).await;
+    assert!(!is_denied(&update().task_definition("f:1").send().await));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use skydeck_core::facts::Facts;
+use skydeck_core::obstacle::Obstacle;
 use skydeck_core::plan::{Deferred, Describe, Description, Handover, Plan, Refusal, fingerprint};
 use skydeck_core::run::{Layer, LayerReport, Mode};
 use skydeck_core::scope::Scope;
@@ -49,6 +50,16 @@ pub trait Work {
 
     /// What has to change for nothing of ours to be left.
     fn teardown(scope: &Scope, world: &Self::World) -> Plan<Self::Change>;
+
+    /// What of ours keeps an apply from its end: told before it begins.
+    fn obstacles(_scope: &Scope, _world: &Self::World) -> Vec<Obstacle> {
+        Vec::new()
+    }
+
+    /// What of ours keeps a destroy from its end, in the world that the teardown needs.
+    fn obstacles_leaving(scope: &Scope, world: &Self::World) -> Vec<Obstacle> {
+        Self::obstacles(scope, world)
+    }
 
     /// What later layers need to know, under this layer's own key.
     fn facts(scope: &Scope, world: &Self::World) -> Facts;
@@ -109,6 +120,30 @@ pub async fn converge<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> 
     attempt
 }
 
+/// What is known of a layer before a run changes anything.
+#[derive(Debug, Default)]
+pub struct Foreseen {
+    /// The layer's facts, as far as they are known.
+    pub facts: Facts,
+    /// What keeps the run from its end.
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// Looks whether a layer can be changed, or in mode `destroy` deleted, as it is asked for.
+///
+/// # Errors
+/// Where the planner refuses, or AWS cannot be asked.
+pub async fn foresee<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Result<Foreseen> {
+    let world = observe::<W>(clients, scope, mode).await?;
+    let obstacles = if mode == Mode::Destroy {
+        W::obstacles_leaving(scope, &world)
+    } else {
+        W::plan(scope, &world)?;
+        W::obstacles(scope, &world)
+    };
+    Ok(Foreseen { facts: W::facts(scope, &world), obstacles })
+}
+
 async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Result<Attempt> {
     let want = |world: &W::World| match mode {
         Mode::Plan | Mode::Apply => W::plan(scope, world),
@@ -117,6 +152,9 @@ async fn attempt<W: Work>(clients: &Clients, scope: &Scope, mode: Mode) -> Resul
     let mut world = observe::<W>(clients, scope, mode).await?;
     let fingerprint = W::fingerprint(scope, &world);
     let mut plan = want(&world)?;
+    if mode == Mode::Plan {
+        plan.warnings.extend(W::obstacles(scope, &world).iter().map(ToString::to_string));
+    }
     let descriptions = plan.describe();
     let (changes, mut error): (Vec<Description>, _) = if mode == Mode::Plan {
         let deferred = plan.deferred.iter().map(|deferred| deferred.description.clone());

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::try_join;
 use skydeck_core::layer::service::repository;
+use skydeck_core::obstacle::Obstacle;
 use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::decide::{
     Asked, Choice, Decision, Reason, Situation, choose, decide as follow, passed_over, untried, waiting,
@@ -112,9 +113,9 @@ async fn learn(context: &Context, key: &str, found: &Found, asked: &Asked<'_>) -
 
 /// What is known of an image.
 #[derive(Default)]
-struct About {
+pub(super) struct About {
     digest: String,
-    entry: Entry,
+    pub(super) entry: Entry,
     content: Content,
 }
 
@@ -152,7 +153,7 @@ async fn about(context: &Context, scope: &Scope, keys: Keys<'_>, digest: &str, c
 }
 
 /// The image that it is about, and what is known of it.
-async fn chosen(
+pub(super) async fn chosen(
     context: &Context,
     scope: &Scope,
     keys: Keys<'_>,
@@ -178,16 +179,25 @@ async fn chosen(
         Some(known) => known,
         None => about(context, scope, keys, &choice.digest, seen).await?,
     };
-    let starts = now.running.digest.is_none() && matches!(asked.cause, Cause::Configuration | Cause::Sweep);
+    let any = match asked.cause {
+        Cause::Configuration | Cause::Sweep => now.running.digest.is_none(),
+        Cause::Person => asked.image.is_none(),
+        _ => false,
+    };
     let (choice, found) =
-        if starts { first_good(context, scope, keys, asked, now, (choice, found)).await? } else { (choice, found) };
+        if any { first_good(context, scope, keys, asked, now, (choice, found)).await? } else { (choice, found) };
+    // Only who names an image overrides its rejection.
+    if let (Cause::Person, true, Some(rejected)) = (asked.cause, any, &found.entry.rejected) {
+        let reason = Reason::Rejected { digest: choice.digest, reason: rejected.reason.clone() };
+        return Ok((Err(reason), found));
+    }
     // What a person names by its tag was not looked at yet.
     let image = || choice.tag.clone().unwrap_or(choice.digest.clone());
     let choice = if found.is_other() { Err(Reason::NotAnImage { image: image() }) } else { Ok(choice) };
     Ok((choice, found))
 }
 
-/// A service that was made anew starts with the newest image that is not known to be bad.
+/// The newest image that is not known to be bad: a service that was made anew starts with it, and a person who names none means it.
 async fn first_good(
     context: &Context,
     scope: &Scope,
@@ -290,7 +300,7 @@ pub(super) async fn decide_known(
     }
     let missing: Vec<String> = read::parameters(scope, name).intersection(missing).cloned().collect();
     let is_free = found.record.value.lease.is_none();
-    Ok(match unfit(&about.content, &missing, &choice) {
+    Ok(match unfit(&about.content, &missing, found.obstacle.as_ref(), &choice) {
         // The schedule comes again and again, and one refusal says it.
         Some((_, reason)) if asked.cause == Cause::Sweep && is_free && about.entry.waits_for(&reason) => {
             ignored(&Reason::Refused { digest: choice.digest, reason })
@@ -301,7 +311,15 @@ pub(super) async fn decide_known(
 }
 
 /// Why the image cannot work here, and whose fault that is: found before anything is touched.
-fn unfit(content: &Content, missing: &[String], choice: &Choice) -> Option<(Fault, String)> {
+fn unfit(
+    content: &Content,
+    missing: &[String],
+    obstacle: Option<&Obstacle>,
+    choice: &Choice,
+) -> Option<(Fault, String)> {
+    if let Some(obstacle) = obstacle {
+        return Some((Fault::Platform, obstacle.to_string()));
+    }
     if !content.has(&choice.digest) {
         return Some((Fault::Platform, format!("ECR does not give the manifest of {}", choice.digest)));
     }

@@ -31,11 +31,38 @@ use skydeck_core::scope::Scope;
 use skydeck_core::spec;
 
 use crate::error::{Error, Result};
+use crate::home::Home;
 use crate::run::Context;
 
 /// What the platform's last apply handed on; `None` where there was none.
 pub(crate) async fn applied(context: &Context, platform: &str) -> Result<Option<Applied>> {
     context.home.read_json(&applied_key(platform)).await
+}
+
+/// Remembers that a platform was destroyed: nobody looks for drift in it, and where no platform is named it is not meant.
+pub(crate) async fn gone(context: &Context, platform: &str) -> Result<()> {
+    match applied(context, platform).await? {
+        Some(applied) if !applied.gone => {
+            context.home.write_json(&applied_key(platform), &Applied { gone: true, ..applied }).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The platforms that are meant where none is named: those that were not destroyed; where all were, all.
+///
+/// # Errors
+/// Where S3 refuses.
+pub async fn platforms(home: &Home) -> Result<Vec<String>> {
+    let all = home.platforms().await?;
+    let mut standing = Vec::new();
+    for platform in &all {
+        let applied: Option<Applied> = home.read_json(&applied_key(platform)).await?;
+        if applied.is_none_or(|applied| !applied.gone) {
+            standing.push(platform.clone());
+        }
+    }
+    Ok(if standing.is_empty() { all } else { standing })
 }
 
 /// The scope that a rollout of this platform works in. `execution` says in which account.

@@ -17,6 +17,7 @@ use skydeck_core::rollout::trigger::{Cause, Trigger};
 use skydeck_core::rollout::wait::{self, Obstacle};
 use skydeck_core::scope::Scope;
 
+use super::decide::chosen;
 use super::survey::{self, Known};
 use super::{applied, images, now, read, record, scope_of};
 use crate::error::{Error, Explain, Result};
@@ -37,6 +38,8 @@ pub struct Outlook {
     pub choice: Result<Choice, Reason>,
     /// Set where nothing but a person deploys that image.
     pub rejected: Option<Rejection>,
+    /// The newest image and why it is not the one, where it was rejected and the person names none.
+    pub passed_over: Option<(Choice, Rejection)>,
     /// Digest of what the service runs, or of what is being tried.
     pub leaves: Option<String>,
     /// Set while a person holds events and sweep off.
@@ -119,13 +122,18 @@ pub async fn outlook(context: &Context, machine: &str, keys: Keys<'_>, asked: &A
         holder: Liveness::Gone,
         records_since: since,
     };
-    let choice = choose(asked, &situation);
-    let rejected = match &choice {
-        Ok(choice) => entry(context, keys, &choice.digest).await?.rejected,
-        Err(_) => None,
+    let (choice, about) =
+        Box::pin(chosen(context, &scope, keys, asked, &situation, (None, Content::default()))).await?;
+    let digest = choice.as_ref().ok().map(|choice| &choice.digest);
+    let passed_over = match choose(asked, &situation) {
+        Ok(newest) if Some(&newest.digest) != digest => {
+            entry(context, keys, &newest.digest).await?.rejected.map(|rejected| (newest, rejected))
+        }
+        _ => None,
     };
+    let rejected = about.entry.rejected.filter(|_| choice.is_ok());
     let leaves = record.lease.as_ref().map(|lease| lease.digest.clone()).or_else(|| running.digest.clone());
-    Ok(Outlook { choice, rejected, leaves, suspended: record.suspended.clone() })
+    Ok(Outlook { choice, rejected, passed_over, leaves, suspended: record.suspended.clone() })
 }
 
 /// Why what lies in the service's repository under this digest becomes no rollout; `None` where it may, or nothing lies there.
@@ -193,6 +201,23 @@ pub async fn ledger(context: &Context, keys: Keys<'_>, limit: usize) -> Result<V
     stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await
 }
 
+/// The services of applied platforms that read a parameter, as platform and service. `machine` is the ARN of anything in their
+/// account.
+///
+/// # Errors
+/// Where S3 refuses.
+pub async fn readers(context: &Context, machine: &str, parameter: &str) -> Result<Vec<(String, String)>> {
+    let mut readers = Vec::new();
+    for platform in context.home.platforms().await? {
+        let Some(applied) = applied(context, &platform).await?.filter(|applied| !applied.gone) else { continue };
+        let scope = scope_of(context, &platform, &applied, machine)?;
+        let reads = |service: &&String| read::parameters(&scope, service).contains(parameter);
+        let services = scope.platform.services.keys().filter(reads);
+        readers.extend(services.map(|service| (platform.clone(), service.clone())));
+    }
+    Ok(readers)
+}
+
 /// Holds events and sweep off a service.
 ///
 /// # Errors
@@ -233,7 +258,7 @@ pub async fn going(
     for item in found.executions() {
         let started = item.start_date().to_millis().ok();
         if let Some((service, record)) = records.iter().find(|(_, record)| record.holds(item.execution_arn())) {
-            going.extend(leased(service, record, started));
+            going.extend(leased(platform, service, record, started));
             continue;
         }
         let request = sfn.describe_execution().execution_arn(item.execution_arn());
@@ -250,19 +275,24 @@ pub async fn going(
         });
     }
     let known: Vec<String> = going.iter().map(|going| going.execution.clone()).collect();
-    let rest = records.iter().filter_map(|(service, record)| leased(service, record, None));
+    let rest = records.iter().filter_map(|(service, record)| leased(platform, service, record, None));
     for died in rest.filter(|rest| !known.contains(&rest.execution)) {
         match liveness(&context.clients, &died.execution, SAFE_TO_DECIDE_SECONDS, 0).await? {
             Liveness::Running => going.push(Going { started: Some(now()), given_up: None, ..died }),
             // It may have given its lease back since that was read.
-            Liveness::EndedLately if died.given_up.is_none() => {}
+            Liveness::EndedLately if died.given_up.is_none() => {
+                let key = Keys { platform, service: &died.service }.record();
+                if context.home.read_json::<Record>(&key).await?.holds(&died.execution) {
+                    going.push(died);
+                }
+            }
             Liveness::EndedLately | Liveness::Gone => going.push(died),
         }
     }
     Ok(going)
 }
 
-fn leased(service: &str, record: &Record, started: Option<i64>) -> Option<Going> {
+fn leased(platform: &str, service: &str, record: &Record, started: Option<i64>) -> Option<Going> {
     let lease = record.lease.as_ref()?;
     Some(Going {
         execution: lease.execution.clone(),
@@ -271,7 +301,7 @@ fn leased(service: &str, record: &Record, started: Option<i64>) -> Option<Going>
         image: Some(lease.digest.clone()),
         phase: Some(lease.phase),
         started,
-        given_up: (lease.told && started.is_none()).then(|| abandoned(service, lease)),
+        given_up: (lease.told && started.is_none()).then(|| abandoned(platform, service, lease)),
     })
 }
 

@@ -10,7 +10,7 @@ use skydeck_core::rollout::decide::Running;
 use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::Verified;
 use skydeck_core::rollout::run::Rollout;
-use skydeck_core::scope::Scope;
+use skydeck_core::scope::{Scope, Tags};
 
 use super::now;
 use crate::client::Clients;
@@ -45,6 +45,8 @@ pub(crate) struct Serving {
     pub(crate) definition: String,
     pub(crate) desired: u32,
     pub(crate) placement: Placement,
+    /// Its ARN and tags.
+    pub(crate) marks: (String, Tags),
 }
 
 /// Those of the services that are there, by name.
@@ -55,7 +57,9 @@ pub(crate) async fn serving(clients: &Clients, cluster: &str, names: &[String]) 
         let read = service::read(&found);
         let made = found.created_at().and_then(|at| at.to_millis().ok()).unwrap_or_default();
         let life = format!("{} {made}", read.arn);
-        let serving = Serving { life, definition: read.definition, desired: read.desired, placement: read.placement };
+        let marks = (read.arn, read.tags);
+        let (definition, desired, placement) = (read.definition, read.desired, read.placement);
+        let serving = Serving { life, definition, desired, placement, marks };
         (found.service_name.unwrap_or_default(), serving)
     });
     Ok(serving.collect())
@@ -70,11 +74,20 @@ pub(crate) async fn is_gone(clients: &Clients, rollout: &Rollout) -> Result<bool
     Ok(found.first().map_or_else(|| now() - rollout.began > YOUNG, |found| found.status() != Some("ACTIVE")))
 }
 
-/// Whether another service of the same name stands in the place of the rollout's: it was deleted, and made again.
+/// The service of a rollout's name, where one is there.
+pub(crate) async fn own(clients: &Clients, rollout: &Rollout) -> Result<Option<Serving>> {
+    let mut found = serving(clients, &rollout.platform, std::slice::from_ref(&rollout.service)).await?;
+    Ok(found.remove(&rollout.service))
+}
+
+/// Whether a service is another one than the rollout's of the same name: that was deleted, and made again.
+pub(crate) fn is_other(rollout: &Rollout, serving: &Serving) -> bool {
+    rollout.record.service.as_ref() != Some(&serving.life)
+}
+
+/// Whether another service of the same name stands in the place of the rollout's.
 pub(crate) async fn is_another(clients: &Clients, rollout: &Rollout) -> Result<bool> {
-    let serving = serving(clients, &rollout.platform, std::slice::from_ref(&rollout.service)).await?;
-    let serving = serving.get(&rollout.service);
-    Ok(serving.is_some_and(|serving| rollout.record.service.as_ref() != Some(&serving.life)))
+    Ok(own(clients, rollout).await?.is_some_and(|serving| is_other(rollout, &serving)))
 }
 
 /// Changes a rollout's service. `false` where it is gone: then there is nothing to be done any more. What was registered or made a

@@ -41,7 +41,7 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
         return Err(Error::Stale(format!("a new service {}", rollout.service)));
     }
     if !scope.platform.services.contains_key(&rollout.service) {
-        return Ok(Released { definition: None, digest: None, superseded: true });
+        return Ok(Released { superseded: true, ..Released::default() });
     }
     if rollout.cause == Cause::Rollback {
         reject_left(context, &rollout).await?;
@@ -57,7 +57,12 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
     };
     let request = request(context, &scope, &rollout)?.task_definition(&arn);
     if !read::update(&context.clients, &rollout, request, "release to service").await? {
-        return Ok(Released { definition: Some(arn), digest: Some(rollout.digest), superseded: true });
+        return Ok(Released {
+            definition: Some(arn),
+            digest: Some(rollout.digest),
+            superseded: true,
+            ..Released::default()
+        });
     }
     let verifying = |found: &Record| found.moved(&rollout.execution, Phase::Verifying, Some(&arn));
     let held = record::hold(&context.home, &keys(&rollout).record(), &rollout.execution, verifying).await?;
@@ -65,7 +70,8 @@ pub async fn release(context: &Context, rollout: Rollout) -> Result<Released> {
         // Nobody was told, and the image may serve all the same.
         tracing::warn!("after the release: {error}");
     }
-    Ok(Released { definition: Some(arn), digest: Some(rollout.digest.clone()), superseded: held.is_none() })
+    let (definition, digest) = (Some(arn), Some(rollout.digest.clone()));
+    Ok(Released { definition, digest, superseded: held.is_none(), ..Released::default() })
 }
 
 /// How long a service's first tasks wait for an instance that has just been started. One that has not joined by then may never.

@@ -1,6 +1,7 @@
 //! `RollBack`: gives the service back what served before.
 
-use skydeck_core::layer::service::{Placement, repository, short, wanted_settings};
+use skydeck_core::layer::identity::is_of_platforms;
+use skydeck_core::layer::service::{Definition, Placement, repository, short, wanted_settings};
 use skydeck_core::rollout::decide::Choice;
 use skydeck_core::rollout::record::{Phase, Record, Verified};
 use skydeck_core::rollout::release::{definition, way_back, ways_back};
@@ -21,32 +22,52 @@ use crate::run::Context;
 /// # Errors
 /// Where AWS refuses.
 pub async fn rollback(context: &Context, failing: Failing) -> Result<Released> {
-    let Failing { rollout, released, verification } = failing;
+    let was_denied = failing.was_denied();
+    let Failing { rollout, released, verification, .. } = failing;
     let (home, key, me) = (&context.home, keys(&rollout).record(), &rollout.execution);
-    let left = Released { definition: None, digest: None, superseded: true };
+    let left = Released { superseded: true, ..Released::default() };
+    let serving = read::own(&context.clients, &rollout).await?;
     // Another one of the same name is none of this rollout's business.
-    if read::is_another(&context.clients, &rollout).await? {
+    if serving.as_ref().is_some_and(|serving| read::is_other(&rollout, serving)) {
         return Ok(left);
     }
     let Some(held) = take(context, &rollout, released.as_deref()).await? else { return Ok(left) };
     // With the lease in hand and before the service is written to: whoever takes over from here on knows that the image is bad.
     reject(context, &rollout, &held, verification.as_ref()).await?;
     let target = target(context, &rollout, &held).await?;
+    // What was denied once would be denied again, and there is nothing to undo.
+    let untouched = was_denied && serving.is_some_and(|serving| stands(&serving, target.as_ref()));
+    if !untouched && !give(context, &rollout, target.as_ref()).await? {
+        return Ok(left);
+    }
+    let returning = |found: &Record| found.moved(me, Phase::Returning, None);
+    let held = record::hold(home, &key, me, returning).await?;
+    let (definition, digest) = target.map(|Target { revision, .. }| (revision.definition, revision.digest)).unzip();
+    Ok(Released { definition, digest, superseded: held.is_none(), untouched })
+}
+
+/// Whether the service is what the rollback would make of it.
+fn stands(serving: &read::Serving, target: Option<&Target>) -> bool {
+    match target {
+        Some(Target { revision, placed }) => {
+            serving.definition == revision.definition
+                && placed.as_ref().is_none_or(|placed| serving.placement == *placed)
+        }
+        None => serving.desired == 0,
+    }
+}
+
+/// Gives the service what it goes back to. `false` where it is gone.
+async fn give(context: &Context, rollout: &Rollout, target: Option<&Target>) -> Result<bool> {
     let request = context.clients.ecs().update_service();
-    let request = match &target {
+    let request = match target {
         Some(Target { revision, placed: Some(placed) }) => {
             place(request.task_definition(&revision.definition), placed)?
         }
         Some(Target { revision, placed: None }) => request.task_definition(&revision.definition),
         None => request.desired_count(0),
     };
-    if !read::update(&context.clients, &rollout, request, "roll back service").await? {
-        return Ok(left);
-    }
-    let returning = |found: &Record| found.moved(me, Phase::Returning, None);
-    let held = record::hold(home, &key, me, returning).await?;
-    let (definition, digest) = target.map(|Target { revision, .. }| (revision.definition, revision.digest)).unzip();
-    Ok(Released { definition, digest, superseded: held.is_none() })
+    read::update(&context.clients, rollout, request, "roll back service").await
 }
 
 /// Takes the lease's next phase; `None` where somebody else has it by now. A rollout that died is finished by whoever finds it, in
@@ -81,7 +102,9 @@ async fn target(context: &Context, rollout: &Rollout, held: &Record) -> Result<O
     let gone = gone(context, rollout, scope.as_ref(), ways_back(held, released)).await;
     let Some(revision) = way_back(held, released, &gone) else { return Ok(None) };
     match find(context, &revision.definition).await? {
-        Some(found) if found.active => Ok(Some(Target { revision, placed })),
+        Some(found) if found.active && may_pass(&context.clients.region, &found.definition) => {
+            Ok(Some(Target { revision, placed }))
+        }
         found => renew(context, rollout, scope.as_ref(), revision, found, placed).await.map(Some),
     }
 }
@@ -105,6 +128,12 @@ async fn gone<'a>(
     })
 }
 
+/// Whether skydeck may give the revision's roles to ECS. A person's may name others.
+fn may_pass(region: &str, definition: &Definition) -> bool {
+    let settings = &definition.settings;
+    [&settings.execution_role, &settings.task_role].iter().all(|role| role.is_empty() || is_of_platforms(region, role))
+}
+
 /// A revision as far as ECS still has it.
 async fn find(context: &Context, arn: &str) -> Result<Option<Revision>> {
     match describe(context.clients.ecs(), arn).await {
@@ -115,8 +144,8 @@ async fn find(context: &Context, arn: &str) -> Result<Option<Revision>> {
     }
 }
 
-/// Registers anew a revision that was deregistered: by its own text, or, where ECS has that no more, by the platform file. The
-/// record names the new one before the service is given it.
+/// Registers anew a revision that was deregistered, or whose roles skydeck may not pass: by its own text under the platform's
+/// roles, or, where ECS has that no more, by the platform file. The record names the new one before the service is given it.
 async fn renew(
     context: &Context,
     rollout: &Rollout,
@@ -140,9 +169,13 @@ async fn renew(
             return Err(Error::Input(why));
         }
     };
+    let region = &context.clients.region;
+    if let Some(scope) = scope.filter(|_| !may_pass(region, &wanted)) {
+        let ours = wanted_settings(scope, &rollout.service)?.0;
+        (wanted.settings.execution_role, wanted.settings.task_role) = (ours.execution_role, ours.task_role);
+    }
     // A person's revision may lack it, and nothing is made without it.
-    let region = rollout.execution.split(':').nth(3).unwrap_or_default();
-    wanted.tags.insert(TAG_INSTALLATION.into(), region.into());
+    wanted.tags.insert(TAG_INSTALLATION.into(), region.clone());
     let family = short(&old.definition).split(':').next().unwrap_or_default();
     let arn = register(context.clients.ecs(), family, &wanted).await?;
     let renewed = |found: &Record| Some(found.renewed(&old.definition, &arn));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::try_join;
 use skydeck_core::layer::service::{Placement, repository, wanted_settings};
+use skydeck_core::obstacle::{Kind, Obstacle, unmarked};
 use skydeck_core::rollout::content::Content;
 use skydeck_core::rollout::decide::Running;
 use skydeck_core::rollout::image::Pushed;
@@ -36,6 +37,8 @@ pub(super) struct Found {
     pub(super) verified: Option<Verified>,
     pub(super) placed: Option<Placement>,
     pub(super) holder: Liveness,
+    /// Why skydeck may not change the service.
+    pub(super) obstacle: Option<Obstacle>,
     /// What is known of the repository's tags.
     pub(super) tags: Marked<Tags>,
 }
@@ -83,9 +86,12 @@ impl Known {
         let tags_key = Keys { platform: &platform, service: &name }.tags();
         let tags = context.home.read_marked::<Tags>(&tags_key);
         let (images, (running, verified), holder, tags) = try_join!(images, running, holder, tags)?;
+        let (arn, marks) = &serving.marks;
+        let obstacle = unmarked(scope, [(Kind::Service, arn, marks)]).pop();
         let wanted = wanted_settings(scope, &name)?.1;
         let placed = Some(serving.placement).filter(|placed| *placed != wanted);
-        Ok(Some(Found { images: images.unwrap_or_default(), record, running, verified, placed, holder, tags }))
+        let images = images.unwrap_or_default();
+        Ok(Some(Found { images, record, running, verified, placed, holder, obstacle, tags }))
     }
 }
 

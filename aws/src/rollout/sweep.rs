@@ -49,7 +49,7 @@ pub struct Swept {
 pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
     let (mut swept, parameter) = (Swept::default(), changed_parameter(&asked.event));
     for platform in context.home.platforms().await? {
-        let Some(applied) = applied(context, &platform).await? else { continue };
+        let Some(applied) = applied(context, &platform).await?.filter(|applied| !applied.gone) else { continue };
         let scope = scope_of(context, &platform, &applied, &asked.execution)?;
         // What an apply or a destroy changes right now is no drift.
         if parameter.is_none() && !lock::is_held(&context.clients, &context.home, &platform).await? {
@@ -129,7 +129,7 @@ fn readers(scope: &Scope, parameter: &str) -> Vec<(String, Option<String>)> {
 /// Leaves alone what would end as it did before, and tells a person of it once. Returns why. Where nobody can be told, the next sweep
 /// tries, and the other services are looked at all the same.
 async fn give_up(context: &Context, rollout: &Rollout, lease: &Lease) -> String {
-    let why = abandoned(&rollout.service, lease);
+    let why = abandoned(&rollout.platform, &rollout.service, lease);
     if !lease.told
         && let Err(error) = tell_once(context, rollout, lease, &why).await
     {

@@ -8,7 +8,7 @@ use skydeck_core::run::{Conclusion, Ending, Layer, LayerReport, Mode, Outcome, R
 
 use super::{Context, drift};
 use crate::error::Result;
-use crate::lock;
+use crate::{lock, rollout};
 
 /// Writes the outputs, or the plan, and the conclusion, and gives the lock back.
 ///
@@ -25,8 +25,11 @@ pub async fn conclude(context: &Context, ending: Ending) -> Result<Conclusion> {
             context.home.write_json(&outputs_key(&run.platform), &made).await?;
             outputs = Some(Outputs { environments: BTreeMap::new(), ..made });
         }
-        // What it says is there no longer.
-        Mode::Destroy if failure.is_none() => context.home.forget(&outputs_key(&run.platform)).await?,
+        Mode::Destroy if failure.is_none() => {
+            // What it says is there no longer.
+            context.home.forget(&outputs_key(&run.platform)).await?;
+            rollout::gone(context, &run.platform).await?;
+        }
         Mode::Plan if failure.is_none() => plan = Some(keep_plan(context, &run).await?),
         Mode::Plan | Mode::Apply | Mode::Destroy => {}
     }

@@ -25,7 +25,7 @@ pub async fn dispatch(context: &Context, asked: Dispatch) -> Result<Dispatched> 
     let file = context.home.read(&run.spec_key(), version).await?.ok_or_else(missing)?;
     let before = applied(context, &run.platform).await?;
     let since = before.as_ref().map_or_else(now, |before| before.since);
-    let applied = Applied { file: file.text, spec_version: run.spec_version.clone(), facts, since };
+    let applied = Applied { file: file.text, spec_version: run.spec_version.clone(), facts, since, gone: false };
     if before.as_ref() != Some(&applied) {
         context.home.write_json(&applied_key(&run.platform), &applied).await?;
     }

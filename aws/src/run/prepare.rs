@@ -131,7 +131,7 @@ async fn unmoved_plan(context: &Context, platform: &str, id: &str) -> Result<Pre
 }
 
 pub(crate) async fn only_platform(context: &Context) -> Result<String> {
-    let mut platforms = context.home.platforms().await?;
+    let mut platforms = rollout::platforms(&context.home).await?;
     match (platforms.pop(), platforms.is_empty()) {
         (Some(platform), true) => Ok(platform),
         (None, _) => Err(Error::Input("no platform file was uploaded yet: `skydeck apply FILE` does it".into())),

@@ -7,7 +7,7 @@ use clap::Args;
 pub struct Rollout {
     /// The service, as the platform file has it
     pub service: String,
-    /// Tag or digest; without it, the image that the service's policy wants
+    /// Tag or digest; without it, the newest image that the service's policy wants and that was not rejected
     #[arg(long, value_name = "TAG|DIGEST")]
     pub image: Option<String>,
     /// Which platform, where the account has several

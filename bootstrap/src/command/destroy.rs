@@ -4,13 +4,14 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use miette::IntoDiagnostic;
+use skydeck_aws::home::Home;
 use skydeck_core::run::Mode;
 
 use super::platform_file::PlatformFile;
 use crate::cli::Destroy;
 use crate::context::Context;
 use crate::error::{Ending, Usage};
-use crate::run::{Order, start_and_follow};
+use crate::run::{Order, installed, start_and_follow};
 
 pub(super) async fn run(context: &Context, options: &Destroy) -> miette::Result<Ending> {
     let path = Path::new(&options.platform);
@@ -20,6 +21,7 @@ pub(super) async fn run(context: &Context, options: &Destroy) -> miette::Result<
         options.platform.clone()
     };
     let (clients, account) = context.connect().await?;
+    known(context, &Home::new(clients.s3(), &account.bucket()), &platform).await?;
     if !options.yes {
         let place = if context.sandbox {
             "the sandbox".to_owned()
@@ -29,6 +31,16 @@ pub(super) async fn run(context: &Context, options: &Destroy) -> miette::Result<
         confirm(&platform, &place)?;
     }
     start_and_follow(context, &clients, &account, &Order::new(Mode::Destroy, &platform), !options.no_follow).await
+}
+
+/// Nobody is asked about a platform that is not there.
+async fn known(context: &Context, home: &Home, platform: &str) -> miette::Result<()> {
+    let all = context.patiently(async || home.platforms().await).await.map_err(installed)?;
+    if all.iter().any(|known| known == platform) {
+        return Ok(());
+    }
+    let help = if all.is_empty() { "none was applied yet".into() } else { format!("there is {}", all.join(", ")) };
+    Err(Usage::new(format!("there is no platform {platform}"), help).into())
 }
 
 /// Asks for the platform's name: a bare `y` is typed too easily for what cannot be undone.

@@ -53,12 +53,20 @@ async fn order(
 /// What a person should know before it begins.
 fn announce(cause: Cause, outlook: &Outlook) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some((newest, rejected)) = &outlook.passed_over {
+        let word = newest.tag.as_deref().unwrap_or(&newest.digest);
+        lines.push(format!(
+            "{} is the newest image, and was rejected: {}. It is passed over; `--image {word}` rolls it out all the same.",
+            image::name(&newest.digest, newest.tag.as_deref()),
+            rejected.reason
+        ));
+    }
     let Ok(choice) = &outlook.choice else { return lines };
     let name = image::name(&choice.digest, choice.tag.as_deref());
     if cause == Cause::Rollback {
         if let Some(left) = &outlook.leaves {
             lines.push(format!(
-                "Leaves {}, which is rejected from now on: nothing but `skydeck rollout` deploys it again.",
+                "Leaves {}, which is rejected from now on: nothing but `skydeck rollout --image` deploys it again.",
                 image::name(left, None)
             ));
         }
@@ -109,6 +117,7 @@ mod tests {
         let outlook = Outlook {
             choice: Ok(Choice { digest: digest.clone(), tag: Some("v1".into()) }),
             rejected: Some(rejected),
+            passed_over: None,
             leaves: Some("sha256:aabbccddeeff0011".into()),
             suspended: None,
         };
@@ -117,5 +126,18 @@ mod tests {
         let said = announce(Cause::Rollback, &outlook);
         assert!(said[0].starts_with("Leaves sha256:aabbccddeeff, which is rejected from now on"), "{said:?}");
         assert_eq!(said[1], "Returns to v1 (sha256:0f0f0f0f0f0f).");
+        let newest = Choice { digest: "sha256:aabbccddeeff0011".into(), tag: Some("v2".into()) };
+        let rejected = Rejection { at: 1, execution: "e".into(), reason: "it hung".into() };
+        let said = announce(
+            Cause::Person,
+            &Outlook { rejected: None, passed_over: Some((newest, rejected)), leaves: None, ..outlook },
+        );
+        assert_eq!(
+            said,
+            [
+                "v2 (sha256:aabbccddeeff) is the newest image, and was rejected: it hung. It is passed over; `--image v2` rolls \
+              it out all the same."
+            ]
+        );
     }
 }

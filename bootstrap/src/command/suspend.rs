@@ -14,8 +14,10 @@ pub(super) async fn suspend(context: &Context, options: &Suspend) -> miette::Res
     people::services(&site.backend, &site.machine, &site.platform, Some(service)).await.map_err(told)?;
     people::suspend(&site.backend, site.keys(service), &options.reason).await.map_err(installed)?;
     context.terminal.say(format!(
-        "Service {service} is suspended: pushes are held until `{} resume {service}`. A rollout that goes on is not stopped.",
-        context.invocation()
+        "Service {service} is suspended: pushes are held until `{} resume {service} --platform {}`. A rollout that goes on is not \
+         stopped.",
+        context.invocation(),
+        site.platform
     ));
     let document =
         json!({ "platform": site.platform, "service": service, "suspended": true, "reason": options.reason });
@@ -30,8 +32,9 @@ pub(super) async fn resume(context: &Context, options: &Resume) -> miette::Resul
     context.terminal.say(if was {
         format!(
             "Service {service} takes pushes again. What was pushed meanwhile is picked up by the next sweep, within 15 \
-             minutes, or now by `{} rollout {service}`.",
-            context.invocation()
+             minutes, or now by `{} rollout {service} --platform {}`.",
+            context.invocation(),
+            site.platform
         )
     } else {
         format!("Service {service} was not suspended.")

@@ -148,9 +148,10 @@ pub(super) fn summary(finished: &Finished, style: &Style) -> Option<String> {
             (good, format!("{runs}{note}"))
         }
         Verdict::Superseded | Verdict::Unverified => (style.clone().yellow().bold(), ended.reason.clone()),
-        Verdict::RolledBack | Verdict::Refused if ended.rejected => {
-            (bad, format!("{}. The image is rejected: nothing but `skydeck rollout` deploys it again", ended.reason))
-        }
+        Verdict::RolledBack | Verdict::Refused if ended.rejected => (
+            bad,
+            format!("{}. The image is rejected: nothing but `skydeck rollout --image` deploys it again", ended.reason),
+        ),
         Verdict::RolledBack | Verdict::Refused => (bad, ended.reason.clone()),
     };
     let head = style.apply_to(format!("{name} {}", ended.verdict.words())).to_string();

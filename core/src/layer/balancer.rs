@@ -22,7 +22,7 @@ pub use desired::{facts, target_group_name, url, wants_probe};
 pub use hand::moving;
 pub use plan::plan;
 pub use probe::{PROBE_CODE_KEY, log_group_name, probe_name};
-pub use teardown::teardown;
+pub use teardown::{obstacles, obstacles_leaving, teardown};
 
 /// The port of HTTP. Its listener serves; with a certificate it sends to [`HTTPS`].
 pub const HTTP: u16 = 80;

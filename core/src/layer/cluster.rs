@@ -18,7 +18,7 @@ mod teardown;
 pub use desired::{facts, log_group_name};
 pub use plan::plan;
 pub use refresh::{Instance, Origin, Preferences, Refresh};
-pub use teardown::teardown;
+pub use teardown::{obstacles, obstacles_leaving, teardown};
 
 /// Public parameter with the AMI that AWS recommends for ARM64 container instances
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/retrieve-ecs-optimized_AMI.html>).

@@ -14,7 +14,9 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-pub use desired::{LINKED_SERVICES, MANAGED, execution_role_arn, facts, path, profile_name, roles, task_role_arn};
+pub use desired::{
+    LINKED_SERVICES, MANAGED, execution_role_arn, facts, is_of_platforms, path, profile_name, roles, task_role_arn,
+};
 pub use plan::{plan, teardown};
 
 /// What was observed of IAM.

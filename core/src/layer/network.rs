@@ -17,7 +17,7 @@ mod tests;
 
 pub use desired::{alb_group, facts};
 pub use leave::leaves;
-pub use plan::{plan, teardown};
+pub use plan::{obstacles, plan, teardown};
 
 /// Anywhere, in IPv4.
 pub const ANYWHERE: &str = "0.0.0.0/0";

@@ -14,7 +14,7 @@ mod plan;
 mod tests;
 
 pub use desired::{KEEP_PREFIX, facts, repositories};
-pub use plan::{plan, teardown};
+pub use plan::{obstacles_leaving, plan, teardown};
 
 /// What was observed of the registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

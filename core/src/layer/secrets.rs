@@ -17,7 +17,7 @@ mod plan;
 mod tests;
 
 pub use desired::{facts, tags, value};
-pub use plan::{plan, teardown};
+pub use plan::{obstacles_leaving, plan, teardown};
 
 /// The type that every parameter must have.
 pub const SECURE: &str = "SecureString";

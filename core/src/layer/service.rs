@@ -17,7 +17,7 @@ mod teardown;
 pub use desired::{AWAITING_TAG, facts, family, repository, task_definition, wanted_settings};
 pub use environment::{environment, resolve};
 pub use plan::plan;
-pub use teardown::teardown;
+pub use teardown::{obstacles, teardown};
 
 /// What was observed: the services of the platform's cluster, and the task definition families that begin with the
 /// platform's prefix.

@@ -14,7 +14,7 @@ mod plan;
 mod tests;
 
 pub use desired::{buckets, facts};
-pub use plan::{plan, teardown};
+pub use plan::{obstacles_leaving, plan, teardown};
 
 /// What was observed of S3.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

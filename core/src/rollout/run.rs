@@ -23,6 +23,9 @@ pub struct Applied {
     pub facts: Facts,
     /// Since when skydeck keeps records of this platform, in milliseconds since 1970.
     pub since: i64,
+    /// Whether a destroy has taken the platform away since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// Input of `Decide`.
@@ -104,7 +107,7 @@ pub struct Rollout {
 }
 
 /// Output of `Release`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Released {
     /// ARN of the task definition that the service was given; none where the service was scaled to zero.
     pub definition: Option<String>,
@@ -112,6 +115,9 @@ pub struct Released {
     pub digest: Option<String>,
     /// Whether the service was left alone, since it is another rollout's by now.
     pub superseded: bool,
+    /// Whether a rollback had nothing to undo, since nothing was released.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untouched: bool,
 }
 
 /// Input of `Look`.
@@ -144,6 +150,17 @@ pub struct Failing {
     /// Why.
     #[serde(default)]
     pub verification: Option<Verification>,
+    /// What `Release` ended with, where it did not release.
+    #[serde(default)]
+    pub error: Option<Trouble>,
+}
+
+impl Failing {
+    /// Whether AWS denied the release: the only errors after which it surely changed nothing.
+    #[must_use]
+    pub fn was_denied(&self) -> bool {
+        self.released.is_none() && self.error.as_ref().is_some_and(|trouble| trouble.error == "AccessDenied")
+    }
 }
 
 /// A function's error, as the state machine catches it.

@@ -35,18 +35,19 @@ pub fn story(ended: &Settlement) -> String {
             )
         }
         Verdict::RolledBack => {
-            format!("{} does not serve: {why}; {}{}", subject(&ended.rollout), back(ended), lost(ended))
+            let what = if is_untouched(ended) { "could not be released" } else { "does not serve" };
+            format!("{} {what}: {why}; {}{}", subject(&ended.rollout), back(ended), lost(ended))
         }
     }
 }
 
 /// Why nobody goes on with a rollout, and what a person can do.
 #[must_use]
-pub fn abandoned(service: &str, lease: &Lease) -> String {
+pub fn abandoned(platform: &str, service: &str, lease: &Lease) -> String {
     let name = lease.execution.rsplit(':').next().unwrap_or(&lease.execution);
     format!(
         "rollout {name} of image {} of service {service} ended without saying how, and so did the one before it: it is given up. \
-         See why in that execution, and begin anew with `skydeck rollout {service}`",
+         See why in that execution, and begin anew with `skydeck rollout {service} --platform {platform}`",
         image::name(&lease.digest, None)
     )
 }
@@ -72,7 +73,15 @@ fn nobody_saw(ended: &Settlement) -> bool {
     ended.rollout.returns && ended.verification.is_none() && ended.error.is_none()
 }
 
+/// Whether the service was never given anything, so that there was nothing to take back.
+fn is_untouched(ended: &Settlement) -> bool {
+    ended.returned.as_ref().is_some_and(|returned| returned.untouched)
+}
+
 fn back(ended: &Settlement) -> String {
+    if is_untouched(ended) {
+        return "the service was not touched".into();
+    }
     let target = ended.returned.as_ref().map(|returned| returned.definition.as_deref());
     let serves = |seen: &Verification| seen.status == Status::Serving;
     let is_empty = |seen: &Verification| seen.status == Status::NoTasks;

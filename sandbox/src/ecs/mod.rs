@@ -186,6 +186,13 @@ impl Ecs {
         self.region(place, |region| region.tags_named(body)).unwrap_or_default()
     }
 
+    /// The roles of the task definition that a call gives to a service.
+    pub(crate) fn roles_given(&self, place: &Place, body: &[u8]) -> Vec<String> {
+        let said: Value = serde_json::from_slice(body).unwrap_or_default();
+        let given = said["taskDefinition"].as_str().unwrap_or_default();
+        self.region(place, |region| region.roles_of(given)).unwrap_or_default()
+    }
+
     fn region<T>(&self, place: &Place, look: impl FnOnce(&mut Region) -> T) -> Option<T> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place).map(look)
     }

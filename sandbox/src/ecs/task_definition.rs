@@ -124,6 +124,13 @@ impl Region {
         }
     }
 
+    /// The roles of a revision.
+    pub(super) fn roles_of(&self, given: &str) -> Vec<String> {
+        let found = self.definition(given).map(TaskDefinition::json).unwrap_or_default();
+        let roles = ["executionRoleArn", "taskRoleArn"].iter().filter_map(|role| found[role].as_str());
+        roles.map(ToOwned::to_owned).collect()
+    }
+
     fn definition_mut(&mut self, given: &str) -> Option<&mut TaskDefinition> {
         let (family, revision) = split(given);
         let revisions = &mut self.families.get_mut(family)?.revisions;

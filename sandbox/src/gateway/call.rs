@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use hyper::http::StatusCode;
 use hyper::http::request::Parts;
+use serde_json::json;
 
 use super::Shared;
 use super::fault::FaultKind;
@@ -145,8 +146,8 @@ impl Shared {
     async fn carry_out(&self, name: &Name, parts: Parts, body: Bytes) -> Answer {
         let own = matches!(&*name.service, "ecs" | "autoscaling" | "elasticloadbalancing" | "ec2");
         let form = own.then(|| naming::form(&parts, &body));
-        let tags = self.tags(name, form.as_ref(), &body);
-        let mut answer = match self.upstream.send(parts, body.clone(), &tags).await {
+        let told = self.told(name, form.as_ref(), &body);
+        let mut answer = match self.upstream.send(parts, body.clone(), &told).await {
             Ok(answer) => answer,
             Err(error) => {
                 let text = format!("the emulator did not answer: {}", crate::error::chain(&error));
@@ -181,8 +182,9 @@ impl Shared {
         }
     }
 
-    /// The tags that the emulator cannot know, of what a call is to change: those that a policy of skydeck's can ask for.
-    fn tags(&self, name: &Name, form: Option<&BTreeMap<String, String>>, body: &[u8]) -> String {
+    /// What the emulator cannot know and asks permissions by: the tags of what a call is to change, those that a policy of
+    /// skydeck's can ask for; and under `roles` those of the task definition that it gives to a service.
+    fn told(&self, name: &Name, form: Option<&BTreeMap<String, String>>, body: &[u8]) -> String {
         if !name.writes() || !matches!(&*name.service, "ecs" | "autoscaling") {
             return String::new();
         }
@@ -200,7 +202,11 @@ impl Shared {
             }
         });
         told.values_mut().for_each(|tags| tags.retain(|key, _| key.starts_with("skydeck:")));
-        serde_json::to_string(&told).unwrap_or_default()
+        let mut told = json!(told);
+        if name.service == "ecs" && matches!(&*name.action, "CreateService" | "UpdateService") {
+            told["roles"] = json!(self.ecs.roles_given(&place, body));
+        }
+        told.to_string()
     }
 
     /// What else follows from a call that the emulator has carried out; an answer where its own is not the one.

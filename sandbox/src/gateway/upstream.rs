@@ -26,8 +26,8 @@ const HOP_BY_HOP: [HeaderName; 3] = [CONNECTION, TRANSFER_ENCODING, HeaderName::
 const PASS: HeaderName = HeaderName::from_static("x-sandbox-pass");
 /// Asks it for a key's secret; no client can.
 const KEY: HeaderName = HeaderName::from_static("x-sandbox-key");
-/// Tells it tags that it cannot know.
-const TAGS: HeaderName = HeaderName::from_static("x-sandbox-tags");
+/// Tells it what it cannot know.
+const TOLD: HeaderName = HeaderName::from_static("x-sandbox-told");
 
 /// Calls the emulator.
 #[derive(Debug)]
@@ -46,13 +46,13 @@ impl Upstream {
         Self { client: Client::builder(TokioExecutor::new()).build(connector), port, pass }
     }
 
-    /// Passes a call on; host, path and all signed headers stay, so that its signature still holds. `tags` are those that
-    /// the emulator cannot know of what the call names.
-    pub(crate) async fn send(&self, mut parts: Parts, body: Bytes, tags: &str) -> Result<Answer, Error> {
+    /// Passes a call on; host, path and all signed headers stay, so that its signature still holds. `told` is what the
+    /// emulator cannot know of what the call names.
+    pub(crate) async fn send(&self, mut parts: Parts, body: Bytes, told: &str) -> Result<Answer, Error> {
         parts.headers.remove(KEY);
-        parts.headers.remove(TAGS);
-        if let Some(tags) = HeaderValue::from_str(tags).ok().filter(|_| !tags.is_empty()) {
-            parts.headers.insert(TAGS, tags);
+        parts.headers.remove(TOLD);
+        if let Some(told) = HeaderValue::from_str(told).ok().filter(|_| !told.is_empty()) {
+            parts.headers.insert(TOLD, told);
         }
         self.exchange(parts, body).await
     }

@@ -166,7 +166,7 @@ async fn roll_out(context: &Context, scope: &Scope, digest: &str, number: usize)
     let ended = if number % 5 == 4 {
         let mut seen = Verification::of(0, Vec::new(), Questions::default(), Questions::default());
         seen.fault = Some(Fault::Image);
-        let failing = Failing { rollout, released, verification: Some(seen.clone()) };
+        let failing = Failing { rollout, released, verification: Some(seen.clone()), error: None };
         let returned = rollback(context, failing).await.unwrap();
         Settlement { verdict: Verdict::RolledBack, verification: Some(seen), returned: Some(returned), ..ended }
     } else {

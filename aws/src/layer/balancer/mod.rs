@@ -2,6 +2,7 @@
 
 use skydeck_core::facts::Facts;
 use skydeck_core::layer::balancer::{self, Change, World};
+use skydeck_core::obstacle::Obstacle;
 use skydeck_core::plan::{Plan, Refusal};
 use skydeck_core::run::Layer;
 use skydeck_core::scope::Scope;
@@ -93,6 +94,14 @@ impl Work for Balancer {
 
     fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
         balancer::teardown(scope, world)
+    }
+
+    fn obstacles(scope: &Scope, world: &World) -> Vec<Obstacle> {
+        balancer::obstacles(scope, world)
+    }
+
+    fn obstacles_leaving(scope: &Scope, world: &World) -> Vec<Obstacle> {
+        balancer::obstacles_leaving(scope, world)
     }
 
     fn facts(scope: &Scope, world: &World) -> Facts {

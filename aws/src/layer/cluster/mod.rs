@@ -2,6 +2,7 @@
 
 use skydeck_core::facts::Facts;
 use skydeck_core::layer::cluster::{self, Change, World};
+use skydeck_core::obstacle::Obstacle;
 use skydeck_core::plan::{Plan, Refusal, fingerprint};
 use skydeck_core::run::Layer;
 use skydeck_core::scope::Scope;
@@ -82,6 +83,14 @@ impl Work for Cluster {
         let decides = world.template.is_none() || scope.refresh_ami;
         let recommended_ami = world.recommended_ami.clone().filter(|_| decides);
         fingerprint(&World { recommended_ami, ..world.clone() })
+    }
+
+    fn obstacles(scope: &Scope, world: &World) -> Vec<Obstacle> {
+        cluster::obstacles(scope, world)
+    }
+
+    fn obstacles_leaving(scope: &Scope, world: &World) -> Vec<Obstacle> {
+        cluster::obstacles_leaving(scope, world)
     }
 
     fn facts(scope: &Scope, world: &World) -> Facts {

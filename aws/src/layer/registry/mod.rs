@@ -2,6 +2,7 @@
 
 use skydeck_core::facts::Facts;
 use skydeck_core::layer::registry::{self, Change, World};
+use skydeck_core::obstacle::Obstacle;
 use skydeck_core::plan::{Plan, Refusal};
 use skydeck_core::run::Layer;
 use skydeck_core::scope::Scope;
@@ -39,12 +40,20 @@ impl Work for Registry {
         observe::observe(clients, scope).await
     }
 
+    async fn observe_leaving(clients: &Clients, scope: &Scope) -> Result<World> {
+        observe::observe_leaving(clients, scope).await
+    }
+
     fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
         registry::plan(scope, world)
     }
 
     fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
         registry::teardown(scope, world)
+    }
+
+    fn obstacles_leaving(scope: &Scope, world: &World) -> Vec<Obstacle> {
+        registry::obstacles_leaving(scope, world)
     }
 
     fn facts(scope: &Scope, world: &World) -> Facts {

@@ -14,6 +14,16 @@ use crate::execute::all;
 use crate::tag::from_ecr;
 
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
+    let wanted = repositories(scope);
+    world(clients, scope, |name| !wanted.contains_key(name)).await
+}
+
+/// The teardown wants to know of all of them whether they hold images.
+pub(super) async fn observe_leaving(clients: &Clients, scope: &Scope) -> Result<World> {
+    world(clients, scope, |_| true).await
+}
+
+async fn world(clients: &Clients, scope: &Scope, leaves: impl Fn(&str) -> bool) -> Result<World> {
     let ecr = clients.ecr();
     // Not by name: one name that does not exist would fail the whole call.
     let request = ecr.describe_repositories().max_results(1000).into_paginator().items();
@@ -31,7 +41,7 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
             world.repositories.insert(name, found);
         }
     }
-    let leaving = world.repositories.keys().filter(|name| !wanted.contains_key(*name));
+    let leaving = world.repositories.keys().filter(|name| leaves(name));
     let holding = all(leaving.map(async |name| Ok(holds_images(ecr, name).await?.then(|| name.clone())))).await?;
     world.holding = holding.into_iter().flatten().collect();
     Ok(world)

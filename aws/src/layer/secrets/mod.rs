@@ -2,6 +2,7 @@
 
 use skydeck_core::facts::Facts;
 use skydeck_core::layer::secrets::{self, Change, World};
+use skydeck_core::obstacle::Obstacle;
 use skydeck_core::plan::{Plan, Refusal};
 use skydeck_core::run::Layer;
 use skydeck_core::scope::Scope;
@@ -43,6 +44,10 @@ impl Work for Secrets {
 
     fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
         secrets::teardown(scope, world)
+    }
+
+    fn obstacles_leaving(scope: &Scope, world: &World) -> Vec<Obstacle> {
+        secrets::obstacles_leaving(scope, world)
     }
 
     fn facts(scope: &Scope, world: &World) -> Facts {

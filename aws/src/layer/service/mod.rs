@@ -2,6 +2,7 @@
 
 use skydeck_core::facts::Facts;
 use skydeck_core::layer::service::{self, Change, World};
+use skydeck_core::obstacle::Obstacle;
 use skydeck_core::plan::{Plan, Refusal};
 use skydeck_core::run::Layer;
 use skydeck_core::scope::Scope;
@@ -61,6 +62,10 @@ impl Work for Service {
 
     fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
         service::teardown(scope, world)
+    }
+
+    fn obstacles(scope: &Scope, world: &World) -> Vec<Obstacle> {
+        service::obstacles(scope, world)
     }
 
     fn facts(scope: &Scope, world: &World) -> Facts {

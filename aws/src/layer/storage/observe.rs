@@ -17,6 +17,16 @@ use crate::execute::all;
 use crate::tag::from_s3;
 
 pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
+    let wanted = buckets(scope);
+    world(clients, scope, |name| !wanted.contains_key(name)).await
+}
+
+/// The teardown wants to know of all of them whether they hold objects.
+pub(super) async fn observe_leaving(clients: &Clients, scope: &Scope) -> Result<World> {
+    world(clients, scope, |_| true).await
+}
+
+async fn world(clients: &Clients, scope: &Scope, leaves: impl Fn(&str) -> bool) -> Result<World> {
     let s3 = clients.s3();
     let wanted = buckets(scope);
     let names = names(s3, scope).await?;
@@ -30,7 +40,7 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         all(missing.map(async |name| Ok(is_elsewhere(s3, name).await?.then(|| name.clone())))),
     )?;
     let buckets: BTreeMap<_, _> = found.into_iter().flatten().map(|found| (found.id.clone(), found)).collect();
-    let leaving = buckets.keys().filter(|name| !wanted.contains_key(*name));
+    let leaving = buckets.keys().filter(|name| leaves(name));
     let holding = all(leaving.map(async |name| Ok((!empty::is_empty(s3, name).await?).then(|| name.clone())))).await?;
     let (elsewhere, holding) = (elsewhere.into_iter().flatten().collect(), holding.into_iter().flatten().collect());
     Ok(World { buckets, elsewhere, holding })

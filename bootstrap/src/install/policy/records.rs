@@ -26,7 +26,7 @@ fn keys(function: &str) -> Keys {
         "prepare" => (&["lock.json", "platform.toml"], &[], &[]),
         "approve" => (&["platform.toml"], &[], &[]),
         "conclude" => (
-            &["drift.json", "outputs.json"],
+            &["applied.json", "drift.json", "outputs.json"],
             &["plans/*.json", "runs/*/conclusion.json"],
             &["drift.json", "lock.json", "outputs.json"],
         ),

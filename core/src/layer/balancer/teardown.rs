@@ -2,6 +2,7 @@
 
 use super::{Balancer, Change, World, probe};
 use crate::logs::LogChange;
+use crate::obstacle::{Kind, Obstacle, unmarked};
 use crate::plan::{Plan, Ref};
 use crate::scope::Scope;
 
@@ -47,4 +48,25 @@ pub(super) fn plan_probe_away(scope: &Scope, world: &World, plan: &mut Plan<Chan
         let change = LogChange::Delete { name: probe::log_group_name(scope) };
         plan.add(change.into(), &gone.iter().collect::<Vec<_>>());
     }
+}
+
+/// What of load balancers has lost the installation's tag.
+#[must_use]
+pub fn obstacles(scope: &Scope, world: &World) -> Vec<Obstacle> {
+    let balancers = world.load_balancers.values();
+    let listeners = balancers.clone().flat_map(|balancer| balancer.listeners.values());
+    let rules = listeners.clone().flat_map(|listener| &listener.rules);
+    let balancers = balancers.map(|found| (Kind::LoadBalancer, &found.arn, &found.settings.tags));
+    let listeners = listeners.map(|found| (Kind::Listener, &found.arn, &found.settings.tags));
+    let rules = rules.map(|found| (Kind::ListenerRule, &found.id, &found.settings.tags));
+    let groups = world.target_groups.values().map(|found| (Kind::TargetGroup, &found.id, &found.settings.tags));
+    unmarked(scope, balancers.chain(listeners).chain(rules).chain(groups))
+}
+
+/// The same, and what has lost it of the probe, which an apply tags again.
+#[must_use]
+pub fn obstacles_leaving(scope: &Scope, world: &World) -> Vec<Obstacle> {
+    let probe = world.probe.iter().map(|found| (Kind::Function, &found.id, &found.settings.tags));
+    let logs = world.probe_logs.iter().map(|found| (Kind::LogGroup, &found.id, &found.settings.tags));
+    [obstacles(scope, world), unmarked(scope, probe.chain(logs))].concat()
 }

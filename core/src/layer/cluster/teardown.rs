@@ -4,6 +4,7 @@ use super::desired::{instances_name, log_group_name};
 use super::plan::without;
 use super::{Change, Cluster, Group, Provider, World};
 use crate::logs::LogChange;
+use crate::obstacle::{Kind, Obstacle, unmarked};
 use crate::plan::Plan;
 use crate::scope::Scope;
 
@@ -94,4 +95,22 @@ fn plan_provider_away(
             false
         }
     }
+}
+
+/// What has lost the installation's tag, and an apply cannot tag again.
+#[must_use]
+pub fn obstacles(scope: &Scope, world: &World) -> Vec<Obstacle> {
+    let cluster = world.cluster.iter().map(|found| (Kind::Cluster, &found.arn, &found.tags));
+    let provider = world.provider.iter().map(|found| (Kind::CapacityProvider, &found.arn, &found.tags));
+    let template = world.template.iter().map(|found| (Kind::LaunchTemplate, &found.id, &found.tags));
+    unmarked(scope, cluster.chain(provider).chain(template))
+}
+
+/// The same, and what an apply tags again.
+#[must_use]
+pub fn obstacles_leaving(scope: &Scope, world: &World) -> Vec<Obstacle> {
+    let name = instances_name(scope);
+    let group = world.group.iter().map(|found| (Kind::AutoScalingGroup, &name, &found.tags));
+    let logs = world.logs.iter().map(|found| (Kind::LogGroup, &found.id, &found.settings.tags));
+    [obstacles(scope, world), unmarked(scope, group.chain(logs))].concat()
 }

@@ -80,6 +80,12 @@ pub fn path(scope: &Scope) -> String {
     format!("/skydeck/{}/{}/", scope.platform.region, scope.prefix())
 }
 
+/// Whether a role, by its ARN, is one that skydeck made for a platform: no other may be passed by it.
+#[must_use]
+pub fn is_of_platforms(region: &str, arn: &str) -> bool {
+    arn.split_once(":role").is_some_and(|(_, path)| path.starts_with(&format!("/skydeck/{region}/")))
+}
+
 fn role(scope: &Scope, thing: &str, trust: Policy, managed: &[&str]) -> Role {
     let arn = |policy: &&str| format!("arn:{}:iam::aws:policy/{policy}", scope.partition);
     Role {

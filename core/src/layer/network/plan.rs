@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::leave::{UNTIL_GONE, groups_leaving, occupied, plan_groups_leaving, plan_subnets_leaving};
 use super::{Change, Dns, Gateway, Group, Ingress, RouteTable, Source, Subnet, Vpc, World, desired};
+use crate::obstacle::{Kind, Obstacle, unmarked};
 use crate::plan::{Found, Plan, Ref, Refusal};
 use crate::scope::{Scope, Tags, retag};
 
@@ -47,6 +48,21 @@ pub fn plan(scope: &Scope, world: &World) -> Result<Plan<Change>, Refusal> {
     plan_groups(scope, world, &mut plan, &vpc);
     reap(scope, world, &mut plan);
     Ok(plan)
+}
+
+/// What of the network has lost the installation's tag.
+#[must_use]
+pub fn obstacles(scope: &Scope, world: &World) -> Vec<Obstacle> {
+    let spare = &world.spare;
+    let vpcs = world.vpcs.iter().map(|found| (Kind::Vpc, &found.id, &found.settings.tags));
+    let gateways = world.gateways.iter().map(|found| (Kind::InternetGateway, &found.id, &found.settings.tags));
+    let tables = world.route_tables.iter().chain(&spare.route_tables);
+    let tables = tables.map(|found| (Kind::RouteTable, &found.id, &found.settings.tags));
+    let subnets = world.subnets.values().chain(&spare.subnets);
+    let subnets = subnets.map(|found| (Kind::Subnet, &found.id, &found.settings.tags));
+    let groups = world.groups.values().chain(spare.groups.iter().map(|(_, found)| found));
+    let groups = groups.map(|found| (Kind::SecurityGroup, &found.id, &found.settings.tags));
+    unmarked(scope, vpcs.chain(gateways).chain(tables).chain(subnets).chain(groups))
 }
 
 fn fixed(kind: &str, name: &str, what: &str, old: &impl ToString, new: &impl ToString) -> Refusal {

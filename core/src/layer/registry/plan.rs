@@ -1,6 +1,7 @@
 //! The planner of the registry.
 
 use super::{Change, REPOSITORY, Repository, World, desired};
+use crate::obstacle::{Kind, Obstacle, unmarked};
 use crate::plan::{Found, Plan, Refusal};
 use crate::scope::{Scope, may_be_lost, retag};
 
@@ -87,10 +88,31 @@ fn repair(
 /// any.
 #[must_use]
 pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
-    let (mut plan, wanted) = (Plan::default(), desired::repositories(scope));
-    for (name, found) in world.repositories.iter().filter(|(_, found)| scope.owns(&found.settings.tags)) {
-        let said = wanted.get(name).unwrap_or(&found.settings);
-        plan.add(Change::DeleteRepository { name: name.clone(), with_images: may_be_lost(&said.tags) }, &[]);
+    let mut plan = Plan::default();
+    for (name, with_images) in leaving(scope, world) {
+        plan.add(Change::DeleteRepository { name: name.clone(), with_images }, &[]);
     }
     plan
+}
+
+/// What keeps repositories from going: the loss of the installation's tag, which an apply may give again, and images.
+#[must_use]
+pub fn obstacles_leaving(scope: &Scope, world: &World) -> Vec<Obstacle> {
+    let repositories = world.repositories.values();
+    let unmarked = unmarked(scope, repositories.map(|found| (Kind::Repository, &found.id, &found.settings.tags)));
+    let holding = leaving(scope, world).filter(|(name, with_images)| !with_images && world.holding.contains(*name));
+    let holding = holding.map(|(name, _)| Obstacle::Holds {
+        kind: REPOSITORY,
+        name: name.clone(),
+        what: "images",
+        key: "delete-with-images",
+    });
+    unmarked.into_iter().chain(holding).collect()
+}
+
+/// The platform's repositories, and whether their images may go with them.
+fn leaving<'a>(scope: &'a Scope, world: &'a World) -> impl Iterator<Item = (&'a String, bool)> {
+    let wanted = desired::repositories(scope);
+    let ours = world.repositories.iter().filter(|(_, found)| scope.owns(&found.settings.tags));
+    ours.map(move |(name, found)| (name, may_be_lost(&wanted.get(name).unwrap_or(&found.settings).tags)))
 }

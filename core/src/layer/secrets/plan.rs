@@ -1,6 +1,7 @@
 //! The planner of the parameters.
 
 use super::{Change, PARAMETER, Parameter, SECURE, World, desired};
+use crate::obstacle::{Kind, Obstacle, unmarked};
 use crate::plan::{Found, Plan, Refusal};
 use crate::scope::{Scope, retag};
 use crate::spec::{self, Secret};
@@ -111,11 +112,19 @@ fn plan_ours(
 #[must_use]
 pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
     let mut plan = Plan::default();
-    for (name, found) in &world.parameters {
-        let a_persons = named(scope, name).is_some_and(|secret| secret.value.is_none());
-        if is_ours(scope, name, found) && !a_persons {
-            plan.add(Change::DeleteParameter { name: name.clone() }, &[]);
-        }
+    for (name, _) in leaving(scope, world) {
+        plan.add(Change::DeleteParameter { name: name.clone() }, &[]);
     }
     plan
+}
+
+/// What has lost the installation's tag of what would go.
+#[must_use]
+pub fn obstacles_leaving(scope: &Scope, world: &World) -> Vec<Obstacle> {
+    unmarked(scope, leaving(scope, world).map(|(name, found)| (Kind::Parameter, name, &found.settings.tags)))
+}
+
+fn leaving<'a>(scope: &'a Scope, world: &'a World) -> impl Iterator<Item = (&'a String, &'a Found<Parameter>)> {
+    let a_persons = |name: &str| named(scope, name).is_some_and(|secret| secret.value.is_none());
+    world.parameters.iter().filter(move |(name, found)| is_ours(scope, name, found) && !a_persons(name))
 }

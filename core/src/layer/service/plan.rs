@@ -159,7 +159,8 @@ fn plan_rollout(
     let mut old = json!({ "task_definition": settings, "placement": found.placement });
     let mut new = json!({ "task_definition": wanted, "placement": placement });
     if deregistered {
-        (old["status"], new["status"]) = (json!("INACTIVE"), json!("ACTIVE"));
+        let status = "task_definition_status";
+        (old[status], new[status]) = (json!("INACTIVE"), json!("ACTIVE"));
     }
     let description = Description::update("service", name, &old, &new);
     plan.rollouts.push(Handover { service: name.into(), description });

@@ -1,6 +1,7 @@
 //! How services and task definitions go.
 
 use super::{Change, Family, Service, World};
+use crate::obstacle::{Kind, Obstacle, unmarked};
 use crate::plan::{Plan, Ref};
 use crate::scope::Scope;
 
@@ -43,4 +44,10 @@ pub(super) fn plan_family_away(plan: &mut Plan<Change>, name: &str, found: &Fami
         let change = Change::DeleteDefinitions { family: name.into(), arns: arns.to_vec() };
         plan.add(change, &deregistered.iter().collect::<Vec<_>>());
     }
+}
+
+/// Services that have lost the installation's tag. Of task definitions that is a note: they cost nothing, and stay.
+#[must_use]
+pub fn obstacles(scope: &Scope, world: &World) -> Vec<Obstacle> {
+    unmarked(scope, world.services.values().map(|found| (Kind::Service, &found.arn, &found.tags)))
 }

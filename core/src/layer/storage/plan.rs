@@ -1,6 +1,7 @@
 //! The planner of the buckets.
 
 use super::{BUCKET, Bucket, Change, PublicAccessBlock, World, desired};
+use crate::obstacle::Obstacle;
 use crate::plan::{Plan, Ref, Refusal};
 use crate::scope::{Scope, Tags, may_be_lost, retag};
 
@@ -77,12 +78,31 @@ fn plan_bucket(plan: &mut Plan<Change>, name: &str, found: Option<&Bucket>, want
 #[must_use]
 pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
     let mut plan = Plan::default();
-    let wanted = desired::buckets(scope);
-    for (name, found) in world.buckets.iter().filter(|(_, found)| scope.owns(&found.settings.tags)) {
-        let said = wanted.get(name).unwrap_or(&found.settings);
-        plan_away(&mut plan, name, may_be_lost(&said.tags));
+    for (name, with_objects) in leaving(scope, world) {
+        plan_away(&mut plan, name, with_objects);
     }
     plan
+}
+
+/// Buckets that hold objects which nobody has given up.
+#[must_use]
+pub fn obstacles_leaving(scope: &Scope, world: &World) -> Vec<Obstacle> {
+    let holding = leaving(scope, world).filter(|(name, with_objects)| !with_objects && world.holding.contains(*name));
+    holding
+        .map(|(name, _)| Obstacle::Holds {
+            kind: BUCKET,
+            name: name.clone(),
+            what: "objects, or older versions of them",
+            key: "delete-with-objects",
+        })
+        .collect()
+}
+
+/// The platform's buckets, and whether their objects may go with them.
+fn leaving<'a>(scope: &'a Scope, world: &'a World) -> impl Iterator<Item = (&'a String, bool)> {
+    let wanted = desired::buckets(scope);
+    let ours = world.buckets.iter().filter(|(_, found)| scope.owns(&found.settings.tags));
+    ours.map(move |(name, found)| (name, may_be_lost(&wanted.get(name).unwrap_or(&found.settings).tags)))
 }
 
 fn plan_away(plan: &mut Plan<Change>, name: &str, with_objects: bool) {
