@@ -55,7 +55,7 @@ async fn applied(emulator: &Emulator, scope: &Scope, text: &str) -> (Context, St
     let home = Home::new(clients.s3(), &scope.home);
     let (key, facts) = (scope.prefix(), scope.facts.clone());
     let spec_version = home.write_text(&spec_key(&key), text.to_owned()).await.unwrap();
-    let applied = Applied { file: text.into(), spec_version: spec_version.clone(), facts, since: 0 };
+    let applied = Applied { file: text.into(), spec_version: spec_version.clone(), facts, since: 0, gone: false };
     home.write_json(&applied_key(&key), &applied).await.unwrap();
     let holder = serde_json::json!({ "execution": execution("provision", "at-work") });
     home.write_json(&lock(scope), &holder).await.unwrap();
