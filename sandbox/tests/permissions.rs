@@ -115,7 +115,15 @@ async fn a_role_is_handed_on_by_who_may_and_to_whom() {
     // Whoever gives a service a task definition hands on its roles.
     let person = aws_sdk_ecs::Client::new(&stage.person);
     person.create_cluster().cluster_name("c").send().await.unwrap();
-    person.create_service().cluster("c").service_name("s").task_definition("f:1").send().await.unwrap();
+    person
+        .create_service()
+        .cluster("c")
+        .service_name("s")
+        .task_definition("f:1")
+        .desired_count(0)
+        .send()
+        .await
+        .unwrap();
     let own = ("ecs:UpdateService", "arn:aws:ecs:ap-south-1:000000000000:service/c/s", Value::Null);
     stage.may(std::slice::from_ref(&own)).await;
     let update = || ecs.update_service().cluster("c").service("s");

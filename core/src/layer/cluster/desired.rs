@@ -53,13 +53,16 @@ pub(super) fn launch(scope: &Scope, ami: String) -> Result<Launch, Refusal> {
         groups: BTreeSet::from([need(group, "network", "the instances' security group")?.clone()]),
         user_data: format!(
             "#!/bin/bash\necho ECS_CLUSTER={} >> /etc/ecs/ecs.config\n\
-             echo ECS_ENABLE_CONTAINER_METADATA=true >> /etc/ecs/ecs.config\n",
+             echo ECS_ENABLE_CONTAINER_METADATA=true >> /etc/ecs/ecs.config\n\
+             echo ECS_AWSVPC_BLOCK_IMDS=true >> /etc/ecs/ecs.config\n",
             scope.prefix()
         ),
         http_tokens: "required".into(),
         // One hop ends at the instance: a container in bridge mode is the second, so it cannot take the instance's
-        // role. It has its task role by the agent's own address (169.254.170.2), which is not the metadata service.
+        // role. It has its task role by the agent's own address (169.254.170.2), which is not the metadata service. A task
+        // with a network interface of its own is one hop away: there the agent blocks it.
         hop_limit: 1,
+        encrypted: true,
         instance_tags: scope.tags("instance", &name, None),
         volume_tags: scope.tags("volume", &name, None),
     })
