@@ -61,10 +61,10 @@ fn attributes(change: &Description, style: &Style) -> Vec<String> {
     change.attributes.iter().map(line).collect()
 }
 
-/// A text bare, everything else as JSON has it.
+/// A text of one line bare, everything else as JSON has it.
 fn text(value: &Value) -> String {
     match value {
-        Value::String(text) if !text.is_empty() => text.clone(),
+        Value::String(text) if !text.is_empty() && !text.contains('\n') => text.clone(),
         other => other.to_string(),
     }
 }
