@@ -28,7 +28,7 @@ use crate::layer::{Foreseen, Work, foresee};
 /// All refusals together, or what AWS says where it cannot be asked.
 pub(super) async fn preflight(context: &Context, run: &Run) -> Result<()> {
     let (clients, scope) = (&context.clients, context.scope(run, Facts::default()).await?);
-    let (layers, others) = match run.mode {
+    let (layers, others) = match run.purpose() {
         // A plan changes nothing, and is refused layer by layer.
         Mode::Plan => return Ok(()),
         Mode::Apply => join!(change(clients, scope.clone()), foreign::refuse_leaving(clients, &scope)),
