@@ -47,12 +47,14 @@ Examples:
   skydeck demo --keep             leave it up, and say how to go on
   skydeck demo --json > run.json  for a script")]
     Demo(Demo),
-    /// Install skydeck into the account: bucket, functions, roles, state machines
+    /// Install skydeck into the account: bucket, functions, roles, state machines; upgrade it; or remove it
     #[command(after_help = "\
 Examples:
-  skydeck bootstrap                                  build with cargo-lambda for arm64, and install
+  skydeck bootstrap                                  build with cargo-lambda for arm64, say what is to be made, ask
+  skydeck bootstrap --yes                            the same for scripts
   skydeck --sandbox bootstrap                        build for this machine, install into the sandbox
   skydeck bootstrap --binaries target/lambda         install what was built before
+  skydeck bootstrap --remove                         delete the installation, once no platform stands
 
 Can be repeated: what is as it should be is left alone.")]
     Bootstrap(Bootstrap),
@@ -212,6 +214,12 @@ pub struct Bootstrap {
     /// What the functions run on: arm64 in AWS; with --sandbox this machine's own
     #[arg(long, value_enum)]
     pub architecture: Option<Architecture>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Delete the installation and all that its bucket holds; refused while a platform stands or a run goes on
+    #[arg(long, conflicts_with_all = ["binaries", "architecture"])]
+    pub remove: bool,
 }
 
 /// A processor that Lambda has.

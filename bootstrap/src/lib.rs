@@ -10,6 +10,7 @@
 
 pub mod cli;
 pub mod command;
+mod confirm;
 mod context;
 mod error;
 pub mod follow;
