@@ -110,7 +110,7 @@ impl Rig {
     /// # Panics
     /// Where that fails.
     pub async fn bootstrap(&self, directory: &Path) {
-        let arguments = ["bootstrap", "--yes", "--architecture", Architecture::HOST.name(), "--binaries"];
+        let arguments = ["bootstrap", "--yes", "--architecture", Architecture::HOST.name(), "--from"];
         let installed = self.command(arguments).arg(directory).output().await.expect("skydeck can be started");
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
     }

@@ -1,9 +1,11 @@
 //! An installation: said, agreed to, made, upgraded and taken away again.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use serde_json::Value;
-use skydeck_sandbox::{Fault, FaultKind};
+use serde_json::{Value, json};
+use skydeck_bootstrap::cli::Architecture;
+use skydeck_sandbox::{Fault, FaultKind, Image};
 use skydeck_tests::rollouts::Stage;
 use skydeck_tests::{Ended, Rig, built};
 
@@ -13,8 +15,7 @@ const FILE: &str = "platforms/skyfox.toml";
 
 async fn bootstrap(rig: &Rig, options: &[&str]) -> Ended {
     let directory = built().await.display().to_string();
-    let typed =
-        ["bootstrap", "--architecture", skydeck_bootstrap::cli::Architecture::HOST.name(), "--binaries", &directory];
+    let typed = ["bootstrap", "--architecture", Architecture::HOST.name(), "--from", &directory];
     rig.skydeck(typed.iter().chain(options)).await
 }
 
@@ -166,4 +167,133 @@ async fn a_removal_waits_for_runs() {
     let refused = remove(rig).await;
     assert!(refused.code == Some(1) && said(&refused).contains("runs go on: skyfox-devprod-apply-"), "{refused:#?}");
     assert!(left(rig).await.len() > 70, "nothing was deleted");
+}
+
+/// Names a directory with the command and the functions of an earlier commit, from which is upgraded.
+const EARLIER: &str = "SKYDECK_EARLIER";
+
+/// Installs what is upgraded from: the binaries of an earlier commit where they are given, or else today's functions with one
+/// byte more, which are other code to Lambda.
+async fn install_earlier(rig: &Rig) {
+    if let Some(earlier) = std::env::var_os(EARLIER).map(PathBuf::from) {
+        let mut command = tokio::process::Command::new(earlier.join("skydeck"));
+        command.args(["bootstrap", "--architecture", Architecture::HOST.name(), "--binaries"]).arg(&earlier);
+        let ended =
+            command.envs(rig.sandbox.env()).stdin(std::process::Stdio::null()).output().await.expect("it starts");
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        return;
+    }
+    let (today, other) = (built().await, rig.sandbox.dir().join("other"));
+    std::fs::create_dir_all(&other).expect("a directory");
+    for name in skydeck_bootstrap::install::binaries() {
+        let path = Some(today.join(name)).filter(|path| path.is_file());
+        let mut binary =
+            std::fs::read(path.unwrap_or_else(|| today.join(format!("skydeck-{name}")))).expect("it is built");
+        binary.push(0);
+        let path = other.join(name);
+        std::fs::write(&path, binary).expect("a file");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("its mode");
+    }
+    rig.bootstrap(&other).await;
+}
+
+/// Upgrades to today's functions as soon as a function is held up, and lets it go on; the number of the last call until then.
+async fn upgrade(rig: &Rig, strikes: u64) -> u64 {
+    rig.sandbox.strike_after(strikes).await;
+    rig.install().await;
+    let live = rig.sandbox.last_call();
+    rig.sandbox.clear_faults();
+    live
+}
+
+/// How many calls functions have made since that one.
+fn by_functions(rig: &Rig, since: u64) -> usize {
+    let names: BTreeSet<&str> = skydeck_aws::function::FUNCTIONS.iter().map(|function| function.name).collect();
+    rig.sandbox.calls_since(since).iter().filter(|call| names.contains(call.caller.as_str())).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_apply_and_a_rollout_that_began_before_an_upgrade_end_well() {
+    let rig = Rig::start().await;
+    install_earlier(&rig).await;
+    let stage = Stage::of(rig).await;
+    let rig = &stage.rig;
+
+    let hold = |service: &str, action: &str, function: &str| {
+        rig.sandbox.inject(Fault::next(service, action, FaultKind::Throttle).by(function).from(1, 0));
+        rig.sandbox.strikes()
+    };
+    let strikes = hold("ec2", "CreateSubnet", "network");
+    let mut command = rig.command(["apply", FILE, "--json"]);
+    let applying = command.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    let live = upgrade(rig, strikes).await;
+    let ended = applying.wait_with_output().await.expect("it ends");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    assert!(by_functions(rig, live) > 0, "the apply went on after the upgrade");
+    stage.quiet().await;
+
+    install_earlier(rig).await;
+    let strikes = hold("ecs", "UpdateService", "release");
+    let pushed = stage.push("movie", "v1", &Image::new("1")).await;
+    let live = upgrade(rig, strikes).await;
+    let ended = stage.ended(&pushed.digest).await;
+    assert_eq!(ended.output["verdict"], "succeeded", "{ended:#?}");
+    assert!(by_functions(rig, live) > 0, "the rollout went on after the upgrade");
+    assert_eq!(stage.serving("movie").await.as_deref(), Some(pushed.digest.as_str()));
+
+    // What is there tells its version, and a newer one is not misread.
+    let version = rig.skydeck(["version", "--json"]).await.succeeded().json();
+    assert_eq!((&version["differ"], &version["installation"]), (&false.into(), &version["command"]), "{version:#}");
+    let bucket = format!("skydeck-{}-{REGION}", skydeck_sandbox::ACCOUNT);
+    let write = async |key: &str, value: Value| {
+        let body = value.to_string().into_bytes();
+        rig.aws.s3().put_object().bucket(&bucket).key(key).body(body.into()).send().await.expect("written");
+    };
+    write("installation.json", json!({ "format": 1, "version": "9.9.9" })).await;
+    let version = said(&rig.skydeck(["version"]).await.succeeded());
+    assert!(version.contains("installation 9.9.9 in account") && version.contains("They differ."), "{version}");
+    write("platforms/skyfox-devprod/outputs.json", json!({ "format": 2 })).await;
+    let newer = rig.skydeck(["outputs"]).await;
+    assert!(newer.code == Some(1) && said(&newer).contains("written by a newer skydeck (format 2"), "{newer:#?}");
+    let machine = format!("arn:aws:states:{REGION}:{}:stateMachine:skydeck-provision", skydeck_sandbox::ACCOUNT);
+    let input = json!({ "format": 2, "mode": "plan", "platform": PLATFORM }).to_string();
+    let started =
+        rig.aws.sfn().start_execution().state_machine_arn(machine).input(input).send().await.expect("started");
+    let followed = rig.skydeck(["follow", &started.execution_arn]).await;
+    assert!(
+        followed.code == Some(1) && said(&followed).contains("written by a newer skydeck (format 2"),
+        "{followed:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_is_installed_and_what_is_wrong_with_it_is_said() {
+    let rig = Rig::start().await;
+    let (directory, archive) = (built().await.display().to_string(), rig.sandbox.dir().join("skydeck.zip"));
+    let archive = archive.display().to_string();
+    let host = Architecture::HOST.name();
+    let other = if host == "arm64" { "x86_64" } else { "arm64" };
+    let pack = |architecture| {
+        rig.skydeck(["package", "--from", &directory, "--architecture", architecture, "--output", &archive])
+    };
+    let wrong = pack(other).await;
+    assert!(wrong.code == Some(1) && said(&wrong).contains(&format!("is built for {host}")), "{wrong:#?}");
+    pack(host).await.succeeded();
+
+    // Outside a checkout, and with nothing of Rust.
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let away = async |options: &[&str]| {
+        let mut command = rig.command(options);
+        let output = command.current_dir(elsewhere.path()).env("PATH", "").output().await.expect("it starts");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    };
+    let without = away(&["bootstrap", "--yes"]).await;
+    assert!(without.code == Some(2) && said(&without).contains("--from ARCHIVE"), "{without:#?}");
+    let wrong = away(&["bootstrap", "--yes", "--from", &archive, "--architecture", other]).await;
+    assert!(wrong.code == Some(1) && said(&wrong).contains(&format!("are built for {host}")), "{wrong:#?}");
+    let installed = away(&["bootstrap", "--yes", "--from", &archive]).await.succeeded();
+    assert!(said(&installed).contains("Installed: "), "{installed:#?}");
+    let again = said(&bootstrap(&rig, &[]).await.succeeded());
+    assert!(again.contains("Nothing to change"), "what was packed is what is built: {again}");
 }

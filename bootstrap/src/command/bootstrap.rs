@@ -1,10 +1,12 @@
 //! `skydeck bootstrap`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use miette::{IntoDiagnostic, miette};
 use skydeck_aws::Clients;
 
+use crate::archive;
 use crate::cli::{Architecture, Bootstrap};
 use crate::confirm::confirm;
 use crate::context::{Account, Context};
@@ -19,7 +21,7 @@ pub(super) async fn run(context: &Context, options: &Bootstrap) -> miette::Resul
     if options.remove {
         return remove(context, (&clients, &account), options.yes).await;
     }
-    let (architecture, packages) = packages(context, options).await?;
+    let (architecture, packages) = functions(context, options).await?;
     let plan = Plan { account: &account, architecture, packages: &packages };
     context.terminal.progress("looking at what is there");
     let changes = install::look(&clients, &plan).await;
@@ -51,21 +53,41 @@ pub(super) async fn run(context: &Context, options: &Bootstrap) -> miette::Resul
     Ok(Ending::Done)
 }
 
-/// The functions' archives, and what they were built for.
-async fn packages(context: &Context, options: &Bootstrap) -> miette::Result<(Architecture, BTreeMap<String, Package>)> {
+/// The functions' zips, and what they were built for.
+async fn functions(
+    context: &Context,
+    options: &Bootstrap,
+) -> miette::Result<(Architecture, BTreeMap<String, Package>)> {
     // What runs on this machine is built by plain Cargo: the sandbox runs the machine's own architecture.
-    let usual = if context.sandbox { Architecture::HOST } else { Architecture::Arm64 };
-    let architecture = options.architecture.unwrap_or(usual);
+    let wanted = options.architecture.or(context.sandbox.then_some(Architecture::HOST));
+    if let Some(archive) = options.from.as_deref().map(archive::read).transpose()?.flatten() {
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != archive.architecture) {
+            let (is, wanted) = (archive.architecture.name(), wanted.name());
+            return Err(miette!("the archive's functions are built for {is}, and are to run on {wanted}"));
+        }
+        return Ok((archive.architecture, archive.packages));
+    }
+    let architecture = wanted.unwrap_or(Architecture::Arm64);
+    Ok((architecture, packages(context, options.from.as_deref(), architecture).await?))
+}
+
+/// Packs the functions of a directory, or those that are built now.
+pub(super) async fn packages(
+    context: &Context,
+    from: Option<&Path>,
+    architecture: Architecture,
+) -> miette::Result<BTreeMap<String, Package>> {
     let names = install::binaries();
-    let binaries = match &options.binaries {
+    let binaries = match from {
         Some(dir) => package::find(dir, &names)?,
-        None if context.sandbox => package::build_here(&project::root()?, &names).await?,
-        None => package::build_for_aws(&project::root()?, &project::target()?, architecture, &names).await?,
+        None if context.sandbox => package::build_here(&project::checkout()?, &names).await?,
+        None => package::build_for_aws(&project::checkout()?, &project::target()?, architecture, &names).await?,
     };
+    package::check(&binaries, architecture)?;
     context.terminal.progress("packing the functions");
     let packages = package::pack(&binaries, &project::packages()?).await;
     context.terminal.settle();
-    Ok((architecture, packages?))
+    packages
 }
 
 /// Installs without a question, as the demo does.
