@@ -220,7 +220,7 @@ async fn an_apply_and_a_rollout_that_began_before_an_upgrade_end_well() {
     let rig = &stage.rig;
 
     let hold = |service: &str, action: &str, function: &str| {
-        rig.sandbox.inject(Fault::next(service, action, FaultKind::Throttle).by(function).from(1, 0));
+        rig.sandbox.inject(Fault::next(service, action, FaultKind::Hang).by(function).from(1, 0));
         rig.sandbox.strikes()
     };
     let strikes = hold("ec2", "CreateSubnet", "network");
