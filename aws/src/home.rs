@@ -6,6 +6,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use skydeck_core::format;
 use skydeck_core::run::{PASSING, is_passing, spec_key};
 
 use crate::error::{Error, Explain, Result};
@@ -103,8 +105,10 @@ impl Home {
         let Some(object) = self.read(key, None).await? else {
             return Ok(Marked { value: T::default(), etag: None, written: 0 });
         };
-        let value = serde_json::from_str(&object.text)
-            .map_err(|error| self.broken(key, &format!("is not what skydeck writes: {error}")))?;
+        let broken = |error: serde_json::Error| self.broken(key, &format!("is not what skydeck writes: {error}"));
+        let value: Value = serde_json::from_str(&object.text).map_err(broken)?;
+        let value = format::open(value).map_err(|newer| self.broken(key, &newer.to_string()))?;
+        let value = serde_json::from_value(value).map_err(broken)?;
         Ok(Marked { value, etag: Some(object.etag), written: object.written })
     }
 
@@ -233,8 +237,10 @@ impl Home {
     }
 }
 
+/// A record, with the number of its format.
 fn json(value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec_pretty(value).map_err(|error| Error::Broken(format!("a record could not be written: {error}")))
+    let text = serde_json::to_value(value).and_then(|value| serde_json::to_vec_pretty(&format::mark(value)));
+    text.map_err(|error| Error::Broken(format!("a record could not be written: {error}")))
 }
 
 fn swapped(result: Result<()>) -> Result<Swap> {

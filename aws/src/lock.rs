@@ -10,7 +10,7 @@ use skydeck_core::run::Run;
 use crate::client::Clients;
 use crate::error::{Error, Result};
 use crate::execution::{SAFE_SECONDS, liveness};
-use crate::home::{Home, Object, Swap, When};
+use crate::home::{Home, Swap, When};
 
 /// How often a lock that changes under our eyes is read again before the state machine is asked to wait.
 const ROUNDS: usize = 5;
@@ -20,6 +20,14 @@ const ROUNDS: usize = 5;
 struct Holder {
     /// ARN of the execution.
     execution: String,
+}
+
+/// A lock that is held.
+struct Held {
+    holder: Holder,
+    etag: String,
+    /// When it was taken, in seconds since 1970.
+    written: i64,
 }
 
 /// Takes a platform's lock for a run; again where the run holds it already, after a lost answer.
@@ -33,12 +41,12 @@ pub async fn acquire(clients: &Clients, home: &Home, run: &Run) -> Result<()> {
             return Ok(());
         }
         // A lock that is gone again is free: the next round takes it.
-        let Some((object, holder)) = read(home, &key).await? else { continue };
-        if holder == me {
+        let Some(held) = read(home, &key).await? else { continue };
+        if held.holder == me {
             return Ok(());
         }
-        ended(clients, &holder, object.written, run).await?;
-        if home.swap_json(&key, &me, When::Unchanged(&object.etag)).await? == Swap::Done {
+        ended(clients, &held, run).await?;
+        if home.swap_json(&key, &me, When::Unchanged(&held.etag)).await? == Swap::Done {
             return Ok(());
         }
     }
@@ -51,11 +59,11 @@ pub async fn acquire(clients: &Clients, home: &Home, run: &Run) -> Result<()> {
 /// Where S3 refuses.
 pub async fn release(home: &Home, run: &Run) -> Result<()> {
     let key = key(&run.platform);
-    if let Some((object, holder)) = read(home, &key).await?
-        && holder.execution == run.execution
+    if let Some(held) = read(home, &key).await?
+        && held.holder.execution == run.execution
     {
         // Refused or raced: somebody has taken it over, and it is no longer ours to give.
-        home.delete(&key, &object.etag).await?;
+        home.delete(&key, &held.etag).await?;
     }
     Ok(())
 }
@@ -65,24 +73,23 @@ pub async fn release(home: &Home, run: &Run) -> Result<()> {
 /// # Errors
 /// Where S3 or Step Functions refuse.
 pub async fn is_held(clients: &Clients, home: &Home, platform: &str) -> Result<bool> {
-    let Some((object, holder)) = read(home, &key(platform)).await? else { return Ok(false) };
-    Ok(liveness(clients, &holder.execution, SAFE_SECONDS, object.written).await? != Liveness::Gone)
+    let Some(held) = read(home, &key(platform)).await? else { return Ok(false) };
+    Ok(liveness(clients, &held.holder.execution, SAFE_SECONDS, held.written).await? != Liveness::Gone)
 }
 
 fn key(platform: &str) -> String {
     format!("platforms/{platform}/lock.json")
 }
 
-async fn read(home: &Home, key: &str) -> Result<Option<(Object, Holder)>> {
-    let Some(object) = home.read(key, None).await? else { return Ok(None) };
-    let holder = serde_json::from_str(&object.text)
-        .map_err(|error| Error::Broken(format!("the lock s3://{}/{key} cannot be read: {error}", home.bucket)))?;
-    Ok(Some((object, holder)))
+async fn read(home: &Home, key: &str) -> Result<Option<Held>> {
+    let found = home.read_marked::<Option<Holder>>(key).await?;
+    let (Some(holder), Some(etag)) = (found.value, found.etag) else { return Ok(None) };
+    Ok(Some(Held { holder, etag, written: found.written }))
 }
 
 /// Fails unless the holder's execution has ended, and long enough ago.
-async fn ended(clients: &Clients, holder: &Holder, written: i64, run: &Run) -> Result<()> {
-    match liveness(clients, &holder.execution, SAFE_SECONDS, written).await? {
+async fn ended(clients: &Clients, Held { holder, written, .. }: &Held, run: &Run) -> Result<()> {
+    match liveness(clients, &holder.execution, SAFE_SECONDS, *written).await? {
         Liveness::Running => Err(Error::Locked { platform: run.platform.clone(), holder: holder.execution.clone() }),
         Liveness::EndedLately => {
             Err(Error::NotYet(format!("the functions of {}, which ended only just now", holder.execution)))

@@ -47,15 +47,30 @@ Examples:
   skydeck demo --keep             leave it up, and say how to go on
   skydeck demo --json > run.json  for a script")]
     Demo(Demo),
-    /// Install skydeck into the account: bucket, functions, roles, state machines
+    /// Install skydeck into the account: bucket, functions, roles, state machines; upgrade it; or remove it
     #[command(after_help = "\
 Examples:
-  skydeck bootstrap                                  build with cargo-lambda for arm64, and install
+  skydeck bootstrap                                  build with cargo-lambda for arm64, say what is to be made, ask
+  skydeck bootstrap --yes                            the same for scripts
   skydeck --sandbox bootstrap                        build for this machine, install into the sandbox
-  skydeck bootstrap --binaries target/lambda         install what was built before
+  skydeck bootstrap --from skydeck-0.1.0.zip         install an archive, without Rust
+  skydeck bootstrap --remove                         delete the installation, once no platform stands
 
 Can be repeated: what is as it should be is left alone.")]
     Bootstrap(Bootstrap),
+    /// Make one archive from which skydeck is installed without Rust: command, functions, state machines, checksums
+    #[command(after_help = "\
+Examples:
+  skydeck package                                    build with cargo-lambda for arm64, and pack
+  skydeck package --from target/lambda --output skydeck.zip
+  skydeck bootstrap --from skydeck.zip               install it")]
+    Package(Package),
+    /// Show the version of this command and of the installation, and whether they differ
+    #[command(after_help = "\
+Examples:
+  skydeck version
+  skydeck version --json | jq .differ")]
+    Version,
     /// Say what an apply would change, attribute by attribute, and change nothing
     #[command(after_help = "\
 Examples:
@@ -206,12 +221,33 @@ pub struct Demo {
 /// `bootstrap`.
 #[derive(Debug, Args)]
 pub struct Bootstrap {
-    /// Install binaries of this directory (`<name>` or `<name>/bootstrap`) instead of building them
-    #[arg(long, value_name = "DIR")]
-    pub binaries: Option<PathBuf>,
+    /// Install an archive of `skydeck package`, what it was unpacked to, or a directory of binaries (`<name>` or
+    /// `<name>/bootstrap`), instead of building
+    #[arg(long, alias = "binaries", value_name = "PATH")]
+    pub from: Option<PathBuf>,
     /// What the functions run on: arm64 in AWS; with --sandbox this machine's own
     #[arg(long, value_enum)]
     pub architecture: Option<Architecture>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Delete the installation and all that its bucket holds; refused while a platform stands or a run goes on
+    #[arg(long, conflicts_with_all = ["from", "architecture"])]
+    pub remove: bool,
+}
+
+/// `package`.
+#[derive(Debug, Args)]
+pub struct Package {
+    /// Pack binaries of this directory (`<name>` or `<name>/bootstrap`) instead of building them
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+    /// What the functions run on; arm64 unless said
+    #[arg(long, value_enum)]
+    pub architecture: Option<Architecture>,
+    /// Where the archive goes; `skydeck-<version>-<system>-<processor>.zip` unless said
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// A processor that Lambda has.
@@ -228,6 +264,11 @@ impl Architecture {
     /// The one that this command runs on.
     pub const HOST: Architecture =
         if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
+
+    /// The one that Lambda calls so.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        [Architecture::Arm64, Architecture::X86_64].into_iter().find(|known| known.name() == name)
+    }
 
     /// Lambda's word.
     #[must_use]

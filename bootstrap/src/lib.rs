@@ -8,8 +8,10 @@
     reason = "this is no Lambda: a command line waits for IAM, for functions to become active, and between two looks"
 )]
 
+mod archive;
 pub mod cli;
 pub mod command;
+mod confirm;
 mod context;
 mod error;
 pub mod follow;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::UNIX_EPOCH;
@@ -48,7 +48,8 @@ impl Package {
         Ok(Self::from_zip(writer.finish().into_diagnostic()?.into_inner()))
     }
 
-    fn from_zip(zip: Vec<u8>) -> Self {
+    /// An archive that is packed already.
+    pub(crate) fn from_zip(zip: Vec<u8>) -> Self {
         let sha256 = BASE64_STANDARD.encode(Sha256::digest(&zip));
         Package { zip, sha256 }
     }
@@ -82,13 +83,45 @@ pub fn find(dir: &Path, names: &[&str]) -> miette::Result<Binaries> {
     Ok(found.into_iter().filter_map(|(name, path)| Some((name.to_owned(), path?))).collect())
 }
 
+/// Refuses binaries that were built for another processor: Lambda would take them, and every run would fail.
+///
+/// # Errors
+/// Names the first of them, and what it is for.
+pub fn check(binaries: &Binaries, architecture: Architecture) -> miette::Result<()> {
+    for (name, path) in binaries {
+        let found = machine(path).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
+        if let Some(found) = found.filter(|found| *found != architecture) {
+            return Err(miette!(
+                help = format!("build it for {}, or say `--architecture {}`", architecture.name(), found.name()),
+                "{name} ({}) is built for {}, and is to run on {}",
+                path.display(),
+                found.name(),
+                architecture.name()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The processor that a program is for, where it says one
+/// (<https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>).
+fn machine(path: &Path) -> std::io::Result<Option<Architecture>> {
+    let mut head = Vec::new();
+    fs::File::open(path)?.take(20).read_to_end(&mut head)?;
+    Ok(match head.get(18) {
+        Some(0xB7) if head.starts_with(b"\x7fELF") => Some(Architecture::Arm64),
+        Some(0x3E) if head.starts_with(b"\x7fELF") => Some(Architecture::X86_64),
+        _ => None,
+    })
+}
+
 /// Builds the functions for this machine. Cargo tells its progress on standard error.
 ///
 /// # Errors
 /// Where Cargo fails, or builds no binary of one of the names.
 pub async fn build_here(root: &Path, names: &[&str]) -> miette::Result<Binaries> {
     // All binaries, never a single package: that would resolve other features and build the SDK crates again.
-    let arguments = ["build", "--bins", "--message-format", "json-render-diagnostics"];
+    let arguments = ["build", "--locked", "--bins", "--message-format", "json-render-diagnostics"];
     let output = cargo(root, &arguments).stdout(Stdio::piped()).output().await.into_diagnostic().wrap_err("cargo")?;
     if !output.status.success() {
         return Err(miette!("`cargo build --bins` failed ({})", output.status));
@@ -122,7 +155,7 @@ pub async fn build_for_aws(
     let status = build.args(packages).status().await.into_diagnostic()?;
     if !status.success() {
         return Err(miette!(
-            help = "it needs cargo-lambda (https://www.cargo-lambda.info); or build elsewhere and say `--binaries DIR`",
+            help = "it needs cargo-lambda (https://www.cargo-lambda.info); or install what was built elsewhere, `--from ARCHIVE`",
             "`cargo lambda build --release {architecture}` failed ({status})"
         ));
     }
@@ -231,6 +264,25 @@ mod tests {
         assert_eq!(pack_one(&binary, &kept).unwrap(), first);
         fs::write(&binary, "three").unwrap();
         assert_ne!(pack_one(&binary, &kept).unwrap(), first);
+    }
+
+    #[test]
+    fn a_binary_for_another_processor_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("network");
+        let binaries = Binaries::from([("network".to_owned(), path.clone())]);
+        for (byte, own, other) in
+            [(0xB7, Architecture::Arm64, Architecture::X86_64), (0x3E, Architecture::X86_64, Architecture::Arm64)]
+        {
+            let mut head = *b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\0\0\x01";
+            head[18] = byte;
+            fs::write(&path, head).unwrap();
+            check(&binaries, own).unwrap();
+            let error = format!("{:?}", check(&binaries, other).unwrap_err());
+            assert!(error.contains(&format!("--architecture {}", own.name())), "{error}");
+        }
+        fs::write(&path, "#!/bin/sh\n").unwrap();
+        check(&binaries, Architecture::Arm64).unwrap();
     }
 
     #[test]

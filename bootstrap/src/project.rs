@@ -7,13 +7,24 @@ use crate::error::Usage;
 
 /// The workspace that the command is run in, or else the one that it was built from.
 pub(crate) fn root() -> miette::Result<PathBuf> {
-    let here = env::current_dir().ok();
-    let above = here.iter().flat_map(|here| here.ancestors()).find(|dir| is_root(dir)).map(Path::to_owned);
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().filter(|dir| is_root(dir)).map(Path::to_owned);
-    above.or(built).ok_or_else(|| {
-        let help = "go to a checkout of skydeck; `skydeck bootstrap --binaries DIR` installs without one";
+    above().or(built).ok_or_else(|| {
+        let help = "go to a checkout of skydeck";
         Usage::new("this needs skydeck's sources, and they are not here", help).into()
     })
+}
+
+/// The workspace that the command is run in, for what is built to be installed: that of another place may be of any version.
+pub(crate) fn checkout() -> miette::Result<PathBuf> {
+    above().ok_or_else(|| {
+        let help = "say `--from ARCHIVE`, which is what `skydeck package` makes; or go to a checkout of skydeck";
+        Usage::new("the functions are built from skydeck's sources, and they are not here", help).into()
+    })
+}
+
+fn above() -> Option<PathBuf> {
+    let here = env::current_dir().ok()?;
+    here.ancestors().find(|dir| is_root(dir)).map(Path::to_owned)
 }
 
 fn is_root(dir: &Path) -> bool {

@@ -8,6 +8,7 @@
 
 pub mod facts;
 pub mod foreign;
+pub mod format;
 pub mod layer;
 pub mod logs;
 pub mod obstacle;

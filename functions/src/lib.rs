@@ -5,9 +5,11 @@ use std::env;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use skydeck_aws::layer::Work;
 use skydeck_aws::run::{self, Context};
 use skydeck_aws::{Error, Result};
+use skydeck_core::format;
 use tracing_subscriber::EnvFilter;
 
 /// Names skydeck's own bucket.
@@ -41,11 +43,23 @@ where
     let bucket = env::var(BUCKET).map_err(|_| format!("the environment variable {BUCKET} is not set"))?;
     let context = &Context::new(name, &bucket).await;
     let handle = &handle;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<I>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let answer = async {
+            let output = handle(context, input(event.payload)?).await?;
+            let output = serde_json::to_value(output).map_err(|error| Error::Broken(format!("the output: {error}")))?;
+            Ok(format::mark_carried(output))
+        };
         // Boxed: in the runtime's own futures the compiler would give up on how deep a state's are.
-        Box::pin(handle(context, event.payload)).await.map_err(|error| edge(&error))
+        Box::pin(answer).await.map_err(|error| edge(&error))
     }))
     .await
+}
+
+/// What a state hands over, which may have been written by an older skydeck and not by a newer one.
+fn input<I: DeserializeOwned>(payload: Value) -> Result<I> {
+    let payload = format::open_input(payload).map_err(|newer| Error::Input(format!("the function's input {newer}")))?;
+    serde_json::from_value(payload)
+        .map_err(|error| Error::Input(format!("the function's input cannot be read: {error}")))
 }
 
 /// The error as the state machine knows it.

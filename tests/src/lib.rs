@@ -12,4 +12,4 @@ pub mod rollouts;
 pub mod skyfox;
 pub mod table;
 
-pub use rig::{Ended, Rig, acm, binaries, keys_of, root, root_keys};
+pub use rig::{Ended, Rig, acm, binaries, built, keys_of, root, root_keys};

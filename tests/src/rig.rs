@@ -27,6 +27,15 @@ pub fn binaries() -> PathBuf {
     directory.ancestors().find(|found| !found.ends_with("deps")).unwrap_or(directory).to_owned()
 }
 
+/// Builds the functions that are missing; the directory in which they are.
+///
+/// # Panics
+/// Where they cannot be built.
+pub async fn built() -> PathBuf {
+    let built = package::build_here(&root(), &install::binaries()).await.expect("the functions can be built");
+    built.values().find_map(|path| path.parent()).expect("there are functions").to_owned()
+}
+
 /// A sandbox of a test's own, and the command beside it.
 #[derive(Debug)]
 pub struct Rig {
@@ -93,9 +102,7 @@ impl Rig {
     /// # Panics
     /// Where one of these fails.
     pub async fn install(&self) {
-        let built = package::build_here(&root(), &install::binaries()).await.expect("the functions can be built");
-        let directory = built.values().find_map(|path| path.parent()).expect("there are functions").to_owned();
-        self.bootstrap(&directory).await;
+        self.bootstrap(&built().await).await;
     }
 
     /// Installs the functions of a directory.
@@ -103,7 +110,7 @@ impl Rig {
     /// # Panics
     /// Where that fails.
     pub async fn bootstrap(&self, directory: &Path) {
-        let arguments = ["bootstrap", "--architecture", Architecture::HOST.name(), "--binaries"];
+        let arguments = ["bootstrap", "--yes", "--architecture", Architecture::HOST.name(), "--from"];
         let installed = self.command(arguments).arg(directory).output().await.expect("skydeck can be started");
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
     }

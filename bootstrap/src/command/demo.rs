@@ -19,6 +19,7 @@ use crate::cli::{Architecture, Demo, Up};
 use crate::context::{Account, Context, sandbox_error};
 use crate::error::{Ending, Usage};
 use crate::follow::Finished;
+use crate::install::Plan;
 use crate::{install, package, project, run};
 
 pub(super) async fn run(context: &Context, options: &Demo) -> miette::Result<Ending> {
@@ -98,9 +99,11 @@ impl DemoRun<'_> {
         let (clients, account) = self.context.connect().await?;
         let items = self
             .step("installed skydeck", async |demo| {
-                bootstrap::install(demo.context, &clients, &account, Architecture::HOST, &packages).await
+                let plan = Plan { account: &account, architecture: Architecture::HOST, packages: &packages };
+                bootstrap::install(demo.context, &clients, &plan).await
             })
             .await?;
+        self.context.terminal.say(format!("  {}", bootstrap::summary(&items)));
         self.report.install = items;
         self.step("gave the secrets values", async |demo| demo.secrets(&clients).await).await?;
         let applied = self.provision(&clients, &account, Mode::Apply).await?;

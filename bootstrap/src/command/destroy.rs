@@ -1,14 +1,13 @@
 //! `skydeck destroy`.
 
-use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use miette::IntoDiagnostic;
 use skydeck_aws::home::Home;
 use skydeck_core::run::Mode;
 
 use super::platform_file::PlatformFile;
 use crate::cli::Destroy;
+use crate::confirm::confirm;
 use crate::context::Context;
 use crate::error::{Ending, Usage};
 use crate::run::{Order, installed, start_and_follow};
@@ -28,7 +27,9 @@ pub(super) async fn run(context: &Context, options: &Destroy) -> miette::Result<
         } else {
             format!("account {} in {}", account.id, account.region)
         };
-        confirm(&platform, &place)?;
+        eprintln!("This removes everything of {platform} from {place}, and cannot be undone.");
+        // A bare `y` is typed too easily for what cannot be undone.
+        confirm("Type the platform's name to go on", &platform, &format!("that {platform} is to be destroyed"))?;
     }
     start_and_follow(context, &clients, &account, &Order::new(Mode::Destroy, &platform), !options.no_follow).await
 }
@@ -41,18 +42,4 @@ async fn known(context: &Context, home: &Home, platform: &str) -> miette::Result
     }
     let help = if all.is_empty() { "none was applied yet".into() } else { format!("there is {}", all.join(", ")) };
     Err(Usage::new(format!("there is no platform {platform}"), help).into())
-}
-
-/// Asks for the platform's name: a bare `y` is typed too easily for what cannot be undone.
-fn confirm(platform: &str, place: &str) -> miette::Result<()> {
-    let not = |message: String| Usage::new(message, "say `--yes` to destroy without being asked");
-    if !std::io::stdin().is_terminal() {
-        return Err(not(format!("nobody is here to confirm that {platform} is to be destroyed")).into());
-    }
-    eprintln!("This removes everything of {platform} from {place}, and cannot be undone.");
-    eprint!("Type the platform's name to go on: ");
-    std::io::stderr().flush().into_diagnostic()?;
-    let mut typed = String::new();
-    std::io::stdin().read_line(&mut typed).into_diagnostic()?;
-    if typed.trim() == platform { Ok(()) } else { Err(not("that is another name: nothing was changed".into()).into()) }
 }

@@ -8,6 +8,7 @@ mod demo_report;
 mod demo_rollouts;
 mod destroy;
 mod outputs;
+mod package;
 mod plan;
 mod platform_file;
 mod policies;
@@ -19,6 +20,7 @@ mod secret;
 mod site;
 mod status;
 mod suspend;
+mod version;
 mod wait;
 
 use std::process::ExitCode;
@@ -53,6 +55,8 @@ async fn dispatch(context: &Context, command: Command) -> ExitCode {
     let ended = match command {
         Command::Demo(options) => demo::run(context, &options).await,
         Command::Bootstrap(options) => bootstrap::run(context, &options).await,
+        Command::Package(options) => package::run(context, &options).await,
+        Command::Version => version::run(context).await,
         Command::Plan(options) => return plan::exit(plan::run(context, &options).await),
         Command::Apply(options) => apply::run(context, &options).await,
         Command::Destroy(options) => destroy::run(context, &options).await,

@@ -6,13 +6,17 @@ use aws_sdk_s3::types::{
     NoncurrentVersionExpiration, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
+use futures::FutureExt;
 use skydeck_aws::error::{Explain, tolerate};
+use skydeck_aws::layer::storage::delete_objects;
 use skydeck_aws::{Clients, Error, Result};
 use skydeck_core::run::PASSING;
 
-use super::{Change, TAG, TAG_VALUE, policy, taken};
+use super::step::{Change, Step, Write};
+use super::{TAG, TAG_VALUE, policy, taken};
 use crate::context::Account;
 
+const KIND: &str = "bucket";
 /// How long a run's reports, plans and old versions stay: as long as Step Functions tells of an execution.
 const KEPT_DAYS: i32 = 90;
 /// What was begun to be uploaded and never ended.
@@ -21,146 +25,218 @@ const UPLOAD_DAYS: i32 = 1;
 const PASSING_RULE: &str = "skydeck-passing";
 const OLD_RULE: &str = "skydeck-old-versions";
 
-/// Makes the bucket what it should be.
-pub(super) async fn ensure(clients: &Clients, account: &Account) -> Result<Change> {
-    let bucket = account.bucket();
-    let created = !exists(clients, &bucket).await?;
-    if created {
-        create(clients, account, &bucket).await?;
-    }
+/// Looks at the bucket and at each of its settings.
+pub(super) async fn look<'a>(clients: &'a Clients, account: &'a Account) -> Result<Step<'a>> {
+    let name = account.bucket();
+    let exists = exists(clients, &name).await?;
+    let bucket = Bucket { clients, account, name, exists };
     // First the mark: an installation that ends here is then known as ours.
-    let changed = tag(clients, &bucket, created).await?
-        | block_public_access(clients, &bucket).await?
-        | version(clients, &bucket).await?
-        | encrypt(clients, &bucket).await?
-        | let_go(clients, &bucket).await?
-        | refuse_plain_text(clients, account, &bucket).await?;
-    Ok(if created { Change::Created } else { Change::updated_if(changed) })
+    let settings = [
+        bucket.tag().await?,
+        bucket.block_public_access().await?,
+        bucket.version().await?,
+        bucket.encrypt().await?,
+        bucket.let_go().await?,
+        bucket.refuse_plain_text().await?,
+    ];
+    let writes: Vec<Write<'a>> = settings.into_iter().flatten().collect();
+    let change = if exists { Change::updated_if(!writes.is_empty()) } else { Change::Created };
+    Ok(Step::new(KIND, bucket.name.clone(), change, async move {
+        if !bucket.exists {
+            bucket.create().await?;
+        }
+        for write in writes {
+            write.await?;
+        }
+        Ok(())
+    }))
+}
+
+/// Takes the bucket away, with every version of all that is in it.
+pub(super) async fn remove<'a>(clients: &'a Clients, account: &Account) -> Result<Option<Step<'a>>> {
+    let (name, s3) = (account.bucket(), clients.s3());
+    if !exists(clients, &name).await? || !is_ours(&tags(clients, &name).await?) {
+        return Ok(None);
+    }
+    Ok(Some(Step::new(KIND, name.clone(), Change::Deleted, async move {
+        // Each call deletes as much as a function has time for.
+        while let Err(error) = delete_objects(s3, &name).await {
+            if !error.passes() {
+                return Err(error);
+            }
+        }
+        // The retry of a deletion whose answer was lost.
+        tolerate(s3.delete_bucket().bucket(&name).send().await.during("delete bucket", &name), &["NoSuchBucket"])
+            .map(drop)
+    })))
+}
+
+/// Whether there is a bucket of skydeck's in this account and region.
+pub(super) async fn is_there(clients: &Clients, account: &Account) -> Result<bool> {
+    exists(clients, &account.bucket()).await
 }
 
 async fn exists(clients: &Clients, bucket: &str) -> Result<bool> {
     let found = clients.s3().head_bucket().bucket(bucket).send().await;
     // A HEAD has no body, so there is no code but the status.
     match found.find(&["NotFound", "NoSuchBucket"], "find bucket", bucket) {
-        Err(error) if matches!(error.code(), Some("Forbidden" | "403" | "AccessDenied")) => {
-            Err(taken("bucket", bucket))
-        }
+        Err(error) if matches!(error.code(), Some("Forbidden" | "403" | "AccessDenied")) => Err(taken(KIND, bucket)),
         found => Ok(found?.is_some()),
     }
 }
 
-async fn create(clients: &Clients, account: &Account, bucket: &str) -> Result<()> {
-    // us-east-1 is where S3 began, and must not be named.
-    let place = (account.region != "us-east-1").then(|| {
-        let region = BucketLocationConstraint::from(account.region.as_str());
-        CreateBucketConfiguration::builder().location_constraint(region).build()
-    });
-    let request = clients.s3().create_bucket().bucket(bucket).set_create_bucket_configuration(place);
-    // The retry of a creation whose answer was lost.
-    tolerate(request.send().await.during("create bucket", bucket), &["BucketAlreadyOwnedByYou"])?;
-    Ok(())
-}
-
-async fn tag(clients: &Clients, bucket: &str, created: bool) -> Result<bool> {
+async fn tags(clients: &Clients, bucket: &str) -> Result<Vec<Tag>> {
     let request = clients.s3().get_bucket_tagging().bucket(bucket);
     let found = request.send().await.find(&["NoSuchTagSet"], "read tags of bucket", bucket)?;
-    let tags = found.map(|found| found.tag_set).unwrap_or_default();
-    if tags.iter().any(|tag| tag.key() == TAG && tag.value() == TAG_VALUE) {
-        return Ok(false);
-    }
-    // An empty bucket without tags is what an installation leaves that ended right after creating it.
-    if !(created || tags.is_empty() && is_empty(clients, bucket).await?) {
-        return Err(taken("bucket", bucket));
-    }
-    let ours = Tag::builder().key(TAG).value(TAG_VALUE).build().map_err(built)?;
-    let tagging = Tagging::builder().tag_set(ours).build().map_err(built)?;
-    let request = clients.s3().put_bucket_tagging().bucket(bucket).tagging(tagging);
-    request.send().await.during("tag bucket", bucket)?;
-    Ok(true)
+    Ok(found.map(|found| found.tag_set).unwrap_or_default())
 }
 
-async fn is_empty(clients: &Clients, bucket: &str) -> Result<bool> {
-    let request = clients.s3().list_object_versions().bucket(bucket).max_keys(1);
-    let found = request.send().await.during("list bucket", bucket)?;
-    Ok(found.versions().is_empty() && found.delete_markers().is_empty())
+fn is_ours(tags: &[Tag]) -> bool {
+    tags.iter().any(|tag| tag.key() == TAG && tag.value() == TAG_VALUE)
 }
 
-async fn block_public_access(clients: &Clients, bucket: &str) -> Result<bool> {
-    let wanted = PublicAccessBlockConfiguration::builder()
-        .block_public_acls(true)
-        .ignore_public_acls(true)
-        .block_public_policy(true)
-        .restrict_public_buckets(true)
-        .build();
-    let request = clients.s3().get_public_access_block().bucket(bucket);
-    let codes = ["NoSuchPublicAccessBlockConfiguration"];
-    let found = request.send().await.find(&codes, "read public access block of bucket", bucket)?;
-    if found.and_then(|found| found.public_access_block_configuration).as_ref() == Some(&wanted) {
-        return Ok(false);
-    }
-    let request = clients.s3().put_public_access_block().bucket(bucket).public_access_block_configuration(wanted);
-    request.send().await.during("block public access to bucket", bucket)?;
-    Ok(true)
+/// The bucket; each of its settings is looked at, and gives what there is to be written.
+struct Bucket<'a> {
+    clients: &'a Clients,
+    account: &'a Account,
+    name: String,
+    /// Of one that does not exist there is nothing to be looked at.
+    exists: bool,
 }
 
-async fn version(clients: &Clients, bucket: &str) -> Result<bool> {
-    let request = clients.s3().get_bucket_versioning().bucket(bucket);
-    let found = request.send().await.during("read versioning of bucket", bucket)?;
-    if found.status() == Some(&BucketVersioningStatus::Enabled) {
-        return Ok(false);
-    }
-    let wanted = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-    let request = clients.s3().put_bucket_versioning().bucket(bucket).versioning_configuration(wanted);
-    request.send().await.during("version bucket", bucket)?;
-    Ok(true)
+/// What there is to be written of one setting, if anything.
+type Setting<'a> = Result<Option<Write<'a>>>;
+
+/// The writing of one setting.
+macro_rules! write {
+    ($bucket:expr, $verb:literal, $request:expr) => {{
+        let (name, request) = ($bucket.name.clone(), $request);
+        Ok(Some(async move { request.send().await.during($verb, &name).map(drop) }.boxed_local()))
+    }};
 }
 
-async fn encrypt(clients: &Clients, bucket: &str) -> Result<bool> {
-    let request = clients.s3().get_bucket_encryption().bucket(bucket);
-    let codes = ["ServerSideEncryptionConfigurationNotFoundError"];
-    let found = request.send().await.find(&codes, "read encryption of bucket", bucket)?;
-    let rules = found.and_then(|found| found.server_side_encryption_configuration).map(|found| found.rules);
-    // Any encryption will do: a team may have put a key of its own.
-    if rules.is_some_and(|rules| rules.iter().any(|rule| rule.apply_server_side_encryption_by_default().is_some())) {
-        return Ok(false);
+impl<'a> Bucket<'a> {
+    async fn create(&self) -> Result<()> {
+        // us-east-1 is where S3 began, and must not be named.
+        let place = (self.account.region != "us-east-1").then(|| {
+            let region = BucketLocationConstraint::from(self.account.region.as_str());
+            CreateBucketConfiguration::builder().location_constraint(region).build()
+        });
+        let request = self.clients.s3().create_bucket().bucket(&self.name).set_create_bucket_configuration(place);
+        // The retry of a creation whose answer was lost.
+        tolerate(request.send().await.during("create bucket", &self.name), &["BucketAlreadyOwnedByYou"]).map(drop)
     }
-    let by_default =
-        ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build().map_err(built)?;
-    let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build();
-    let wanted = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(built)?;
-    let request = clients.s3().put_bucket_encryption().bucket(bucket).server_side_encryption_configuration(wanted);
-    request.send().await.during("encrypt bucket", bucket)?;
-    Ok(true)
-}
 
-async fn refuse_plain_text(clients: &Clients, account: &Account, bucket: &str) -> Result<bool> {
-    let wanted = policy::bucket(account);
-    let request = clients.s3().get_bucket_policy().bucket(bucket);
-    let found = request.send().await.find(&["NoSuchBucketPolicy"], "read policy of bucket", bucket)?;
-    if found.and_then(|found| found.policy).is_some_and(|found| policy::is_same(&found, &wanted)) {
-        return Ok(false);
+    async fn tag(&self) -> Setting<'a> {
+        let (s3, bucket) = (self.clients.s3(), &self.name);
+        if self.exists {
+            let tags = tags(self.clients, bucket).await?;
+            if is_ours(&tags) {
+                return Ok(None);
+            }
+            // An empty bucket without tags is what an installation leaves that ended right after creating it.
+            if !(tags.is_empty() && self.is_empty().await?) {
+                return Err(taken(KIND, bucket));
+            }
+        }
+        let ours = Tag::builder().key(TAG).value(TAG_VALUE).build().map_err(built)?;
+        let tagging = Tagging::builder().tag_set(ours).build().map_err(built)?;
+        write!(self, "tag bucket", s3.put_bucket_tagging().bucket(bucket).tagging(tagging))
     }
-    let request = clients.s3().put_bucket_policy().bucket(bucket).policy(wanted.to_string());
-    request.send().await.during("write policy of bucket", bucket)?;
-    Ok(true)
-}
 
-/// Lets go what only tells what was, so that the bucket does not grow for ever.
-async fn let_go(clients: &Clients, bucket: &str) -> Result<bool> {
-    let wanted = rules()?;
-    let request = clients.s3().get_bucket_lifecycle_configuration().bucket(bucket);
-    let found =
-        request.send().await.find(&["NoSuchLifecycleConfiguration"], "read lifecycle rules of bucket", bucket)?;
-    let found = found.and_then(|found| found.rules).unwrap_or_default();
-    if wanted.iter().all(|rule| found.contains(rule)) {
-        return Ok(false);
+    async fn is_empty(&self) -> Result<bool> {
+        let request = self.clients.s3().list_object_versions().bucket(&self.name).max_keys(1);
+        let found = request.send().await.during("list bucket", &self.name)?;
+        Ok(found.versions().is_empty() && found.delete_markers().is_empty())
     }
-    let is_ours = |rule: &LifecycleRule| matches!(rule.id(), Some(PASSING_RULE | OLD_RULE));
-    let rules = found.into_iter().filter(|rule| !is_ours(rule)).chain(wanted).collect();
-    let lifecycle = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(built)?;
-    let request = clients.s3().put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(lifecycle);
-    request.send().await.during("write lifecycle rules of bucket", bucket)?;
-    Ok(true)
+
+    async fn block_public_access(&self) -> Setting<'a> {
+        let (s3, bucket) = (self.clients.s3(), &self.name);
+        let wanted = PublicAccessBlockConfiguration::builder()
+            .block_public_acls(true)
+            .ignore_public_acls(true)
+            .block_public_policy(true)
+            .restrict_public_buckets(true)
+            .build();
+        if self.exists {
+            let request = s3.get_public_access_block().bucket(bucket);
+            let codes = ["NoSuchPublicAccessBlockConfiguration"];
+            let found = request.send().await.find(&codes, "read public access block of bucket", bucket)?;
+            if found.and_then(|found| found.public_access_block_configuration).as_ref() == Some(&wanted) {
+                return Ok(None);
+            }
+        }
+        let request = s3.put_public_access_block().bucket(bucket).public_access_block_configuration(wanted);
+        write!(self, "block public access to bucket", request)
+    }
+
+    async fn version(&self) -> Setting<'a> {
+        let (s3, bucket) = (self.clients.s3(), &self.name);
+        if self.exists {
+            let request = s3.get_bucket_versioning().bucket(bucket);
+            let found = request.send().await.during("read versioning of bucket", bucket)?;
+            if found.status() == Some(&BucketVersioningStatus::Enabled) {
+                return Ok(None);
+            }
+        }
+        let wanted = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        write!(self, "version bucket", s3.put_bucket_versioning().bucket(bucket).versioning_configuration(wanted))
+    }
+
+    async fn encrypt(&self) -> Setting<'a> {
+        let (s3, bucket) = (self.clients.s3(), &self.name);
+        if self.exists {
+            let request = s3.get_bucket_encryption().bucket(bucket);
+            let codes = ["ServerSideEncryptionConfigurationNotFoundError"];
+            let found = request.send().await.find(&codes, "read encryption of bucket", bucket)?;
+            let rules = found.and_then(|found| found.server_side_encryption_configuration).map(|found| found.rules);
+            let by_default = |rule: &ServerSideEncryptionRule| rule.apply_server_side_encryption_by_default().is_some();
+            // Any encryption will do: a team may have put a key of its own.
+            if rules.is_some_and(|rules| rules.iter().any(by_default)) {
+                return Ok(None);
+            }
+        }
+        let aes = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256);
+        let aes = aes.build().map_err(built)?;
+        let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(aes).build();
+        let wanted = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(built)?;
+        let request = s3.put_bucket_encryption().bucket(bucket).server_side_encryption_configuration(wanted);
+        write!(self, "encrypt bucket", request)
+    }
+
+    async fn refuse_plain_text(&self) -> Setting<'a> {
+        let (s3, bucket) = (self.clients.s3(), &self.name);
+        let wanted = policy::bucket(self.account);
+        if self.exists {
+            let request = s3.get_bucket_policy().bucket(bucket);
+            let found = request.send().await.find(&["NoSuchBucketPolicy"], "read policy of bucket", bucket)?;
+            if found.and_then(|found| found.policy).is_some_and(|found| policy::is_same(&found, &wanted)) {
+                return Ok(None);
+            }
+        }
+        write!(self, "write policy of bucket", s3.put_bucket_policy().bucket(bucket).policy(wanted.to_string()))
+    }
+
+    /// Lets go what only tells what was, so that the bucket does not grow for ever.
+    async fn let_go(&self) -> Setting<'a> {
+        let (s3, bucket) = (self.clients.s3(), &self.name);
+        let wanted = rules()?;
+        let mut found = Vec::new();
+        if self.exists {
+            let request = s3.get_bucket_lifecycle_configuration().bucket(bucket);
+            let codes = ["NoSuchLifecycleConfiguration"];
+            let answer = request.send().await.find(&codes, "read lifecycle rules of bucket", bucket)?;
+            found = answer.and_then(|found| found.rules).unwrap_or_default();
+            if wanted.iter().all(|rule| found.contains(rule)) {
+                return Ok(None);
+            }
+        }
+        let is_ours = |rule: &LifecycleRule| matches!(rule.id(), Some(PASSING_RULE | OLD_RULE));
+        let rules = found.into_iter().filter(|rule| !is_ours(rule)).chain(wanted).collect();
+        let lifecycle = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(built)?;
+        let request = s3.put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(lifecycle);
+        write!(self, "write lifecycle rules of bucket", request)
+    }
 }
 
 fn rules() -> Result<Vec<LifecycleRule>> {

@@ -1,7 +1,8 @@
 //! Installs skydeck into an account: its bucket, a role and a function for each step, the state machines.
 //!
-//! Everything is looked at first and written only where it differs, so that a second installation writes nothing. What
-//! bears one of skydeck's names without skydeck's tag is somebody else's, and is left alone with an error.
+//! Everything is looked at first, which says what differs ([`look`]), and only that is written ([`Changes::write`]), so that a
+//! second installation writes nothing. What bears one of skydeck's names without skydeck's tag is somebody else's, and is left
+//! alone with an error. [`remove`] is the way back.
 
 pub mod boundary;
 mod bucket;
@@ -10,13 +11,16 @@ mod events;
 mod function;
 mod machine;
 pub mod policy;
+pub mod remove;
 mod role;
+mod standing;
+mod step;
+mod version;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use serde::Serialize;
 use serde_json::Value;
 use skydeck_aws::function::FUNCTIONS;
 use skydeck_aws::{Clients, Error, Result};
@@ -28,6 +32,11 @@ use crate::context::Account;
 use crate::package::Package;
 
 use definition::MACHINES;
+use step::AT_ONCE;
+
+pub use standing::{Busy, busy};
+pub use step::{Change, Changes, Item, Tell};
+pub use version::{Version, installed};
 
 /// Tag of everything that an installation consists of.
 pub use skydeck_core::scope::TAG_INSTALLATION as TAG;
@@ -37,8 +46,6 @@ pub const TAG_VALUE: &str = "skydeck";
 /// The function inside the VPC: its code is uploaded here, and the balancer layer makes it.
 pub const PROBE: &str = "probe";
 
-/// How many functions are installed side by side: Lambda lets an account make 15 such calls in a second.
-const AT_ONCE: usize = 4;
 /// IAM tells the other services of a new role within seconds; after a minute something else is wrong.
 const PROPAGATION: Duration = Duration::from_secs(60);
 const PROPAGATION_STEP: Duration = Duration::from_secs(2);
@@ -67,116 +74,43 @@ pub struct Plan<'a> {
     pub packages: &'a BTreeMap<String, Package>,
 }
 
-/// What became of one thing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Item {
-    /// AWS's word for it.
-    pub kind: &'static str,
-    /// Its name.
-    pub name: String,
-    /// What was done.
-    pub change: Change,
-}
-
-/// What was done to a thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// It was as it should be.
-    Unchanged,
-    /// It was changed.
-    Updated,
-    /// It was not there.
-    Created,
-}
-
-impl Change {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Change::Unchanged => "unchanged",
-            Change::Updated => "updated",
-            Change::Created => "created",
-        }
-    }
-
-    fn updated_if(changed: bool) -> Self {
-        if changed { Change::Updated } else { Change::Unchanged }
-    }
-}
-
-/// Tells each thing as soon as it is done.
-pub type Tell<'a> = &'a (dyn Fn(&Item) + Sync);
-
-/// Installs everything, or brings it up to date. Returns what became of each thing.
+/// Looks at everything, and says what is to be done so that it is as it should be. Writes nothing.
 ///
 /// # Errors
-/// The first thing that AWS refuses, or that is somebody else's.
-pub async fn install(clients: &Clients, plan: &Plan<'_>, tell: Tell<'_>) -> Result<Vec<Item>> {
-    let done = |kind, name: String, change| {
-        let item = Item { kind, name, change };
-        tell(&item);
-        item
-    };
-    let bucket = async {
-        let change = bucket::ensure(clients, plan.account).await?;
-        Ok::<_, Error>(done("bucket", plan.account.bucket(), change))
-    };
-    let boundary = async {
-        let change = boundary::ensure(clients, plan.account).await?;
-        Ok::<_, Error>(done("policy", boundary_name(&plan.account.region), change))
-    };
-    let (bucket, boundary, roles) = futures::try_join!(bucket, boundary, install_roles(clients, plan, &done))?;
-    let mut items = vec![bucket, boundary];
-    items.extend(roles);
-    items.extend(install_functions(clients, plan, &done).await?);
-    for (name, text) in MACHINES {
-        let change = machine::ensure(clients, plan.account, name, text).await?;
-        items.push(done("state machine", format!("skydeck-{name}"), change));
-    }
-    items.extend(install_events(clients, plan, &done).await?);
-    Ok(items)
-}
-
-/// What starts the state machines by itself: last, when all is there that it starts.
-async fn install_events(clients: &Clients, plan: &Plan<'_>, done: Done<'_>) -> Result<Vec<Item>> {
-    let change = events::ensure_queue(clients, plan.account).await?;
-    let mut items = vec![done("queue", events::DEAD_LETTERS.into(), change)];
-    for rule in &events::RULES {
-        let change = events::ensure_rule(clients, plan.account, rule).await?;
-        items.push(done("rule", rule.name.into(), change));
-    }
-    Ok(items)
-}
-
-type Done<'a> = &'a (dyn Fn(&'static str, String, Change) -> Item + Sync);
-
-async fn install_roles(clients: &Clients, plan: &Plan<'_>, done: Done<'_>) -> Result<Vec<Item>> {
-    let one = async |role: policy::Role| {
-        let change = role::ensure(clients, &role.name, role.service, &role.policy).await?;
-        Ok::<_, Error>(done("role", role.name, change))
-    };
-    stream::iter(policy::roles(plan.account)).map(one).buffered(AT_ONCE).try_collect().await
-}
-
-async fn install_functions(clients: &Clients, plan: &Plan<'_>, done: Done<'_>) -> Result<Vec<Item>> {
+/// What AWS refuses to tell, or what is somebody else's.
+pub async fn look<'a>(clients: &'a Clients, plan: &'a Plan<'a>) -> Result<Changes<'a>> {
+    let account = plan.account;
+    let roles = all(policy::roles(account), |role| role::look(clients, role));
+    let (bucket, boundary, roles) =
+        futures::try_join!(bucket::look(clients, account), boundary::look(clients, account), roles)?;
+    let code = all(binaries(), async |name| function::look_at_code(clients, plan, name, package(plan, name)?).await);
     let groups = function::log_groups(clients).await?;
-    let one = async |name: &'static str| {
-        let package = package(plan, name)?;
-        let mut items = Vec::new();
-        let change = function::upload(clients, plan, name, package).await?;
-        items.push(done("code", function::code_key(name), change));
-        if name != PROBE {
-            let change = function::ensure_log_group(clients, name, &groups).await?;
-            items.push(done("log group", log_group(name), change));
-            let change = function::ensure(clients, plan, name, package).await?;
-            items.push(done("function", format!("skydeck-{name}"), change));
-        }
-        Ok::<_, Error>(items)
-    };
-    let items: Vec<Vec<Item>> = stream::iter(binaries()).map(one).buffered(AT_ONCE).try_collect().await?;
-    Ok(items.into_iter().flatten().collect())
+    let names = || FUNCTIONS.iter().map(|function| function.name);
+    let logs = all(names(), |name| function::look_at_log_group(clients, account, name, &groups));
+    let functions = all(names(), async |name| function::look(clients, plan, name, package(plan, name)?).await);
+    let (code, logs, functions) = futures::try_join!(code, logs, functions)?;
+    let machines = all(MACHINES, |(name, text)| machine::look(clients, account, name, text)).await?;
+    let queue = events::look_at_queue(clients, account).await?;
+    let rules = all(&events::RULES, |rule| events::look_at_rule(clients, account, rule)).await?;
+    let version = version::look(clients, plan).await?;
+    Ok(Changes::default()
+        .then([bucket, boundary].into_iter().chain(roles).collect())
+        .then(code.into_iter().chain(logs).collect())
+        .then(functions)
+        .then(machines)
+        .then(vec![queue])
+        // What starts the state machines by itself comes when all is there that it starts.
+        .then(rules)
+        // Last: who reads it knows that everything before is there.
+        .then(vec![version]))
+}
+
+/// Looks at each of these, some side by side.
+async fn all<T, L: Future<Output = Result<S>>, S>(
+    things: impl IntoIterator<Item = T>,
+    look: impl Fn(T) -> L,
+) -> Result<Vec<S>> {
+    stream::iter(things).map(look).buffered(AT_ONCE).try_collect().await
 }
 
 fn package<'a>(plan: &Plan<'a>, name: &str) -> Result<&'a Package> {

@@ -41,7 +41,8 @@ impl Toolchain {
 
     /// Builds functions as `cargo lambda build` does for AWS.
     pub(super) async fn build(&self, names: &[&str]) -> miette::Result<Binaries> {
-        let mut cargo = package::cargo(&root(), &["lambda", "build", "--release", "--arm64", "--skip-target-check"]);
+        let mut cargo =
+            package::cargo(&root(), &["lambda", "build", "--release", "--locked", "--arm64", "--skip-target-check"]);
         let (probe, others): (Vec<&str>, Vec<&str>) = names.iter().copied().partition(|name| *name == PROBE);
         if !probe.is_empty() {
             cargo.args(["--package", "skydeck-probe", "--bin", "skydeck-probe"]);

@@ -19,7 +19,10 @@ pub(super) async fn is_empty(s3: &Client, bucket: &str) -> Result<bool> {
 }
 
 /// Deletes what the bucket holds, or as much of it as an attempt has time for.
-pub(super) async fn delete_objects(s3: &Client, bucket: &str) -> Result<()> {
+///
+/// # Errors
+/// [`Error::NotYet`] where more is left, and what S3 refuses.
+pub async fn delete_objects(s3: &Client, bucket: &str) -> Result<()> {
     for _ in 0..BATCHES {
         let found = list(s3, bucket).await?;
         if found.is_empty() {

@@ -16,6 +16,8 @@ mod apply;
 mod empty;
 mod observe;
 
+pub use empty::delete_objects;
+
 /// The storage layer.
 #[derive(Debug)]
 pub struct Storage;
