@@ -237,10 +237,11 @@ mod tests {
         fs::remove_file(to.join("functions/network.zip")).unwrap();
         assert!(refusal(&to).contains("functions/network.zip"), "{}", refusal(&to));
         let sums = fs::read_to_string(to.join(SUMS)).unwrap();
-        let without = sums.lines().filter(|line| !line.ends_with("network.zip")).map(|line| format!("{line}\n"));
-        fs::write(to.join(SUMS), without.collect::<String>()).unwrap();
+        let without = sums.lines().filter(|line| !line.ends_with("network.zip"));
+        let without: String = without.map(|line| format!("{line}\n")).collect();
+        fs::write(to.join(SUMS), &without).unwrap();
         assert!(refusal(&to).contains("functions/network.zip is missing"), "{}", refusal(&to));
-        fs::write(to.join(SUMS), format!("{sums}00  ../outside\n")).unwrap();
+        fs::write(to.join(SUMS), format!("00  ../outside\n{without}")).unwrap();
         assert!(refusal(&to).contains("outside the archive"), "{}", refusal(&to));
     }
 
