@@ -67,6 +67,7 @@ async fn runs(clients: &Clients, account: &Account) -> Result<Vec<String>> {
         let request = clients.sfn().list_executions().state_machine_arn(account.machine(name));
         let request = request.status_filter(ExecutionStatus::Running).into_paginator().items().send();
         let found = request.collect::<std::result::Result<Vec<_>, _>>().await.during("list runs of", name);
+        // An installation that is not complete lacks some of them.
         let found = tolerate(found, &["StateMachineDoesNotExist"])?.unwrap_or_default();
         Ok(found.into_iter().map(|run| run.name).collect::<Vec<_>>())
     };
