@@ -1,4 +1,5 @@
-//! What each function writes and deletes of the platforms' records, in skydeck's own bucket. All of them read.
+//! What each function, and who uses skydeck daily, writes and deletes of the platforms' records, in skydeck's own bucket. All of them
+//! read.
 //!
 //! Rollouts work by what lies there, so that each function writes the keys that are its own, and no other.
 
@@ -34,6 +35,8 @@ fn keys(function: &str) -> Keys {
         "decide" => (&["services/*/tags.json"], &[], &[]),
         "sweep" => (&["services/*/ledger/*.json", "services/*/record.json", "services/*/tags.json"], &[], &[]),
         "release" | "rollback" => (&["services/*/ledger/*.json", "services/*/record.json"], &[], &[]),
+        // A person's `plan` and `apply` of a file, `suspend` and `resume`.
+        "operator" => (&["services/*/record.json"], &["plans/*.toml"], &[]),
         "settle" => (&["services/*/ledger/*.json", "services/*/record.json"], &[], &["services/*/ledger/*.json"]),
         _ => (&[], &[], &[]),
     };

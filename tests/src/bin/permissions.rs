@@ -1,0 +1,79 @@
+//! What the functions' roles are seen doing, and whether a right that is taken away is missed (docs/permissions.md).
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use skydeck_tests::permissions::{self, Pairs};
+use skydeck_tests::rollouts::Stage;
+use skydeck_tests::{Rig, root};
+
+/// What the functions' roles are seen doing, and whether a right that is taken away is missed.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Takes so many rights away, one after the other, and looks whether that is noticed.
+    #[arg(long)]
+    removals: Option<usize>,
+    /// Chooses them; the time where it is left out.
+    #[arg(long, requires = "removals")]
+    seed: Option<u64>,
+    /// Writes what this life and all runs before it on this machine have shown into the sources.
+    #[arg(long, conflicts_with = "removals")]
+    write: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let good = match arguments.removals {
+        Some(count) => removals(count, arguments.seed).await,
+        None => Box::pin(seen(arguments.write)).await,
+    };
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn removals(count: usize, seed: Option<u64>) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let seed = seed.unwrap_or(now);
+    let mut missed = 0;
+    for pair in permissions::draw(count, seed) {
+        let noticed = Box::pin(permissions::removed(&pair)).await;
+        missed += usize::from(!noticed);
+        println!("{}: {} without {}", if noticed { "noticed" } else { "NOT NOTICED" }, pair.0, pair.1);
+    }
+    println!("{count} rights taken away, {missed} not noticed (seed {seed})");
+    missed == 0
+}
+
+/// Leads the usual life of a platform, and compares what was seen in it and in all runs before with the policies.
+async fn seen(write: bool) -> bool {
+    let stage = Stage::of(Rig::installed().await).await;
+    stage.rig.sandbox.forgive();
+    if let Err(error) = Box::pin(permissions::life(&stage)).await {
+        eprintln!("{error}");
+        return false;
+    }
+    let usual = permissions::asked(&stage.rig.sandbox, true);
+    let mut wrong: Vec<String> = permissions::wrong(&stage.rig.sandbox);
+    if write {
+        // What is new is what is to be written.
+        wrong.retain(|line| !line.contains("seen.tsv"));
+    }
+    drop(stage);
+    let Ok(noted) = permissions::noted() else { return false };
+    let all: Pairs = noted.union(&usual).cloned().collect();
+    if write {
+        let path = root().join("tests/src/permissions/seen.tsv");
+        if let Err(error) = fs::write(&path, permissions::list(&all, &usual)) {
+            eprintln!("{}: {error}", path.display());
+            return false;
+        }
+    }
+    let kept = permissions::seen();
+    let lost = kept.difference(&all).map(|(function, action)| format!("not seen any more: {function} {action}"));
+    wrong.extend(lost.filter(|_| !write));
+    wrong.iter().for_each(|line| println!("{line}"));
+    println!("{} pairs of function and action seen, {} of them in the usual life", all.len(), usual.len());
+    wrong.is_empty()
+}
