@@ -354,8 +354,8 @@ def writing_down(evaluator, path):
         refused = enforce(access_key_id, iam_action, *more)
         arn = getattr(evaluator.resolve_credential(access_key_id or ""), "principal_arn", "")
         role = arn.split(":assumed-role/")[-1].split("/")[0] if ":assumed-role/" in arn else ""
-        # What is refused for its signature was not asked of a policy.
-        if role and (refused is None or isinstance(refused, evaluator.EvalResult)):
+        # What is refused for its signature, and what AWS denies nobody, was not asked of a policy.
+        if role and iam_action not in evaluator._ALWAYS_ALLOWED_ACTIONS and (refused is None or isinstance(refused, evaluator.EvalResult)):
             line = f"{role}\t{iam_action}\t{'denied' if refused else 'allowed'}\n"
             with lock:
                 if line not in known:

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use skydeck_tests::permissions::{self, Pairs};
+use skydeck_tests::permissions::{self, Pairs, SPEED};
 use skydeck_tests::rollouts::Stage;
 use skydeck_tests::{Rig, root};
 
@@ -48,7 +48,7 @@ async fn removals(count: usize, seed: Option<u64>) -> bool {
 
 /// Leads the usual life of a platform, and compares what was seen in it and in all runs before with the policies.
 async fn seen(write: bool) -> bool {
-    let stage = Stage::of(Rig::installed().await).await;
+    let stage = Stage::of(Rig::installed_at(Some(SPEED)).await).await;
     stage.rig.sandbox.forgive();
     if let Err(error) = Box::pin(permissions::life(&stage)).await {
         eprintln!("{error}");

@@ -10,12 +10,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
 use skydeck_bootstrap::{Account, install};
 use skydeck_sandbox::{ACCOUNT, Asked, Sandbox};
 
 use crate::canary::carried;
 use crate::root;
-pub use life::life;
+pub use life::{SPEED, life};
 pub use removal::{draw, removed};
 pub use unseen::unseen;
 
@@ -42,16 +43,24 @@ fn function(role: &str) -> Option<&str> {
 pub fn allowed() -> Pairs {
     let functions = skydeck_aws::function::FUNCTIONS;
     let policies = install::policies(&account());
-    let of = |name: &str| {
+    let of = |name: &'static str| {
         let document = policies.get(&account().role_name(name)).cloned().unwrap_or_default();
-        let statements = document["Statement"].as_array().cloned().unwrap_or_default();
-        let allows = statements.into_iter().filter(|statement| statement["Effect"] == "Allow");
-        let actions = allows.flat_map(|statement| statement["Action"].as_array().cloned().unwrap_or_default());
-        let name = name.to_owned();
-        let pair = move |action: serde_json::Value| Some((name.clone(), action.as_str()?.to_owned()));
-        actions.filter_map(pair).collect::<Vec<_>>()
+        actions(&document).into_iter().map(move |action| (name.to_owned(), action))
     };
     functions.iter().flat_map(|function| of(function.name)).collect()
+}
+
+/// The actions that a policy allows.
+#[must_use]
+pub fn actions(document: &Value) -> BTreeSet<String> {
+    let statements = document["Statement"].as_array().into_iter().flatten();
+    let allows = statements.filter(|statement| statement["Effect"] == "Allow");
+    // IAM's "one or many".
+    let listed = |statement: &Value| match &statement["Action"] {
+        Value::Array(actions) => actions.clone(),
+        one => vec![one.clone()],
+    };
+    allows.flat_map(listed).filter_map(|action| Some(action.as_str()?.to_owned())).collect()
 }
 
 /// What the functions were seen doing.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Pair, account, asked, life, usual};
+use super::{Pair, SPEED, account, asked, life, usual};
 use crate::Rig;
 use crate::rollouts::{Stage, pause};
 use skydeck_bootstrap::install;
@@ -24,7 +24,7 @@ pub fn draw(count: usize, seed: u64) -> Vec<Pair> {
 /// # Panics
 /// Where skydeck cannot be installed, or its role not be changed.
 pub async fn removed((function, action): &Pair) -> bool {
-    let stage = Stage::of(Rig::installed().await).await;
+    let stage = Stage::of(Rig::installed_at(Some(SPEED)).await).await;
     stage.rig.sandbox.forgive();
     let role = account().role_name(function);
     let document = without(&install::policies(&account())[&role], action).to_string();
@@ -50,6 +50,6 @@ fn without(document: &Value, action: &str) -> Value {
             actions.retain(|one| one != action);
         }
     }
-    statements.retain(|statement| statement["Action"] != json!([]));
+    statements.retain(|statement| statement["Action"] != json!([]) && statement["Action"] != action);
     json!({ "Version": document["Version"], "Statement": statements })
 }
