@@ -1,4 +1,4 @@
-//! A sandbox of which every test sees, when it ends, whether a function was denied something, did something new, or gave a secret away.
+//! A sandbox of which every test sees, when it ends, whether a function was denied something or a call gave a secret away.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -48,11 +48,10 @@ async fn a_secret_is_in_no_log_payload_plan_report_object_or_error() {
     let stage = Stage::of(Rig::installed_at(Some(60.0)).await).await;
     Box::pin(refusals(&stage)).await;
     says(&stage, &["apply", FILE], 0).await;
-    for service in ["backend", "payment"] {
-        stage.push(service, "v1", &Image::new("1")).await;
+    for service in ["backend", "payment", "movie"] {
+        let first = stage.push(service, "v1", &Image::new(service)).await;
+        stage.ended(&first.digest).await;
     }
-    let first = stage.push("movie", "v1", &Image::new("1")).await;
-    stage.ended(&first.digest).await;
     says(&stage, &["apply"], 0).await;
     let bad = stage.push("movie", "v2", &Image::new("2").behaving("crash")).await;
     let ended = stage.ended(&bad.digest).await;

@@ -18,7 +18,7 @@ struct Arguments {
     /// Chooses them; the time where it is left out.
     #[arg(long, requires = "removals")]
     seed: Option<u64>,
-    /// Writes what this life and all runs before it on this machine have shown into the sources.
+    /// Writes what this life, and all runs whose notes lie in `target/permissions`, have shown into the sources.
     #[arg(long, conflicts_with = "removals")]
     write: bool,
 }
@@ -46,7 +46,7 @@ async fn removals(count: usize, seed: Option<u64>) -> bool {
     missed == 0
 }
 
-/// Leads the usual life of a platform, and compares what was seen in it and in all runs before with the policies.
+/// Leads the usual life of a platform, and compares what was seen in it, and in all runs whose notes are there, with the list.
 async fn seen(write: bool) -> bool {
     let stage = Stage::of(Rig::installed_at(Some(SPEED)).await).await;
     stage.rig.sandbox.forgive();
@@ -55,25 +55,22 @@ async fn seen(write: bool) -> bool {
         return false;
     }
     let usual = permissions::asked(&stage.rig.sandbox, true);
-    let mut wrong: Vec<String> = permissions::wrong(&stage.rig.sandbox);
-    if write {
-        // What is new is what is to be written.
-        wrong.retain(|line| !line.contains("seen.tsv"));
-    }
+    let mut wrong = permissions::wrong(&stage.rig.sandbox);
     drop(stage);
     let Ok(noted) = permissions::noted() else { return false };
     let all: Pairs = noted.union(&usual).cloned().collect();
+    println!("{} pairs of function and action seen, {} of them in the usual life", all.len(), usual.len());
     if write {
         let path = root().join("tests/src/permissions/seen.tsv");
         if let Err(error) = fs::write(&path, permissions::list(&all, &usual)) {
-            eprintln!("{}: {error}", path.display());
-            return false;
+            wrong.push(format!("{}: {error}", path.display()));
         }
+    } else {
+        let kept = permissions::seen();
+        let told = |what: &str, (function, action): &(String, String)| format!("{what}: {function} {action}");
+        wrong.extend(all.difference(&kept).map(|pair| told("seen, and not in the list", pair)));
+        wrong.extend(kept.difference(&all).map(|pair| told("in the list, and not seen", pair)));
     }
-    let kept = permissions::seen();
-    let lost = kept.difference(&all).map(|(function, action)| format!("not seen any more: {function} {action}"));
-    wrong.extend(lost.filter(|_| !write));
     wrong.iter().for_each(|line| println!("{line}"));
-    println!("{} pairs of function and action seen, {} of them in the usual life", all.len(), usual.len());
     wrong.is_empty()
 }

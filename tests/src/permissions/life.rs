@@ -30,17 +30,18 @@ pub async fn life(stage: &Stage) -> Result<(), String> {
     let file = root().join("platforms/skyfox.toml").display().to_string();
     command(stage, &["apply", &file]).await?;
     for service in ["backend", "payment", "movie"] {
-        stage.push(service, "v1.0.0", &Image::new("1")).await;
+        let first = stage.push(service, "v1.0.0", &Image::new(service)).await;
+        serves(stage, &first.digest).await?;
     }
     command(stage, &["apply", &file]).await?;
     let bad = stage.push("movie", "v1.1.0", &Image::new("2").behaving("crash")).await;
-    ended(stage, &bad.digest, "FAILED").await?;
+    does_not_serve(stage, &bad.digest).await?;
     let better = stage.push("movie", "v1.2.0", &Image::new("3").built_for(&["amd64", "arm64"])).await;
-    ended(stage, &better.digest, "SUCCEEDED").await?;
+    serves(stage, &better.digest).await?;
     command(stage, &["rollback", "movie"]).await?;
     // Of plain images the configuration says for which processor they are.
     let plain = stage.push("payment", "v1.1.0", &Image::new("4").unsaid()).await;
-    ended(stage, &plain.digest, "SUCCEEDED").await?;
+    serves(stage, &plain.digest).await?;
     let value = format!("{}-again", canary());
     let request = stage.rig.aws.ssm().put_parameter().name("/skyfox-backend/jwt-secret").value(value).overwrite(true);
     request.r#type(ParameterType::SecureString).send().await.map_err(|error| format!("{error:?}"))?;
@@ -52,16 +53,27 @@ pub async fn life(stage: &Stage) -> Result<(), String> {
     }
     let changed = stage.rig.sandbox.dir().join("changed.toml");
     fs::write(&changed, text).map_err(|error| error.to_string())?;
-    command(stage, &["apply", &changed.display().to_string()]).await?;
+    let planned = stage.rig.skydeck(["plan", &changed.display().to_string(), "--json"]).await.json();
+    let plan = planned["id"].as_str().ok_or_else(|| format!("no plan: {planned:#}"))?;
+    command(stage, &["apply", "--plan", plan]).await?;
     command(stage, &["destroy", "skyfox-devprod", "--yes"]).await
 }
 
 async fn command(stage: &Stage, words: &[&str]) -> Result<(), String> {
     let ended = stage.rig.skydeck(words).await;
-    if ended.code == Some(0) { Ok(()) } else { Err(format!("{}: {}{}", words.join(" "), ended.stdout, ended.stderr)) }
+    if ended.code == Some(0) {
+        return Ok(());
+    }
+    let told = stage.rig.skydeck(["rollouts"]).await.stdout;
+    Err(format!("{}: {}{}\n{told}", words.join(" "), ended.stdout, ended.stderr))
 }
 
-async fn ended(stage: &Stage, digest: &str, how: &str) -> Result<(), String> {
+async fn serves(stage: &Stage, digest: &str) -> Result<(), String> {
     let ended = stage.ended(digest).await;
-    if ended.status.as_str() == how { Ok(()) } else { Err(format!("not {how}: {ended:#?}")) }
+    if ended.output["verdict"] == "succeeded" { Ok(()) } else { Err(format!("{digest} does not serve: {ended:#?}")) }
+}
+
+async fn does_not_serve(stage: &Stage, digest: &str) -> Result<(), String> {
+    let ended = stage.ended(digest).await;
+    if ended.error.as_deref() == Some("RolledBack") { Ok(()) } else { Err(format!("{digest} serves: {ended:#?}")) }
 }
