@@ -75,8 +75,9 @@ async fn a_secret_is_in_no_log_payload_plan_report_object_or_error() {
     let must = BTreeSet::from([
         pair("test", "PutParameter"),
         pair("skydeck-command", "PutParameter"),
-        // It compares a value that the platform file gives.
+        // They compare a value that the platform file gives.
         pair("prepare", "GetParameters"),
+        pair("secrets", "GetParameters"),
     ]);
     assert_eq!(carry, must);
 }
