@@ -115,13 +115,13 @@ async fn an_operator_a_pipeline_and_a_viewer_do_their_work_and_nothing_else() {
     refused_to_pipelines(&pipeline).await;
     refused_to_operators(&operator).await;
     operator.may(&["destroy", PLATFORM, "--yes"]).await;
-    // `wait` asks for it where no rollout has begun for a minute.
-    let late = BTreeSet::from(["ecs:DescribeTaskDefinition".to_owned()]);
-    let unseen = BTreeSet::from(["ecr:BatchGetImage".to_owned(), "ecr:DescribeImages".to_owned()]);
     assert_eq!(operator.unused(), BTreeSet::new());
-    assert_eq!(pipeline.unused(), late);
-    // The same of `wait` for what has a verdict already.
-    assert_eq!(viewer.unused(), &late | &unseen);
+    // `wait` asks for it where no rollout has begun for a minute, and a viewer's for none of these: there is a verdict already.
+    let late = ["ecs:DescribeTaskDefinition"];
+    let never = ["ecr:BatchGetImage", "ecr:DescribeImages"];
+    let rest = |unused: BTreeSet<String>, but: &[&str]| unused.into_iter().find(|action| !but.contains(&&**action));
+    assert_eq!(rest(pipeline.unused(), &late), None);
+    assert_eq!(rest(viewer.unused(), &[&late[..], &never].concat()), None);
 }
 
 fn hex(bytes: &[u8]) -> String {
