@@ -203,7 +203,7 @@ const DECIDE: &[&str] = &[
     "ecr:GetDownloadUrlForLayer",
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
-    "ssm:GetParameters",
+    "ssm:DescribeParameters",
     "states:DescribeExecution",
     "states:StartExecution",
 ];
@@ -216,7 +216,7 @@ const SWEEP: &[&str] = &[
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
     "events:PutEvents",
-    "ssm:GetParameters",
+    "ssm:DescribeParameters",
     "states:DescribeExecution",
     "states:StartExecution",
 ];

@@ -168,7 +168,8 @@ Examples:
   skydeck policies --region eu-central-1 --json | jq '.\"skydeck-identity-eu-central-1\"'
 
 With --json one document is printed, `{role: policy document}`. `skydeck-boundary-<region>` is the permissions boundary
-of the roles that skydeck makes for platforms: the most that these may do.")]
+of the roles that skydeck makes for platforms: the most that these may do. `operator`, `viewer` and `pipeline` are for
+those who use skydeck daily: nobody has them until you give them.")]
     Policies(Policies),
     /// A local AWS on this machine
     #[command(subcommand)]

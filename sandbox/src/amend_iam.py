@@ -7,6 +7,7 @@ service authorization reference; here are the calls that skydeck makes. What doe
 
 import contextvars
 import json
+import threading
 
 import amend_tags
 
@@ -74,7 +75,7 @@ class Call:
 
     def __init__(self, action, request):
         self.service, self.action = action.split(":", 1)
-        params, body, self.region, self.account, self.told = request
+        params, body, self.region, self.account, self.told, self.tagging = request
         first = lambda value: value[0] if isinstance(value, list) and value else value
         self.params = {name: first(value) for name, value in params.items()}
         try:
@@ -347,12 +348,34 @@ class Permissions:
         return [self.iam._roles[name]["Arn"] for name in names if name in self.iam._roles]
 
 
-def amend(actions, evaluator, iam, ec2_service, tags):
+def writing_down(evaluator, path):
+    """Asks as the emulator does, and writes down which role was asked for which action, and whether it may: each once."""
+    enforce, known, lock = evaluator.enforce, set(), threading.Lock()
+
+    def asked(access_key_id, iam_action, *more):
+        refused = enforce(access_key_id, iam_action, *more)
+        arn = getattr(evaluator.resolve_credential(access_key_id or ""), "principal_arn", "")
+        role = arn.split(":assumed-role/")[-1].split("/")[0] if ":assumed-role/" in arn else ""
+        # What is refused for its signature, and what AWS denies nobody, was not asked of a policy.
+        if role and iam_action not in evaluator._ALWAYS_ALLOWED_ACTIONS and (refused is None or isinstance(refused, evaluator.EvalResult)):
+            line = f"{role}\t{iam_action}\t{'denied' if refused else 'allowed'}\n"
+            with lock:
+                if line not in known:
+                    known.add(line)
+                    with open(path, "a", encoding="utf-8") as file:
+                        file.write(line)
+        return refused
+
+    return asked
+
+
+def amend(actions, evaluator, iam, ec2_service, tags, path):
     permissions = Permissions(iam, ec2_service)
-    extract, enforce = actions.extract_resource_arn, evaluator.enforce
+    extract, enforce = actions.extract_resource_arn, writing_down(evaluator, path)
 
     def extracted(service, method, path, headers, body, query_params, region, account_id):
-        _request.set((query_params or {}, body, region, account_id, amend_tags.told(headers)))
+        told, tagging = amend_tags.told(headers), headers.get("x-amz-tagging")
+        _request.set((query_params or {}, body, region, account_id, told, tagging))
         return extract(service, method, path, headers, body, query_params, region, account_id)
 
     def enforced(access_key_id, iam_action, service, region, resource_arn="*", service_context=None):

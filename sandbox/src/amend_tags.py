@@ -2,10 +2,11 @@
 right to tag where something is made with tags.
 
 The emulator knows the tags that are given, but of EC2 and load balancers, and those that are had of a few services. What ECS and Auto Scaling have,
-the gateway tells with the call.
+the gateway tells with the call; an object's stand in a header.
 """
 
 import json
+from urllib.parse import parse_qsl
 
 GIVEN, HAD = "aws:RequestTag/", "aws:ResourceTag/"
 # By which right something is made with tags, and the key that says what is being made.
@@ -82,6 +83,8 @@ class Tags:
 
     def beside(self, call, arns, given):
         """The right to tag what is made: action, resource and keys."""
+        if call.action == "PutObject" and call.tagging:
+            return [("s3:PutObjectTagging", arns[0], {"s3:RequestObjectTagKeys": [key for key, _ in parse_qsl(call.tagging)]})]
         given = {key: value for key, value in given.items() if key.lower().startswith(GIVEN.lower())}
         makes = call.action in MAKES or (call.action.startswith("Create") and call.action not in TAGS)
         if not given or not makes or call.service not in BESIDE:

@@ -208,7 +208,7 @@ else:
     place_load_balancers(alb, ec2)
     take_transport_for_tls(app)
     tags = amend_tags.Tags(ec2, alb, ecr, cloudwatch_logs)
-    amend_iam.amend(iam_actions, iam_evaluator, iam, ec2, tags)
+    amend_iam.amend(iam_actions, iam_evaluator, iam, ec2, tags, os.path.join(os.path.dirname(facts_path), "asked.tsv"))
     guard.guard(app, SECRET)
     # After their keys.
     give_functions_a_proxy(lambda_runtime, lambda_svc)

@@ -14,6 +14,8 @@ mod alb;
 mod answer;
 mod asg;
 mod ask;
+mod asked;
+mod canary;
 mod child;
 mod clock;
 mod consistency;
@@ -44,6 +46,7 @@ use tempfile::TempDir;
 
 pub use alb::{TargetCounts, TargetHistory};
 pub use ask::Reply;
+pub use asked::Asked;
 pub use clock::Clock;
 pub use consistency::{Lag, names_something};
 pub use ecs::Work;
@@ -254,6 +257,16 @@ impl Sandbox {
     /// The calls after number `seq`.
     pub fn calls_since(&self, seq: u64) -> Vec<Call> {
         self.shared.record.since(seq)
+    }
+
+    /// What the policies of roles were asked so far, each once.
+    pub fn asked(&self) -> Vec<Asked> {
+        asked::read(self.run.path())
+    }
+
+    /// From now on each call tells whether it or its answer has this text in it, as it is or in Base64. Letters, digits and dashes.
+    pub fn look_for(&self, text: &str) {
+        self.shared.canary.look_for(text);
     }
 
     /// How many requests were checked against their service's model, and which were refused.

@@ -16,6 +16,8 @@ pub const MINISTACK: &str = include_str!("../requirements.txt");
 pub const MOTO: &str = include_str!("../requirements-moto.txt");
 /// AWS's own command line.
 pub const AWSCLI: &str = include_str!("../requirements-awscli.txt");
+/// The linter of policies.
+pub const PARLIAMENT: &str = include_str!("../requirements-parliament.txt");
 
 /// Making an environment downloads some 20 MB; ten minutes means that it will not end.
 const LIMIT: Duration = Duration::from_secs(600);

@@ -343,3 +343,34 @@ async fn tags_of_target_groups_are_asked_of_what_is_made_and_what_is_there() {
     assert!(is_denied(&elb.delete_target_group().target_group_arn(theirs).send().await));
     assert!(!is_denied(&elb.delete_target_group().target_group_arn(ours).send().await));
 }
+
+/// Who puts an object with tags needs the right to tag it with those, and what a role was asked for is written down.
+#[tokio::test]
+async fn tags_of_objects_are_asked_of_who_puts_them_and_all_that_is_asked_is_written_down() {
+    let stage = Stage::new().await;
+    let s3 = |config: &SdkConfig| {
+        let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+        aws_sdk_s3::Client::from_conf(config)
+    };
+    let (person, role) = (s3(&stage.person), s3(&stage.role));
+    let place = aws_sdk_s3::types::BucketLocationConstraint::ApSouth1;
+    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(place).build();
+    person.create_bucket().bucket("ours").create_bucket_configuration(place).send().await.unwrap();
+    let put = |tags: &str| role.put_object().bucket("ours").key("k").tagging(tags).send();
+    let own = ("s3:PutObject", "arn:aws:s3:::ours/*", Value::Null);
+    stage.may(std::slice::from_ref(&own)).await;
+    assert!(is_denied(&put("passing=true").await), "no right to tag");
+    let keys = json!({ "ForAllValues:StringEquals": { "s3:RequestObjectTagKeys": ["passing"] } });
+    stage.may(&[own, ("s3:PutObjectTagging", "arn:aws:s3:::ours/*", keys)]).await;
+    assert!(is_denied(&put("passing=true&other=1").await), "another tag");
+    put("passing=true").await.unwrap();
+
+    let asked: Vec<(String, bool)> =
+        stage.sandbox.asked().into_iter().map(|asked| (asked.action, asked.allowed)).collect();
+    let pair = |action: &str, allowed: bool| (action.to_owned(), allowed);
+    assert_eq!(
+        asked,
+        [pair("s3:PutObject", true), pair("s3:PutObjectTagging", false), pair("s3:PutObjectTagging", true)]
+    );
+    assert!(stage.sandbox.asked().iter().all(|asked| asked.role == "r"));
+}

@@ -1,5 +1,6 @@
 //! An account in a sandbox, and its layers driven without Lambda.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,9 @@ use skydeck_aws::layer::storage::Storage;
 use skydeck_aws::layer::{Attempt, Work, converge};
 use skydeck_core::Scope;
 use skydeck_core::run::{Layer, Mode};
-use skydeck_sandbox::{ACCOUNT, Options, Sandbox};
+use skydeck_sandbox::{ACCOUNT, Options};
 
-use crate::{acm, probe, root, root_keys, skyfox};
+use crate::{Watched, acm, probe, root, root_keys, skyfox, worker};
 
 /// How often a layer is tried, and how long apart: in a run the state machine does that.
 const ATTEMPTS: usize = 400;
@@ -28,11 +29,13 @@ const APART: Duration = Duration::from_millis(50);
 /// A platform's account, as far as the platform's layers have been applied.
 #[derive(Debug)]
 pub struct Account {
-    /// Clients of the account.
+    /// Clients of the account's root: what people do.
     pub clients: Clients,
     /// The platform, with what its layers have handed on.
     pub scope: Scope,
-    sandbox: Arc<Sandbox>,
+    /// Clients of each layer's function, with the rights of its role and no others.
+    workers: BTreeMap<Layer, Clients>,
+    sandbox: Arc<Watched>,
 }
 
 impl Account {
@@ -42,16 +45,30 @@ impl Account {
     /// Where it does not start.
     pub async fn start(scope: Scope) -> Self {
         let options = Options { speed: 1000.0, ..Options::new(root().join("target/sandbox")) };
-        let sandbox = Sandbox::start(&options).await.expect("the sandbox starts");
+        let sandbox = Watched::start(&options).await;
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new("ap-south-1"))
             .endpoint_url(sandbox.endpoint())
             .credentials_provider(root_keys(&sandbox));
         let clients = Clients::load(config, "skydeck-tests").await;
-        let scope = Scope { account: ACCOUNT.into(), home: "skydeck-home-tests".into(), ..scope };
+        let home = skydeck_bootstrap::Account::of(ACCOUNT, "ap-south-1").bucket();
+        let scope = Scope { account: ACCOUNT.into(), home, ..scope };
         skyfox::bound(&clients, &scope).await;
         probe::upload(&clients, &scope.home, "first").await;
-        Account { clients, scope, sandbox: Arc::new(sandbox) }
+        let mut workers = BTreeMap::new();
+        for layer in Layer::ALL {
+            workers.insert(layer, worker::hire(&sandbox, &clients, layer.name()).await);
+        }
+        Account { clients, scope, workers, sandbox: Arc::new(sandbox) }
+    }
+
+    /// Clients of a layer's function.
+    ///
+    /// # Panics
+    /// Where there is no such function.
+    #[must_use]
+    pub fn worker(&self, layer: Layer) -> &Clients {
+        self.workers.get(&layer).expect("every layer has a function")
     }
 
     /// Requests a certificate for a name; returns its ARN.
@@ -73,7 +90,7 @@ impl Account {
     #[must_use]
     pub fn with(&self, scope: Scope) -> Self {
         let scope = Scope { account: self.scope.account.clone(), home: self.scope.home.clone(), ..scope };
-        Account { clients: self.clients.clone(), scope, sandbox: self.sandbox.clone() }
+        Account { clients: self.clients.clone(), scope, workers: self.workers.clone(), sandbox: self.sandbox.clone() }
     }
 
     /// Applies a layer until it is done, and keeps its facts. Says why where it does not get done.
@@ -85,7 +102,7 @@ impl Account {
         let mut clock = tokio::time::interval(APART);
         for _ in 0..ATTEMPTS {
             clock.tick().await;
-            let attempt = Box::pin(converge::<W>(&self.clients, &self.scope, Mode::Apply)).await;
+            let attempt = Box::pin(converge::<W>(self.worker(W::LAYER), &self.scope, Mode::Apply)).await;
             match attempt.error {
                 None => {
                     let before = std::mem::take(&mut self.scope.facts);
@@ -104,11 +121,12 @@ impl Account {
     /// # Errors
     /// What the layer says.
     pub async fn begin<W: Work>(&self, steps: usize) -> Result<(), String> {
-        let world = W::observe(&self.clients, &self.scope).await.map_err(|error| error.to_string())?;
+        let world = W::observe(self.worker(W::LAYER), &self.scope).await.map_err(|error| error.to_string())?;
         let mut plan = W::plan(&self.scope, &world).map_err(|refusal| refusal.to_string())?;
         // A step waits for earlier ones only.
         plan.steps.truncate(steps);
-        let apply = async |change: &W::Change, made: &_| W::apply(&self.clients, &self.scope, change, made).await;
+        let apply =
+            async |change: &W::Change, made: &_| W::apply(self.worker(W::LAYER), &self.scope, change, made).await;
         match Box::pin(execute(&plan, apply)).await.error {
             Some(error) if error.error_type() != "NotYet" => Err(error.to_string()),
             _ => Ok(()),
@@ -117,7 +135,7 @@ impl Account {
 
     /// What a layer would change.
     pub async fn plan<W: Work>(&self) -> Attempt {
-        Box::pin(converge::<W>(&self.clients, &self.scope, Mode::Plan)).await
+        Box::pin(converge::<W>(self.worker(W::LAYER), &self.scope, Mode::Plan)).await
     }
 
     /// Applies the layer of this name.

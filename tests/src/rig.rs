@@ -12,6 +12,8 @@ use skydeck_bootstrap::{install, package};
 use skydeck_sandbox::{ACCOUNT, Call, FOREIGN_ACCOUNT, Options, Sandbox};
 use tokio::process::Command;
 
+use crate::Watched;
+
 /// The root of the checkout.
 #[must_use]
 pub fn root() -> PathBuf {
@@ -40,7 +42,7 @@ pub async fn built() -> PathBuf {
 #[derive(Debug)]
 pub struct Rig {
     /// The sandbox.
-    pub sandbox: Sandbox,
+    pub sandbox: Watched,
     /// Clients of the team's account.
     pub aws: Clients,
     /// Clients of somebody else's account.
@@ -126,7 +128,7 @@ impl Rig {
     pub(crate) async fn start_at(speed: Option<f64>) -> Self {
         let usual = Options::new(root().join("target/sandbox"));
         let options = Options { speed: speed.unwrap_or(usual.speed), ..usual };
-        let sandbox = Sandbox::start(&options).await.expect("the sandbox starts");
+        let sandbox = Watched::start(&options).await;
         let aws = clients(&sandbox, ACCOUNT).await;
         let foreign = clients(&sandbox, FOREIGN_ACCOUNT).await;
         Rig { sandbox, aws, foreign }

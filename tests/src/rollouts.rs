@@ -7,14 +7,12 @@ use aws_sdk_ssm::types::ParameterType;
 use serde_json::Value;
 use skydeck_sandbox::{ACCOUNT, Call, Image, Pushed};
 
-use crate::Rig;
+use crate::{Rig, canary};
 
 /// How long a rollout may take until a test gives it up, in real time.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// The platform's prefix.
 const PREFIX: &str = "skyfox-devprod";
-/// What the tests' secrets hold.
-const KEY: &str = "a key";
 
 /// SkyFox, standing without an image.
 #[derive(Debug)]
@@ -71,7 +69,7 @@ impl Stage {
     /// Where that fails.
     pub async fn of(rig: Rig) -> Self {
         for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
-            let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(KEY);
+            let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(canary());
             request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
         }
         Stage { rig }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use skydeck_sandbox::Image;
 use skydeck_tests::rollouts::Stage;
-use skydeck_tests::root;
+use skydeck_tests::{canary, root};
 
 /// What is asked, by service: whether from inside the VPC, the load balancer and the path.
 const ASKED: [(&str, bool, &str, &str); 3] = [
@@ -73,7 +73,7 @@ async fn under_load<T>(stage: &Stage, what: &str, urls: &BTreeMap<String, String
         loop {
             for (service, inside, balancer, path) in ASKED {
                 let url = format!("{}{path}", urls[balancer]);
-                let answer = stage.rig.sandbox.ask(inside, "GET", &url, &[("x-api-key", "a key")]).await;
+                let answer = stage.rig.sandbox.ask(inside, "GET", &url, &[("x-api-key", canary())]).await;
                 match answer.map(|answer| answer.status) {
                     Some(200) => *good.borrow_mut() += 1,
                     other => bad.borrow_mut().push((service, stage.rig.sandbox.clock().now(), other)),

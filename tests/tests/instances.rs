@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use skydeck_sandbox::Image;
 use skydeck_tests::rollouts::{Stage, until};
-use skydeck_tests::{Rig, root};
+use skydeck_tests::{Rig, canary, root};
 
 const GROUP: &str = "skyfox-devprod-instances";
 const NEWER: &str = "ami-0a2023ec5a6400002";
@@ -63,7 +63,7 @@ async fn first_tasks_wait_for_an_instance_that_is_on_its_way(stage: &Stage) {
 async fn ask_on_and_on(rig: &Rig, paths: &[(bool, String)], answers: &Mutex<u32>, failures: &Mutex<Vec<String>>) {
     loop {
         for (inside, url) in paths {
-            match rig.sandbox.ask(*inside, "GET", url, &[("x-api-key", "a key")]).await {
+            match rig.sandbox.ask(*inside, "GET", url, &[("x-api-key", canary())]).await {
                 Some(reply) if reply.status == 200 => *answers.lock().expect("no panic") += 1,
                 other => failures.lock().expect("no panic").push(format!("{url}: {other:?}")),
             }

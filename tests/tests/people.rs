@@ -5,13 +5,13 @@ use std::process::Stdio;
 use aws_sdk_ssm::types::ParameterType;
 use serde_json::Value;
 use skydeck_sandbox::Image;
-use skydeck_tests::Rig;
+use skydeck_tests::{Rig, canary};
 
 /// A movie service that runs its first image; returns its digest.
 async fn serving() -> (Rig, String) {
     let rig = Rig::installed().await;
     for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
-        let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value("a key");
+        let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(canary());
         request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
     }
     rig.skydeck(["apply", "platforms/skyfox.toml", "--json"]).await.succeeded();

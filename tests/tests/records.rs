@@ -7,6 +7,7 @@ use aws_sdk_ecr::types::ImageIdentifier;
 use aws_sdk_ecs::types::TaskDefinitionStatus;
 use aws_sdk_ssm::types::ParameterType;
 use skydeck_sandbox::{EventFault, EventFaultKind, Fault, FaultKind, FunctionFault, Image};
+use skydeck_tests::canary;
 use skydeck_tests::rollouts::{Ended, Stage, until};
 
 /// More than the seconds within which two pushes count as one moment.
@@ -185,7 +186,7 @@ async fn a_parameter_that_comes_late_starts_the_image_that_was_refused() {
     let ssm = stage.rig.aws.ssm();
     let name = "/skyfox-backend/movie-service-api-key";
     let set = async || {
-        let request = ssm.put_parameter().name(name).value("a key").r#type(ParameterType::SecureString);
+        let request = ssm.put_parameter().name(name).value(canary()).r#type(ParameterType::SecureString);
         request.send().await.expect("it is not there");
     };
     // The first image, and one after another.

@@ -4,16 +4,15 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_ssm::types::ParameterType;
 use serde_json::{Value, json};
 use skydeck_sandbox::{EventFault, EventFaultKind, Image, Pushed};
-use skydeck_tests::Rig;
+use skydeck_tests::{Rig, canary};
 
 const APPLY: [&str; 3] = ["apply", "platforms/skyfox.toml", "--json"];
-const KEY: &str = "a key";
 
 /// Installed, with all secrets given and the platform standing, without an image.
 async fn standing() -> Rig {
     let rig = Rig::installed().await;
     for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
-        let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(KEY);
+        let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(canary());
         request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
     }
     let applied = rig.skydeck(APPLY).await.succeeded().json();
@@ -30,7 +29,7 @@ async fn push(rig: &Rig, repository: &str, image: &Image) -> Pushed {
 
 /// Status and body; `None` where there is no way.
 async fn ask(rig: &Rig, inside: bool, method: &str, url: &str) -> Option<(u16, String)> {
-    rig.sandbox.ask(inside, method, url, &[("x-api-key", KEY)]).await.map(|reply| (reply.status, reply.body))
+    rig.sandbox.ask(inside, method, url, &[("x-api-key", canary())]).await.map(|reply| (reply.status, reply.body))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

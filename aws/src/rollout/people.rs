@@ -18,6 +18,7 @@ use skydeck_core::rollout::wait::{self, Obstacle};
 use skydeck_core::scope::Scope;
 
 use super::decide::chosen;
+pub use super::read::missing;
 use super::survey::{self, Known};
 use super::{applied, images, now, read, record, scope_of};
 use crate::error::{Error, Explain, Result};

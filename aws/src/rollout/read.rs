@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecr::types::ImageIdentifier;
 use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
+use aws_sdk_ssm::types::ParameterStringFilter;
 use futures::future::try_join_all;
 use skydeck_core::layer::service::{Placement, repository};
 use skydeck_core::rollout::decide::Running;
@@ -129,21 +130,30 @@ pub(crate) fn parameters(scope: &Scope, name: &str) -> BTreeSet<String> {
     keys.filter_map(|key| scope.platform.secrets.get(key)).map(|secret| secret.parameter.clone()).collect()
 }
 
-/// Those of the parameters that are not there.
-pub(crate) async fn missing(clients: &Clients, names: BTreeSet<String>) -> Result<BTreeSet<String>> {
-    let names: Vec<String> = names.into_iter().collect();
-    let chunks = names.chunks(BATCH).map(|names| async move {
-        // Without decryption: whether it is there is all that is asked.
-        let request = clients.ssm().get_parameters().set_names(Some(names.to_vec())).with_decryption(false);
-        request.send().await.during("read parameters", &names.join(", "))
-    });
-    let answers = try_join_all(chunks).await?;
-    Ok(answers.into_iter().flat_map(|answer| answer.invalid_parameters.unwrap_or_default()).collect())
+/// Those of the parameters that are not there. Their names are asked for, and no value comes back.
+///
+/// # Errors
+/// Where Systems Manager refuses.
+pub async fn missing(clients: &Clients, names: BTreeSet<String>) -> Result<BTreeSet<String>> {
+    let listed: Vec<String> = names.iter().cloned().collect();
+    let found = try_join_all(listed.chunks(BATCH).map(|names| parameters_of(clients, names))).await?;
+    let found: BTreeSet<String> = found.into_iter().flatten().collect();
+    Ok(names.difference(&found).cloned().collect())
 }
 
-/// How many names one call takes
-/// (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>).
-const BATCH: usize = 10;
+async fn parameters_of(clients: &Clients, names: &[String]) -> Result<Vec<String>> {
+    let named = ParameterStringFilter::builder().key("Name").option("Equals").set_values(Some(names.to_vec())).build();
+    // The builder fails only without a key, and that is given.
+    let named = named.map_err(|_| Error::Broken("a filter of parameters has no key".into()))?;
+    let request = clients.ssm().describe_parameters().parameter_filters(named).max_results(50);
+    let pages = request.into_paginator().send().collect::<std::result::Result<Vec<_>, _>>().await;
+    let pages = pages.during("list parameters", &names.join(", "))?;
+    Ok(pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default()).filter_map(|found| found.name).collect())
+}
+
+/// How many names one filter takes
+/// (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterStringFilter.html>).
+const BATCH: usize = 50;
 
 /// The platforms that may have a repository of this name, one that was only planned among them: what was applied tells.
 pub(crate) async fn platforms_of(context: &crate::run::Context, repository: &str) -> Result<Vec<String>> {

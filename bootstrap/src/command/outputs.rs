@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_ssm::types::ParameterStringFilter;
-use miette::{IntoDiagnostic, miette};
+use miette::miette;
 use serde_json::{Value, json};
 use skydeck_aws::Clients;
-use skydeck_aws::error::Explain;
 use skydeck_aws::home::Home;
+use skydeck_aws::rollout::people;
 use skydeck_core::rollout::ledger::applied_key;
 use skydeck_core::rollout::run::Applied;
 use skydeck_core::run::outputs_key;
@@ -17,10 +16,6 @@ use crate::cli::Outputs;
 use crate::context::Context;
 use crate::error::Ending;
 use crate::run::{installed, only_platform};
-
-/// How many names one filter takes
-/// (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterStringFilter.html>).
-const NAMES_AT_ONCE: usize = 50;
 
 pub(super) async fn run(context: &Context, options: &Outputs) -> miette::Result<Ending> {
     let (clients, account) = context.connect().await?;
@@ -50,22 +45,12 @@ pub(super) async fn run(context: &Context, options: &Outputs) -> miette::Result<
     Ok(Ending::Done)
 }
 
-/// Parameters of a platform file that a person has yet to give a value. Their names are asked for, and no value.
+/// Parameters of a platform file that a person has yet to give a value.
 async fn missing(clients: &Clients, file: &str) -> miette::Result<BTreeSet<String>> {
     let platform = spec::parse("platform.toml", file)?;
     let given = platform.secrets.into_values().filter(|secret| secret.value.is_none());
-    let mut missing: BTreeSet<String> = given.map(|secret| secret.parameter).collect();
-    let names: Vec<String> = missing.iter().cloned().collect();
-    for names in names.chunks(NAMES_AT_ONCE) {
-        let named = ParameterStringFilter::builder().key("Name").option("Equals").set_values(Some(names.to_vec()));
-        let request = clients.ssm().describe_parameters().parameter_filters(named.build().into_diagnostic()?);
-        let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
-        let pages = pages.during("list parameters", &names.join(", ")).map_err(installed)?;
-        for found in pages.iter().flat_map(|page| page.parameters()) {
-            missing.remove(found.name().unwrap_or_default());
-        }
-    }
-    Ok(missing)
+    let given = given.map(|secret| secret.parameter).collect();
+    people::missing(clients, given).await.map_err(installed)
 }
 
 /// One line for each value, by its path.

@@ -9,14 +9,21 @@ use crate::context::{Account, Context};
 use crate::error::Ending;
 use crate::install::{self, policy};
 
-/// Prints what each role of an installation may do. Asks AWS nothing.
+/// Prints what each role of an installation may do, and what those need who use skydeck daily. Asks AWS nothing.
 pub(super) fn run(context: &Context, options: &Policies) -> miette::Result<Ending> {
-    let policies = install::policies(&Account::of(&options.account, &options.region));
+    let account = Account::of(&options.account, &options.region);
     if !context.terminal.json() {
-        lines(&policies).into_iter().for_each(|line| context.terminal.say(line));
+        told(&account).into_iter().for_each(|line| context.terminal.say(line));
     }
-    context.terminal.document(&policies)?;
+    let all: BTreeMap<_, _> =
+        install::policies(&account).into_iter().chain(install::daily_policies(&account)).collect();
+    context.terminal.document(&all)?;
     Ok(Ending::Done)
+}
+
+/// What is installed, and after it what is not.
+fn told(account: &Account) -> Vec<String> {
+    [install::policies(account), install::daily_policies(account)].iter().flat_map(lines).collect()
 }
 
 fn lines(policies: &BTreeMap<String, Value>) -> Vec<String> {
@@ -37,7 +44,7 @@ mod tests {
         let page = include_str!("../../../docs/permissions.md");
         let (_, told) = page.split_once("```text\n").unwrap();
         let (told, _) = told.split_once("```").unwrap();
-        let wanted = lines(&install::policies(&Account::of("111122223333", "eu-central-1"))).join("\n");
+        let wanted = super::told(&Account::of("111122223333", "eu-central-1")).join("\n");
         let renew =
             "the page is old: put what `skydeck policies --region eu-central-1` prints into docs/permissions.md";
         assert!(told.trim() == wanted.trim(), "{renew}");

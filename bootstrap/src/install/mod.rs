@@ -63,6 +63,13 @@ pub fn policies(account: &Account) -> BTreeMap<String, Value> {
     roles.chain([(boundary_name(&account.region), policy::boundary(account))]).collect()
 }
 
+/// The policies of those who use skydeck daily, `operator`, `pipeline` and `viewer`. They are printed, and not installed: which people and
+/// pipelines there are is the team's.
+#[must_use]
+pub fn daily_policies(account: &Account) -> BTreeMap<String, Value> {
+    policy::daily(account)
+}
+
 /// What is installed.
 #[derive(Debug)]
 pub struct Plan<'a> {

@@ -193,7 +193,7 @@ fn a_revision_that_was_deregistered_while_it_runs_is_left_to_a_rollout() {
         world.deregistered.insert(arn("backend", 1));
     });
     assert!(plan.is_empty());
-    assert_eq!(handed_over(&plan), ["backend: status"]);
+    assert_eq!(handed_over(&plan), ["backend: task_definition_status"]);
 }
 
 #[test]

@@ -44,19 +44,26 @@ impl Shared {
             self.active.store(self.clock.now() as u64, Ordering::Relaxed);
         }
         let seq = self.record.begin(&name, self.clock.now());
+        let asks = self.canary.is_asked(&parts, &body);
         let latency = self.latency_micros.load(Ordering::Relaxed);
         if latency > 0 {
             tokio::time::sleep(Duration::from_micros(latency)).await;
         }
         if let Some(refused) = self.models.refuse(&name, &parts, &body).await {
             let status = Some(refused.status.as_u16());
-            self.record.end(seq, self.clock.now(), Outcome { status, error: refused.error_code(), fault: None });
+            let carries = asks || self.canary.is_in(&refused.body);
+            self.record.end(
+                seq,
+                self.clock.now(),
+                Outcome { carries, status, error: refused.error_code(), fault: None },
+            );
             return Ending::Answer(refused);
         }
         let fault = self.faults().strike(&name);
         let mut answer = self.struck(fault.as_ref(), &name, parts, body).await;
         let stale = answer.as_mut().is_some_and(consistency::take_mark);
         let outcome = Outcome {
+            carries: asks || answer.as_ref().is_some_and(|answer| self.canary.is_in(&answer.body)),
             status: answer.as_ref().map(|answer| answer.status.as_u16()),
             error: answer.as_ref().and_then(Answer::error_code),
             fault: fault.as_ref().map(FaultKind::label).or(stale.then(|| "stale".to_owned())),

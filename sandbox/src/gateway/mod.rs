@@ -31,6 +31,7 @@ use crate::agent::Agents;
 use crate::alb::{Alb, Certificates, Door, Tunnel, from_proxy};
 use crate::answer::Answer;
 use crate::asg::Asg;
+use crate::canary::Canary;
 use crate::clock::Clock;
 use crate::consistency::Consistency;
 use crate::ecs::Ecs;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) guard: Guard,
     pub(crate) upstream: Upstream,
     pub(crate) record: Record,
+    pub(crate) canary: Canary,
     pub(crate) models: Models,
     pub(crate) faults: Mutex<Faults>,
     /// How many faults have struck; those that let a call hang are counted when its effect is there.
@@ -85,6 +87,7 @@ impl Shared {
             guard,
             upstream,
             record: Record::default(),
+            canary: Canary::default(),
             models,
             faults: Mutex::default(),
             strikes: watch::Sender::new(0),

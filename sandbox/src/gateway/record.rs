@@ -40,10 +40,14 @@ pub struct Call {
     pub error: Option<String>,
     /// The fault that was injected.
     pub fault: Option<String>,
+    /// Whether the text that is looked for is in it or in its answer.
+    #[serde(default)]
+    pub carries: bool,
 }
 
 /// How a call ended.
 pub(crate) struct Outcome {
+    pub(crate) carries: bool,
     pub(crate) status: Option<u16>,
     pub(crate) error: Option<String>,
     pub(crate) fault: Option<String>,
@@ -84,6 +88,7 @@ impl Record {
             status: None,
             error: None,
             fault: None,
+            carries: false,
         });
         seq
     }
@@ -98,6 +103,7 @@ impl Record {
             call.status = outcome.status;
             call.error = outcome.error;
             call.fault = outcome.fault;
+            call.carries = outcome.carries;
         }
     }
 

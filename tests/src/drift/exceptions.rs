@@ -40,6 +40,8 @@ const CONTAINER: &str = "AWS takes only what the task definition has; the whole 
 const BEHIND: &str = "AWS takes no definition without the container and port that the service's load balancer sends to";
 const MARK: &str = "the mark of ownership: without it the resource is somebody else's";
 
+const FENCE: &str = "the fence: without it no function may change the resource, and a person gives it back";
+
 /// All exceptions.
 pub const EXCEPTIONS: &[Exception] = &[
     any("** id", AWS_OWN),
@@ -48,6 +50,7 @@ pub const EXCEPTIONS: &[Exception] = &[
     any("uris *", AWS_OWN),
     any("** tags skydeck:platform", MARK),
     any("** tags skydeck:environment", MARK),
+    any("** tags skydeck:installation", FENCE),
     extra("** tags", "tags that others add are theirs"),
     extra("*", "one more of the platform's own comes of a changed file or a lost answer, and is no drift"),
     of(Layer::Network, "zones *", "the region's"),

@@ -9,8 +9,8 @@ use skydeck_sandbox::ACCOUNT;
 
 use super::case::{Case, Size, Step};
 use super::watch::{Run, watch};
-use crate::Rig;
 use crate::rollouts::Stage;
+use crate::{Rig, canary};
 
 /// Role by which EventBridge starts the state machines, and the queue for what it could not start.
 const ROLE: &str = "skydeck-events-ap-south-1";
@@ -70,7 +70,7 @@ impl Field {
         let runs = Arc::default();
         let field = Field { stage: Stage { rig }, runs, cases: cases.to_vec() };
         for number in 0..cases.len() {
-            field.give(&service(number), "a key").await.expect("a parameter");
+            field.give(&service(number), "first").await.expect("a parameter");
         }
         field.apply(1).await.expect("the platform stands");
         field
@@ -78,6 +78,7 @@ impl Field {
 
     /// Gives a service's parameter a value.
     pub(super) async fn give(&self, service: &str, value: &str) -> Result<(), String> {
+        let value = format!("{}-{value}", canary());
         let request = self.stage.rig.aws.ssm().put_parameter().name(parameter(service)).value(value).overwrite(true);
         request.r#type(ParameterType::SecureString).send().await.map(drop).map_err(|error| format!("{error:?}"))
     }

@@ -110,7 +110,7 @@ async fn a_sweep_of_many_services_asks_in_bulk_and_once() {
     let in_tens = SERVICES.div_ceil(10);
     // A service is read beside its record. Where that does not say what the service runs, it is read again.
     assert_eq!(counts["DescribeServices"], 2 * in_tens, "{counts:?}");
-    assert_eq!(counts["GetParameters"], in_tens, "{counts:?}");
+    assert_eq!(counts["DescribeParameters"], SERVICES.div_ceil(50), "{counts:?}");
     for once in ["DescribeImages", "DescribeTaskDefinition", "BatchGetImage"] {
         assert_eq!(counts[once], SERVICES, "{once}: {counts:?}");
     }

@@ -1,10 +1,13 @@
 //! Who may do what: the policy documents of an installation.
 
 mod boundary;
+mod daily;
 mod listing;
 mod reach;
 mod records;
 mod table;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use skydeck_aws::function::{FUNCTIONS, Function};
@@ -41,6 +44,11 @@ pub(super) fn roles(account: &Account) -> Vec<Role> {
     let of = |known: &Function| role(known.name, "lambda.amazonaws.com", function(account, known));
     roles.extend(FUNCTIONS.iter().map(of));
     roles
+}
+
+/// The policies of those who use skydeck daily, by what they are.
+pub(super) fn daily(account: &Account) -> BTreeMap<String, Value> {
+    daily::DAILY.iter().map(|who| (who.name.to_owned(), daily::policy(account, who))).collect()
 }
 
 /// Lets a service of AWS take the role.
@@ -221,6 +229,16 @@ mod tests {
                 let length = document.to_string().len();
                 assert!(length < INLINE, "{name}: {length}");
             }
+        }
+    }
+
+    /// Whoever gives them to people gives them as managed policies, whose limit is lower.
+    #[test]
+    fn what_people_and_pipelines_get_fits_into_a_managed_policy() {
+        let longest = Account { partition: "aws-us-gov".into(), region: "ap-southeast-1".into(), ..account() };
+        for (name, document) in daily(&longest) {
+            let length = document.to_string().len();
+            assert!(length < 6144, "{name}: {length}");
         }
     }
 

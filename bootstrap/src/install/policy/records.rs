@@ -1,4 +1,5 @@
-//! What each function writes and deletes of the platforms' records, in skydeck's own bucket. All of them read.
+//! What each function, and who uses skydeck daily, writes and deletes of the platforms' records, in skydeck's own bucket. All
+//! but one read.
 //!
 //! Rollouts work by what lies there, so that each function writes the keys that are its own, and no other.
 
@@ -34,21 +35,39 @@ fn keys(function: &str) -> Keys {
         "decide" => (&["services/*/tags.json"], &[], &[]),
         "sweep" => (&["services/*/ledger/*.json", "services/*/record.json", "services/*/tags.json"], &[], &[]),
         "release" | "rollback" => (&["services/*/ledger/*.json", "services/*/record.json"], &[], &[]),
+        // A person's `plan` and `apply` of a file, `suspend` and `resume`.
+        "operator" => (&["services/*/record.json"], &["plans/*.toml"], &[]),
         "settle" => (&["services/*/ledger/*.json", "services/*/record.json"], &[], &["services/*/ledger/*.json"]),
         _ => (&[], &[], &[]),
     };
     Keys { writes: of(writes), passing: of(passing), forgets: of(forgets) }
 }
 
+/// What somebody reads of the records. A run works by the version of the platform file that it began with; whoever works by what was applied
+/// reads no versions.
+fn reads(function: &str) -> &'static [&'static str] {
+    match function {
+        // It asks services, by what it is told.
+        "ask" => &[],
+        "decide" | "look" | "operator" | "pipeline" | "release" | "rollback" | "settle" | "sweep" | "viewer" => {
+            &["s3:GetObject"]
+        }
+        _ => &["s3:GetObject", "s3:GetObjectVersion"],
+    }
+}
+
 /// The statements that let a function read the records, and keep its own.
 pub(super) fn statements(account: &Account, function: &str) -> Vec<Value> {
+    if reads(function).is_empty() {
+        return Vec::new();
+    }
     let Keys { writes, passing, forgets } = keys(function);
     let bucket = account.bucket();
     let arn = |key: &String| account.s3(&format!("{bucket}/platforms/*/{key}"));
     let allow = |sid: &str, actions: &[&str], on: Vec<String>| json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": on });
     let all = account.s3(&format!("{bucket}/platforms/*"));
     let mut statements = vec![
-        allow("ReadRecords", &["s3:GetObject", "s3:GetObjectVersion"], vec![all]),
+        allow("ReadRecords", reads(function), vec![all]),
         // Without it, S3 answers 403 where an object is missing.
         json!({
             "Sid": "FindRecords",

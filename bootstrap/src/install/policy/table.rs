@@ -202,6 +202,10 @@ pub(super) static REACHES: &[Reach] = &[
         ],
         &[REPOSITORY],
     ),
+    reach(
+        &["ecr:GetAuthorizationToken"],
+        &[All("AWS knows no resource for it: it is the login of `docker`, and allows nothing by itself")],
+    ),
     reach(&["ecr:CreateRepository"], &[REPOSITORY]).made(),
     reach(&["ecr:TagResource"], &[REPOSITORY]).when(TAG_NEW),
     reach(&["ecr:TagResource"], &[REPOSITORY]).when(RETAG),
@@ -321,8 +325,8 @@ pub(super) static REACHES: &[Reach] = &[
     reach(&["ssm:AddTagsToResource"], &[PARAMETER]).when(RETAG),
     reach(&["ssm:DeleteParameter", "ssm:PutParameter"], &[PARAMETER]).ours(),
     // Step Functions.
-    reach(&["states:DescribeExecution"], &[Here("states", "execution:skydeck-*:*")]),
-    reach(&["states:StartExecution"], &[Here("states", "stateMachine:skydeck-*")]),
+    reach(&["states:DescribeExecution", "states:GetExecutionHistory"], &[Here("states", "execution:skydeck-*:*")]),
+    reach(&["states:ListExecutions", "states:StartExecution"], &[Here("states", "stateMachine:skydeck-*")]),
 ];
 
 /// Actions that give tags to what a function makes. Of load balancers one function makes all, some of it inside of others.

@@ -17,7 +17,7 @@ const CERTAIN: &[(Kind, Function, Calls)] = &[
             ("ecr", "DescribeImages", 1),
             ("ecs", "DescribeServices", 1),
             ("ecs", "DescribeTaskDefinition", 1),
-            ("ssm", "GetParameters", 1),
+            ("ssm", "DescribeParameters", 1),
         ],
     ),
     (
