@@ -70,8 +70,12 @@ fn note(notes: &mut Vec<String>, done: Result<()>) {
 /// counts only while the service is still this rollout's.
 async fn give_back(context: &Context, ended: &mut Settlement) -> Result<Untold> {
     let (home, key, me) = (&context.home, keys(&ended.rollout).record(), ended.rollout.execution.clone());
-    if ended.verdict == Verdict::Superseded {
+    // A service that goes is scaled to zero first.
+    if matches!(ended.verdict, Verdict::Superseded | Verdict::Unverified) {
         ended.left = left(context, &ended.rollout, ended.released.as_deref()).await?;
+        if ended.left.is_some() {
+            ended.verdict = Verdict::Superseded;
+        }
     }
     let untold = untold(ended);
     let done = record::hold(home, &key, &me, |found| Some(given_back(found, ended)?.concluded(untold.clone()))).await?;
