@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::scope::Tags;
 
-/// How many are told of one by one: an error of Lambda's and of Step Functions' has an end.
-const TOLD: usize = 40;
+/// How many are told of one by one.
+pub(crate) const TOLD: usize = 40;
 
 /// A resource that is not the platform's and is in its way.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,30 +43,22 @@ impl fmt::Display for Foreign {
     }
 }
 
-/// All of them as one text, a line each.
-#[must_use]
-pub fn told(found: &[Foreign]) -> String {
-    let lines = found.iter().take(TOLD).map(|one| format!("\n- {one}"));
-    let rest = found.len().saturating_sub(TOLD);
-    let rest = (rest > 0).then(|| format!("\n- and {rest} more"));
-    lines.chain(rest).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Foreign, TOLD, told};
+    use super::{Foreign, TOLD};
+    use crate::listing::lines;
 
     #[test]
     fn each_is_told_with_its_tags_and_a_long_list_has_an_end() {
         let tagged =
             Foreign::new("subnet", "subnet-1", "is in VPC vpc-1").tagged([("owner".into(), "a".into())].into());
         let bare = Foreign::new("VPC endpoint", "vpce-1", "is in VPC vpc-1");
-        let text = told(&[tagged, bare.clone()]);
+        let text = lines(&[tagged, bare.clone()], TOLD);
         assert_eq!(
             text,
             "\n- subnet subnet-1 (tags owner=a) is in VPC vpc-1\n- VPC endpoint vpce-1 (no tags) is in VPC vpc-1"
         );
         let many = vec![bare; TOLD + 2];
-        assert!(told(&many).ends_with("\n- and 2 more"));
+        assert!(lines(&many, TOLD).ends_with("\n- and 2 more"));
     }
 }

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod foreign;
 pub mod format;
 pub mod layer;
+pub mod listing;
 pub mod logs;
 pub mod obstacle;
 pub mod outputs;

@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::scope::{Scope, TAG_INSTALLATION, Tags};
 
-/// How many are told of one by one: an error of Lambda's and of Step Functions' has an end.
-const TOLD: usize = 20;
+/// How many are told of one by one.
+pub(crate) const TOLD: usize = 20;
 
 /// Something of the platform's that is in its own way.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,18 +139,10 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// All of them as one text, a line each.
-#[must_use]
-pub fn told(found: &[Obstacle]) -> String {
-    let lines = found.iter().take(TOLD).map(|one| format!("\n- {one}"));
-    let rest = found.len().saturating_sub(TOLD);
-    let rest = (rest > 0).then(|| format!("\n- and {rest} more"));
-    lines.chain(rest).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listing::lines;
 
     #[test]
     fn each_is_told_with_what_a_person_can_do_and_a_long_list_has_an_end() {
@@ -159,12 +151,12 @@ mod tests {
         let (kind, name) = ("S3 bucket", "shop-prod-files".into());
         let bucket = Obstacle::Holds { kind, name, what: "objects", key: "delete-with-objects" };
         assert_eq!(
-            told(&[template.clone(), bucket]),
+            lines(&[template.clone(), bucket], TOLD),
             "\n- launch template lt-1 has lost its tag skydeck:installation=eu-central-1, without which skydeck may not touch it. \
              Give it back: aws ec2 create-tags --resources lt-1 --tags Key=skydeck:installation,Value=eu-central-1\
              \n- S3 bucket shop-prod-files holds objects, and skydeck leaves those alone. Delete them; or set `delete-with-objects \
              = true` in the platform file, and apply it before"
         );
-        assert!(told(&vec![template; TOLD + 3]).ends_with("\n- and 3 more"));
+        assert!(lines(&vec![template; TOLD + 3], TOLD).ends_with("\n- and 3 more"));
     }
 }

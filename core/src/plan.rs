@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::foreign::{Foreign, told};
+use crate::foreign::{self, Foreign};
+use crate::listing::lines;
 use crate::obstacle::{self, Obstacle};
 use crate::scope::Tags;
 
@@ -395,7 +396,7 @@ pub enum Refusal {
         "nothing was changed, since {} of somebody else's would go with {platform} or keep it from going:{}\nRemove them, or move \
          them elsewhere, and try again; skydeck deletes only what is its own",
         found.len(),
-        told(found)
+        lines(found, foreign::TOLD)
     )]
     Foreign {
         /// `<platform>-<environment>`.
@@ -404,7 +405,7 @@ pub enum Refusal {
         found: Vec<Foreign>,
     },
     /// Things of the platform's own keep the run from its end.
-    #[error("nothing was changed, since this keeps the run from its end:{}", obstacle::told(found))]
+    #[error("nothing was changed, since this keeps the run from its end:{}", lines(found, obstacle::TOLD))]
     Obstructed {
         /// What is in the way.
         found: Vec<Obstacle>,
