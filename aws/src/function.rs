@@ -205,6 +205,7 @@ const DECIDE: &[&str] = &[
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
     "ssm:DescribeParameters",
+    "ssm:ListTagsForResource",
     "states:DescribeExecution",
     "states:StartExecution",
 ];
@@ -218,6 +219,7 @@ const SWEEP: &[&str] = &[
     "ecs:DescribeTaskDefinition",
     "events:PutEvents",
     "ssm:DescribeParameters",
+    "ssm:ListTagsForResource",
     "states:DescribeExecution",
     "states:StartExecution",
 ];
