@@ -181,6 +181,7 @@ const PREPARE: &[&str] = &[
     "logs:DescribeLogGroups",
     "logs:ListTagsForResource",
     "s3:GetBucketCORS",
+    "s3:GetBucketPolicy",
     "s3:GetBucketPublicAccessBlock",
     "s3:GetBucketTagging",
     "s3:GetBucketVersioning",
@@ -204,6 +205,7 @@ const DECIDE: &[&str] = &[
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
     "ssm:DescribeParameters",
+    "ssm:ListTagsForResource",
     "states:DescribeExecution",
     "states:StartExecution",
 ];
@@ -217,6 +219,7 @@ const SWEEP: &[&str] = &[
     "ecs:DescribeTaskDefinition",
     "events:PutEvents",
     "ssm:DescribeParameters",
+    "ssm:ListTagsForResource",
     "states:DescribeExecution",
     "states:StartExecution",
 ];

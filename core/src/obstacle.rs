@@ -20,6 +20,14 @@ pub enum Obstacle {
         /// The value that the tag has to have.
         value: String,
     },
+    /// A parameter that services read and whose value a person gives: it lacks the tag [`TAG_INSTALLATION`], without which their roles
+    /// may not read it.
+    Withheld {
+        /// Its name.
+        parameter: String,
+        /// The value that the tag has to have.
+        value: String,
+    },
     /// It would be deleted and holds what the platform file does not give up.
     Holds {
         /// AWS's word for it.
@@ -116,8 +124,7 @@ impl Kind {
 /// What of these lacks the tag: only what is the platform's by its other tags, for the rest is somebody else's.
 pub fn unmarked<'a>(scope: &Scope, found: impl IntoIterator<Item = (Kind, &'a String, &'a Tags)>) -> Vec<Obstacle> {
     let value = &scope.platform.region;
-    let lacks = |tags: &Tags| scope.owns(tags) && tags.get(TAG_INSTALLATION) != Some(value);
-    let found = found.into_iter().filter(|(_, _, tags)| lacks(tags));
+    let found = found.into_iter().filter(|(_, _, tags)| scope.owns(tags) && !scope.is_marked(tags));
     found.map(|(kind, id, _)| Obstacle::Unmarked { kind, id: id.clone(), value: value.clone() }).collect()
 }
 
@@ -129,6 +136,13 @@ impl fmt::Display for Obstacle {
                 "{} {id} has lost its tag {TAG_INSTALLATION}={value}, without which skydeck may not touch it. Give it back: {}",
                 kind.word(),
                 kind.tag_command(id, TAG_INSTALLATION, value)
+            ),
+            Obstacle::Withheld { parameter, value } => write!(
+                f,
+                "{} {parameter} lacks the tag {TAG_INSTALLATION}={value}, without which no service may read it. `skydeck secret set \
+                 {parameter}` gives it value and tag, and this command the tag alone: {} --region {value}",
+                Kind::Parameter.word(),
+                Kind::Parameter.tag_command(parameter, TAG_INSTALLATION, value)
             ),
             Obstacle::Holds { kind, name, what, key } => write!(
                 f,
@@ -148,12 +162,17 @@ mod tests {
     fn each_is_told_with_what_a_person_can_do_and_a_long_list_has_an_end() {
         let template =
             Obstacle::Unmarked { kind: Kind::LaunchTemplate, id: "lt-1".into(), value: "eu-central-1".into() };
+        let key = Obstacle::Withheld { parameter: "/shop/key".into(), value: "eu-central-1".into() };
         let (kind, name) = ("S3 bucket", "shop-prod-files".into());
         let bucket = Obstacle::Holds { kind, name, what: "objects", key: "delete-with-objects" };
         assert_eq!(
-            lines(&[template.clone(), bucket], TOLD),
+            lines(&[template.clone(), key, bucket], TOLD),
             "\n- launch template lt-1 has lost its tag skydeck:installation=eu-central-1, without which skydeck may not touch it. \
              Give it back: aws ec2 create-tags --resources lt-1 --tags Key=skydeck:installation,Value=eu-central-1\
+             \n- SSM parameter /shop/key lacks the tag skydeck:installation=eu-central-1, without which no service may read it. \
+             `skydeck secret set /shop/key` gives it value and tag, and this command the tag alone: aws ssm add-tags-to-resource \
+             --resource-type Parameter --resource-id /shop/key --tags Key=skydeck:installation,Value=eu-central-1 --region \
+             eu-central-1\
              \n- S3 bucket shop-prod-files holds objects, and skydeck leaves those alone. Delete them; or set `delete-with-objects \
              = true` in the platform file, and apply it before"
         );

@@ -116,6 +116,12 @@ impl Scope {
         self.ownership().iter().all(|(key, value)| tags.get(key) == Some(value))
     }
 
+    /// Whether tags found on a resource have the installation's: what has not is fenced off from skydeck's roles and the platforms'.
+    #[must_use]
+    pub fn is_marked(&self, tags: &Tags) -> bool {
+        tags.get(TAG_INSTALLATION) == Some(&self.platform.region)
+    }
+
     /// An ARN of this account and region.
     #[must_use]
     pub fn arn(&self, service: &str, resource: &str) -> String {

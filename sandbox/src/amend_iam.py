@@ -225,6 +225,10 @@ def keys_of_ecs(call):
     return {"ecs:subnet": network.get("subnets"), "ecs:privileged": "true" if privileged else None}
 
 
+def keys_of_parameters(call):
+    return {"ssm:Overwrite": "true" if call.body.get("Overwrite") else "false"} if call.action == "PutParameter" else {}
+
+
 class Permissions:
     """What AWS asks of a call, by what the emulator has."""
 
@@ -272,7 +276,7 @@ class Permissions:
         return f"arn:aws:iam::{call.account}:{kind}{path}{name}"
 
     def keys(self, call):
-        of = {"iam": self.keys_of_iam, "autoscaling": keys_of_groups, "ecs": keys_of_ecs}
+        of = {"iam": self.keys_of_iam, "autoscaling": keys_of_groups, "ecs": keys_of_ecs, "ssm": keys_of_parameters}
         found = of.get(call.service, lambda _call: {})(call)
         return {key: value for key, value in found.items() if value}
 

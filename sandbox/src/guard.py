@@ -12,10 +12,11 @@ from ministack.services import iam, lambda_svc, s3, sts
 # Each request of the gateway has the first, and what it asks for itself the second; clients can send neither through it.
 PASS = b"x-sandbox-pass"
 KEY = b"x-sandbox-key"
+ROLE = b"x-sandbox-role"
 
 
 def guard(app, secret):
-    app.app = only_the_gateway(app.app, keyed(secret, "pass").encode())
+    app.app = only_the_gateway(app.app, secret)
     give_events_to_no_page(BaseHTTPRequestHandler)
     sign_as_root_with(secret)
     give_functions_secrets(secret)
@@ -26,8 +27,9 @@ def keyed(secret, purpose):
     return hmac.new(secret, purpose.encode(), hashlib.sha256).hexdigest()
 
 
-def only_the_gateway(app, expected):
+def only_the_gateway(app, secret):
     """Whatever a browser or another program of this machine sends to the emulator's own port is refused."""
+    expected = keyed(secret, "pass").encode()
 
     async def guarded(scope, receive, send):
         if scope["type"] == "lifespan":
@@ -42,6 +44,9 @@ def only_the_gateway(app, expected):
         asked = [value for name, value in headers if name == KEY]
         if asked:
             return await answer(send, 200, {"secret": secret_of(asked[0].decode("latin-1"))})
+        asked = [value for name, value in headers if name == ROLE]
+        if asked:
+            return await answer(send, 200, keys_of_a_task(secret, *asked[0].decode("latin-1").split(" ")))
         # Nothing that the emulator does with headers, such as handing them to a function, may give it away.
         rest = [(name, value) for name, value in headers if name != PASS]
         return await app({**scope, "headers": rest}, receive, send)
@@ -86,6 +91,31 @@ def secret_of(key):
     return None
 
 
+def keys_of_a_task(secret, role, task):
+    """Keys of a role that ECS takes on for a task, where the role is there and trusts ECS."""
+    roles = [one for one in iam._roles.to_dict().values() if one["Arn"] == role]
+    if not roles or "ecs-tasks.amazonaws.com" not in roles[0]["AssumeRolePolicyDocument"]:
+        return {}
+    return keys_of(secret, task, role, role.split(":")[4], task)
+
+
+def keys_of(secret, who, role, account, session):
+    """Keys of a role's session, always the same for who has it."""
+    name = role.rsplit("/", 1)[-1]
+
+    def part(purpose):
+        return keyed(secret, f"{purpose} {who} {role}")
+
+    key, own, token = f"ASIA{part('key')[:16].upper()}", part("secret"), part("token")
+    sts.register_session(key, {
+        "Arn": f"arn:aws:sts::{account}:assumed-role/{name}/{session}",
+        "UserId": f"{name}:{session}",
+        "SecretAccessKey": own,
+        "SessionToken": token,
+    })
+    return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": own, "AWS_SESSION_TOKEN": token}
+
+
 def sign_as_root_with(secret):
     """The emulator verifies addresses that a root has signed in advance; it would take `test` for the secret."""
     resolve = iam_evaluator.resolve_credential
@@ -104,20 +134,8 @@ def give_functions_secrets(secret):
     """The emulator makes a function's keys of its ARN and its role's, which anybody can guess."""
 
     def credentials(config):
-        function, role = config.get("FunctionArn", ""), config.get("Role", "")
         account, _region = lambda_runtime._account_region_from_function_config(config)
-        role_name, session_name = role.rsplit("/", 1)[-1], config.get("FunctionName", "")[:64]
-
-        def part(purpose):
-            return keyed(secret, f"{purpose} {function} {role}")
-
-        key, own, token = f"ASIA{part('key')[:16].upper()}", part("secret"), part("token")
-        sts.register_session(key, {
-            "Arn": f"arn:aws:sts::{account}:assumed-role/{role_name}/{session_name}",
-            "UserId": f"{role_name}:{session_name}",
-            "SecretAccessKey": own,
-            "SessionToken": token,
-        })
-        return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": own, "AWS_SESSION_TOKEN": token}
+        name = config.get("FunctionName", "")[:64]
+        return keys_of(secret, config.get("FunctionArn", ""), config.get("Role", ""), account, name)
 
     lambda_runtime.execution_credentials = lambda_svc.execution_credentials = credentials

@@ -157,6 +157,17 @@ def name_versioning(responses):
     responses.get_bucket_versioning = amended
 
 
+def take_sizes_from_images(instance):
+    """Makes a volume as large as the image's where a launch template says no size, as AWS does; moto asks for one."""
+    add = instance.add_block_device
+
+    def amended(self, size, device_path, snapshot_id, *rest, **named):
+        of_the_image = None if snapshot_id else 8
+        return add(self, size or of_the_image, device_path, snapshot_id, *rest, **named)
+
+    instance.add_block_device = amended
+
+
 def follow_public_parameters(ssm, path):
     """AWS moves its public parameters, and so does who writes the file of facts anew."""
     known = ssm._public_parameter
@@ -170,10 +181,12 @@ def follow_public_parameters(ssm, path):
 
 
 if sys.argv[1] == "moto":
+    from moto.ec2.models.instances import Instance
     from moto.s3.responses import S3Response
     from moto.server import main
 
     name_versioning(S3Response)
+    take_sizes_from_images(Instance)
     main(["-H", "127.0.0.1", "-p", sys.argv[2]])
 else:
     import amend_ecr

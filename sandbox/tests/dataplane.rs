@@ -201,6 +201,7 @@ async fn secrets_and_container_health_checks_count() {
         HealthCheck::builder().command("CMD-SHELL").command(command).interval(30).retries(2).build().unwrap()
     };
     let secret = || Secret::builder().name("API_KEY").value_from("/skyfox/key").build().unwrap();
+    stack.execution_role("*").await;
     stack.define_with(&spec, &image, |container| container.secrets(secret()).health_check(check("/mshealth"))).await;
     stack.serve(&spec, 1).await;
     let task = stack.stopped(&spec).await;
@@ -225,6 +226,35 @@ async fn secrets_and_container_health_checks_count() {
         service.events().iter().any(|event| event.message().unwrap().ends_with("failed container health checks."))
     })
     .await;
+}
+
+/// ECS asks with the execution role for the parameters that become secrets.
+#[tokio::test]
+async fn a_task_whose_execution_role_may_not_read_a_secret_stops_with_what_aws_says() {
+    let stack = Stack::new(1, 1, false).await;
+    let ssm = aws_sdk_ssm::Client::new(&stack.config);
+    let spec = Spec::movie();
+    stack.repository(&spec).await;
+    let digest = stack.sandbox.push(spec.name, "v1", &Image::new("1")).await.unwrap().digest;
+    let secret = Secret::builder().name("API_KEY").value_from("/skyfox/key").build().unwrap();
+    stack.define_with(&spec, &format!("{}@{digest}", uri(&spec)), |container| container.secrets(secret)).await;
+    stack.serve(&spec, 1).await;
+    let text = stack.stopped(&spec).await.stopped_reason.unwrap_or_default();
+    assert!(text.starts_with("ECS was unable to assume the role 'arn:aws:iam::000000000000:role/execution'"), "{text}");
+
+    let put = ssm.put_parameter().name("/skyfox/key").value("k").r#type(ParameterType::SecureString);
+    put.send().await.unwrap();
+    let arn = "arn:aws:ssm:ap-south-1:000000000000:parameter/skyfox/key";
+    stack.execution_role(&format!("{arn}-of-another")).await;
+    let denied = "is not authorized to perform: ssm:GetParameters";
+    let began = "Fetching secret data from SSM Parameter Store in ap-south-1: AccessDeniedException: User: ";
+    common::until("a denial", || async {
+        let reasons = stack.stopped_reasons(&spec).await;
+        reasons.iter().any(|text| text.starts_with(began) && text.contains(denied))
+    })
+    .await;
+    stack.execution_role(arn).await;
+    stack.stable(&spec).await;
 }
 
 #[tokio::test]

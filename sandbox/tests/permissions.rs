@@ -318,6 +318,23 @@ async fn each_service_tells_what_tags_there_are() {
 }
 
 #[tokio::test]
+async fn who_gives_a_parameter_another_value_is_asked_whether_it_may_be_overwritten() {
+    let stage = Stage::new().await;
+    let ssm = aws_sdk_ssm::Client::new(&stage.role);
+    let put = |overwrite: bool| {
+        let request = ssm.put_parameter().name("/ours").value("v").overwrite(overwrite);
+        request.r#type(aws_sdk_ssm::types::ParameterType::String).send()
+    };
+    let overwriting = |said: &str| ("ssm:PutParameter", "*", json!({ "StringEquals": { "ssm:Overwrite": said } }));
+    stage.may(&[overwriting("false")]).await;
+    put(false).await.unwrap();
+    assert!(is_denied(&put(true).await));
+    stage.may(&[overwriting("true")]).await;
+    put(true).await.unwrap();
+    assert!(is_denied(&put(false).await));
+}
+
+#[tokio::test]
 async fn tags_of_target_groups_are_asked_of_what_is_made_and_what_is_there() {
     use aws_sdk_elasticloadbalancingv2::operation::create_target_group::CreateTargetGroupOutput as Made;
     use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, Tag};

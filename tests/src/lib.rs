@@ -11,6 +11,7 @@ pub mod permissions;
 pub mod probe;
 mod rig;
 pub mod rollouts;
+pub mod secret;
 pub mod skyfox;
 pub mod table;
 mod watched;

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use aws_sdk_sfn::types::ExecutionStatus;
-use aws_sdk_ssm::types::ParameterType;
 use serde_json::Value;
 use skydeck_sandbox::{ACCOUNT, Call, Image, Pushed};
 
-use crate::{Rig, canary};
+use crate::Rig;
+use crate::secret::give_skyfox;
 
 /// How long a rollout may take until a test gives it up, in real time.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -68,10 +68,7 @@ impl Stage {
     /// # Panics
     /// Where that fails.
     pub async fn of(rig: Rig) -> Self {
-        for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
-            let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(canary());
-            request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
-        }
+        give_skyfox(&rig.aws).await;
         Stage { rig }
     }
 

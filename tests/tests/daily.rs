@@ -10,6 +10,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_ecr::primitives::Blob;
 use aws_sdk_ecr::types::{ImageIdentifier, Tag};
+use aws_sdk_ssm::types::ParameterType;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use skydeck_aws::Clients;
@@ -106,6 +107,7 @@ async fn an_operator_a_pipeline_and_a_viewer_do_their_work_and_nothing_else() {
         let set = operator.does(&["secret", "set", &format!("/skyfox-backend/{name}")], canary()).await;
         assert_eq!(set.code, Some(0), "{set:#?}");
     }
+    given_by_hand(&rig, &operator).await;
     operator.may(&["apply", "platforms/skyfox.toml"]).await;
     pushed(&pipeline).await;
     let first = verdict(&pipeline, "v1.0.0", "healthy", 0).await;
@@ -122,6 +124,23 @@ async fn an_operator_a_pipeline_and_a_viewer_do_their_work_and_nothing_else() {
     let rest = |unused: BTreeSet<String>, but: &[&str]| unused.into_iter().find(|action| !but.contains(&&**action));
     assert_eq!(rest(pipeline.unused(), &late), None);
     assert_eq!(rest(viewer.unused(), &[&late[..], &never].concat()), None);
+}
+
+/// A parameter that somebody made by hand gets the tag with its value, and none is made without.
+async fn given_by_hand(rig: &Rig, operator: &Person<'_>) {
+    let name = "/skyfox-backend/by-hand";
+    let put = |aws: &Clients, overwrite: bool| {
+        let request = aws.ssm().put_parameter().name(name).value(canary()).overwrite(overwrite);
+        request.r#type(ParameterType::SecureString).send()
+    };
+    denied("a parameter without the tag", &put(&operator.aws, false).await);
+    put(&rig.aws, false).await.expect("a person's parameter");
+    let set = operator.does(&["secret", "set", name], canary()).await;
+    assert_eq!(set.code, Some(0), "{set:#?}");
+    let tags = rig.aws.ssm().list_tags_for_resource().resource_type("Parameter".into()).resource_id(name);
+    let tags = tags.send().await.expect("tags").tag_list.unwrap_or_default();
+    let tags: Vec<_> = tags.iter().map(|tag| (tag.key(), tag.value())).collect();
+    assert_eq!(tags, [("skydeck:installation", "ap-south-1")]);
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -85,6 +85,55 @@ async fn a_release_that_is_denied_leaves_nothing_to_take_back() {
     assert!(ended.iter().any(|ended| ended.output["verdict"] == "succeeded"), "the image is not at fault: {ended:#?}");
 }
 
+/// What the seed's own `aws ssm put-parameter` makes has no tag, and no service's role reads it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parameter_that_a_person_made_without_the_tag_is_named_before_anything_is_touched() {
+    let stage = Stage::ready().await;
+    let (rig, aws) = (&stage.rig, &stage.rig.aws);
+    let (jwt, key) = ("/skyfox-backend/jwt-secret", "/skyfox-backend/movie-service-api-key");
+    let told_of = |said: &str, name: &str| {
+        let told =
+            format!("SSM parameter {name} lacks the tag {TAG}=ap-south-1, without which no service may read it.");
+        let command = said.split_once(&told)?.1.split_once("the tag alone: ")?.1;
+        Some(command.split_once(" --region ap-south-1")?.0.to_owned())
+    };
+    take_off(aws, jwt).await;
+    let before = rig.sandbox.last_call();
+    let applied = rig.skydeck(["apply", "platforms/skyfox.toml"]).await;
+    assert_eq!(applied.code, Some(1), "{applied:#?}");
+    let command = told_of(&applied.stdout, jwt).expect(&applied.stdout);
+    let writes = rig.writes_since(before);
+    assert!(writes.is_empty(), "nothing was touched: {writes:#?}");
+    Box::pin(carry_out(aws, &command)).await;
+    rig.skydeck(["apply", "platforms/skyfox.toml"]).await.succeeded();
+    let first = stage.push("movie", "v1", &Image::new("1")).await;
+    assert_eq!(stage.ended(&first.digest).await.output["verdict"], "succeeded");
+
+    // Somebody deletes it and makes it anew, or takes the tag off.
+    take_off(aws, key).await;
+    let planned = rig.skydeck(["plan"]).await;
+    assert!(told_of(&planned.stdout, key).is_some(), "{planned:#?}");
+    let second = stage.push("movie", "v2", &Image::new("2")).await;
+    let ended = stage.ended(&second.digest).await;
+    assert_eq!(ended.error.as_deref(), Some("Refused"), "{ended:#?}");
+    let command = ended.cause.as_deref().and_then(|cause| told_of(cause, key)).expect("it is named");
+    stage.quiet().await;
+    stage.sweep().await;
+    stage.quiet().await;
+    let told = stage.told();
+    let refusals = told.iter().filter(|event| event["detail"]["digest"] == second.digest.as_str()).count();
+    assert_eq!(refusals, 1, "the sweep does not tell it again: {told:#?}");
+    Box::pin(carry_out(aws, &command)).await;
+    stage.sweep().await;
+    let last = stage.endings(&second.digest, 2).await;
+    assert!(last.iter().any(|ended| ended.output["verdict"] == "succeeded"), "{last:#?}");
+}
+
+async fn take_off(aws: &Clients, parameter: &str) {
+    let request = aws.ssm().remove_tags_from_resource().resource_type("Parameter".into());
+    request.resource_id(parameter).tag_keys(TAG).send().await.expect("without it");
+}
+
 /// SkyFox with a repository and a bucket whose contents nobody has given up, and an object.
 async fn stage_with_contents() -> (Stage, String) {
     let stage = Stage::ready().await;

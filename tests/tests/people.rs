@@ -2,18 +2,15 @@
 
 use std::process::Stdio;
 
-use aws_sdk_ssm::types::ParameterType;
 use serde_json::Value;
 use skydeck_sandbox::Image;
-use skydeck_tests::{Rig, canary};
+use skydeck_tests::Rig;
+use skydeck_tests::secret::give_skyfox;
 
 /// A movie service that runs its first image; returns its digest.
 async fn serving() -> (Rig, String) {
     let rig = Rig::installed().await;
-    for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
-        let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(canary());
-        request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
-    }
+    give_skyfox(&rig.aws).await;
     rig.skydeck(["apply", "platforms/skyfox.toml", "--json"]).await.succeeded();
     let first = push(&rig, "v1.0.0", "healthy").await;
     assert_eq!(wait(&rig, &first).await, (Some(0), "succeeded".into()));

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_ecr::types::ImageIdentifier;
 use aws_sdk_ecs::types::TaskDefinitionStatus;
-use aws_sdk_ssm::types::ParameterType;
 use skydeck_sandbox::{EventFault, EventFaultKind, Fault, FaultKind, FunctionFault, Image};
 use skydeck_tests::canary;
 use skydeck_tests::rollouts::{Ended, Stage, until};
+use skydeck_tests::secret::give;
 
 /// More than the seconds within which two pushes count as one moment.
 const MOMENT: Duration = Duration::from_secs(6);
@@ -185,10 +185,6 @@ async fn a_parameter_that_comes_late_starts_the_image_that_was_refused() {
     let stage = Stage::standing().await;
     let ssm = stage.rig.aws.ssm();
     let name = "/skyfox-backend/movie-service-api-key";
-    let set = async || {
-        let request = ssm.put_parameter().name(name).value(canary()).r#type(ParameterType::SecureString);
-        request.send().await.expect("it is not there");
-    };
     // The first image, and one after another.
     for tag in ["v1", "v2"] {
         ssm.delete_parameter().name(name).send().await.expect("it is there");
@@ -201,7 +197,7 @@ async fn a_parameter_that_comes_late_starts_the_image_that_was_refused() {
         stage.quiet().await;
         let refusals = stage.told().iter().filter(|event| event["detail"]["digest"] == digest.as_str()).count();
         assert_eq!(refusals, 1, "{:#?}", stage.told());
-        set().await;
+        give(&stage.rig.aws, name, canary()).await.expect("it is not there");
         let ended = stage.endings(&digest, 2).await;
         let last = ended.last().expect("two have ended");
         assert_eq!((verdict(last), &last.output["cause"]), ("succeeded".to_owned(), &"secret".into()), "{last:#?}");

@@ -93,7 +93,10 @@ async fn refusals(stage: &Stage) {
     put(SECRET, ParameterType::String).await;
     says(stage, &["apply", FILE], 1).await;
     delete(SECRET).await;
+    // Without the tag that lets services read it; and with it.
     put(SECRET, ParameterType::SecureString).await;
+    says(stage, &["apply", FILE], 1).await;
+    set(stage, canary()).await;
     put(OWN, ParameterType::SecureString).await;
     says(stage, &["apply", FILE], 1).await;
     delete(OWN).await;

@@ -1,9 +1,9 @@
 //! From empty to serving: images start services, what runs is verified, and the seed's traffic flows.
 
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_ssm::types::ParameterType;
 use serde_json::{Value, json};
 use skydeck_sandbox::{EventFault, EventFaultKind, Image, Pushed};
+use skydeck_tests::secret::give_skyfox;
 use skydeck_tests::{Rig, canary};
 
 const APPLY: [&str; 3] = ["apply", "platforms/skyfox.toml", "--json"];
@@ -11,10 +11,7 @@ const APPLY: [&str; 3] = ["apply", "platforms/skyfox.toml", "--json"];
 /// Installed, with all secrets given and the platform standing, without an image.
 async fn standing() -> Rig {
     let rig = Rig::installed().await;
-    for name in ["jwt-secret", "database-url", "movie-service-api-key", "payment-gateway-api-key"] {
-        let request = rig.aws.ssm().put_parameter().name(format!("/skyfox-backend/{name}")).value(canary());
-        request.r#type(ParameterType::SecureString).send().await.expect("a parameter");
-    }
+    give_skyfox(&rig.aws).await;
     let applied = rig.skydeck(APPLY).await.succeeded().json();
     let checks = applied["conclusion"]["checks"].as_array().expect("checks").clone();
     assert_eq!(checks.len(), 3);

@@ -1,8 +1,7 @@
 //! `Decide`: what a trigger means, by the account as it is now. Writes nothing but what it learns of tags.
 
-use std::collections::BTreeSet;
-
 use futures::try_join;
+use skydeck_core::layer::secrets::withheld;
 use skydeck_core::layer::service::repository;
 use skydeck_core::obstacle::Obstacle;
 use skydeck_core::rollout::content::Content;
@@ -18,6 +17,7 @@ use skydeck_core::scope::Scope;
 use skydeck_core::spec::Service;
 use skydeck_core::verdict::{Check, Fault, Name, Outcome, Questions, Verification};
 
+use super::read::Lacking;
 use super::survey::{self, Found, Known};
 use super::{applied, images, now, read, record, scope_of};
 use crate::error::{Error, Result};
@@ -58,12 +58,13 @@ async fn decide_push(context: &Context, push: &Push, execution: &str) -> Result<
                 image: Some(push.digest.clone()),
                 cause: Cause::Push,
                 since: push.at,
+                parameter: None,
             };
             super::start::order(context, order, execution).await?;
         }
         let asked = Asked { cause: Cause::Push, image: Some(&push.digest), tag: Some(&push.tag), since: push.at };
         let here = Here { scope: &scope, since: applied.since, execution };
-        return decide_service(context, &here, service, &asked).await;
+        return decide_service(context, &here, service, &asked, None).await;
     }
     Ok(ignored(&Reason::NoService { repository: push.repository.clone() }))
 }
@@ -85,7 +86,7 @@ async fn decide_order(context: &Context, order: &Order, execution: &str) -> Resu
     }
     let asked = Asked { cause: order.cause, image: order.image.as_deref(), tag: None, since: order.since };
     let here = Here { scope: &scope, since: applied.since, execution };
-    decide_service(context, &here, &order.service, &asked).await
+    decide_service(context, &here, &order.service, &asked, order.parameter.as_deref()).await
 }
 
 /// The image of an event is known, and what is asked of it need not wait for the rest.
@@ -232,22 +233,33 @@ pub(super) struct Here<'a> {
     pub(super) execution: &'a str,
 }
 
-async fn decide_service(context: &Context, here: &Here<'_>, name: &str, asked: &Asked<'_>) -> Result<Decided> {
+/// `parameter` is the one that an event tells was changed.
+async fn decide_service(
+    context: &Context,
+    here: &Here<'_>,
+    name: &str,
+    asked: &Asked<'_>,
+    parameter: Option<&str>,
+) -> Result<Decided> {
     let (platform, names) = (here.scope.prefix(), [name.to_owned()]);
-    let (known, missing) =
-        try_join!(survey::known(context, &platform, &names), survey::missing(context, here.scope, &names))?;
+    let (known, mut lacking) =
+        try_join!(survey::known(context, &platform, &names), survey::lacking(context, here.scope, &names))?;
+    if let Some(parameter) = parameter {
+        // An event tells of it, and a list may be behind.
+        lacking.missing.remove(parameter);
+    }
     match known.into_iter().next() {
-        Some(known) => Box::pin(decide_known(context, here, known, &missing, asked)).await,
+        Some(known) => Box::pin(decide_known(context, here, known, &lacking, asked)).await,
         None => Ok(ignored(&Reason::NotMadeYet { service: name.to_owned() })),
     }
 }
 
-/// Decides about a service of which the record was read already. `missing` are the parameters of the platform that are not there.
+/// Decides about a service of which the record was read already. `lacking` is about all parameters of the platform.
 pub(super) async fn decide_known(
     context: &Context,
     here: &Here<'_>,
     known: Known,
-    missing: &BTreeSet<String>,
+    lacking: &Lacking,
     asked: &Asked<'_>,
 ) -> Result<Decided> {
     let (scope, platform, name) = (here.scope, here.scope.prefix(), known.name.clone());
@@ -298,9 +310,12 @@ pub(super) async fn decide_known(
         // What nobody has seen serve is nothing to go back to.
         rollout.running = None;
     }
-    let missing: Vec<String> = read::parameters(scope, name).intersection(missing).cloned().collect();
+    let reads = read::parameters(scope, name);
+    let missing: Vec<&str> = reads.intersection(&lacking.missing).map(String::as_str).collect();
+    let withheld = reads.intersection(&lacking.withheld).map(|parameter| withheld(scope, parameter));
+    let obstacles: Vec<Obstacle> = found.obstacle.iter().cloned().chain(withheld).collect();
     let is_free = found.record.value.lease.is_none();
-    Ok(match unfit(&about.content, &missing, found.obstacle.as_ref(), &choice) {
+    Ok(match unfit(&about.content, &missing, &obstacles, &choice) {
         // The schedule comes again and again, and one refusal says it.
         Some((_, reason)) if asked.cause == Cause::Sweep && is_free && about.entry.waits_for(&reason) => {
             ignored(&Reason::Refused { digest: choice.digest, reason })
@@ -311,14 +326,10 @@ pub(super) async fn decide_known(
 }
 
 /// Why the image cannot work here, and whose fault that is: found before anything is touched.
-fn unfit(
-    content: &Content,
-    missing: &[String],
-    obstacle: Option<&Obstacle>,
-    choice: &Choice,
-) -> Option<(Fault, String)> {
-    if let Some(obstacle) = obstacle {
-        return Some((Fault::Platform, obstacle.to_string()));
+fn unfit(content: &Content, missing: &[&str], obstacles: &[Obstacle], choice: &Choice) -> Option<(Fault, String)> {
+    if !obstacles.is_empty() {
+        let told: Vec<String> = obstacles.iter().map(ToString::to_string).collect();
+        return Some((Fault::Platform, told.join(". ")));
     }
     if !content.has(&choice.digest) {
         return Some((Fault::Platform, format!("ECR does not give the manifest of {}", choice.digest)));

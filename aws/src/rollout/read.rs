@@ -11,11 +11,13 @@ use skydeck_core::rollout::decide::Running;
 use skydeck_core::rollout::manifest::Manifest;
 use skydeck_core::rollout::record::Verified;
 use skydeck_core::rollout::run::Rollout;
-use skydeck_core::scope::{Scope, Tags};
+use skydeck_core::scope::{Scope, TAG_INSTALLATION, Tags};
 
 use super::now;
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result, not_yet};
+use crate::execute::all;
+use crate::layer::secrets::tags;
 use crate::layer::service::{self, Revision, describe, described};
 
 /// The manifest of an image, as text.
@@ -135,17 +137,47 @@ pub(crate) fn parameters(scope: &Scope, name: &str) -> BTreeSet<String> {
 /// # Errors
 /// Where Systems Manager refuses.
 pub async fn missing(clients: &Clients, names: BTreeSet<String>) -> Result<BTreeSet<String>> {
+    without(clients, names, None).await
+}
+
+/// Parameters that the tasks of services need and cannot read.
+#[derive(Debug, Default)]
+pub(crate) struct Lacking {
+    /// Those that are not there.
+    pub(crate) missing: BTreeSet<String>,
+    /// Those that are there without the installation's tag, by which the services' roles may read them.
+    pub(crate) withheld: BTreeSet<String>,
+}
+
+/// Which of the parameters tasks cannot read.
+pub(crate) async fn lacking(clients: &Clients, scope: &Scope, names: BTreeSet<String>) -> Result<Lacking> {
+    let lacking = without(clients, names, Some(&scope.platform.region)).await?;
+    let missing = without(clients, lacking.clone(), None).await?;
+    // A list by tags may be behind.
+    let look = async |name: &String| Ok((name.clone(), tags(clients.ssm(), name).await?));
+    let looked = all(lacking.difference(&missing).map(look)).await?;
+    let withheld = looked.into_iter().filter(|(_, tags)| !tags.as_ref().is_some_and(|tags| scope.is_marked(tags)));
+    Ok(Lacking { missing, withheld: withheld.map(|(name, _)| name).collect() })
+}
+
+/// Those of the names that no parameter has, or none with this value of the installation's tag.
+async fn without(clients: &Clients, names: BTreeSet<String>, value: Option<&str>) -> Result<BTreeSet<String>> {
     let listed: Vec<String> = names.iter().cloned().collect();
-    let found = try_join_all(listed.chunks(BATCH).map(|names| parameters_of(clients, names))).await?;
+    let found = try_join_all(listed.chunks(BATCH).map(|names| parameters_of(clients, names, value))).await?;
     let found: BTreeSet<String> = found.into_iter().flatten().collect();
     Ok(names.difference(&found).cloned().collect())
 }
 
-async fn parameters_of(clients: &Clients, names: &[String]) -> Result<Vec<String>> {
-    let named = ParameterStringFilter::builder().key("Name").option("Equals").set_values(Some(names.to_vec())).build();
+async fn parameters_of(clients: &Clients, names: &[String], value: Option<&str>) -> Result<Vec<String>> {
+    let filter = |key: &str, values: Vec<String>| {
+        ParameterStringFilter::builder().key(key).option("Equals").set_values(Some(values)).build()
+    };
+    let marked = value.map(|value| filter(&format!("tag:{TAG_INSTALLATION}"), vec![value.to_owned()]));
+    let filters = std::iter::once(filter("Name", names.to_vec())).chain(marked);
     // The builder fails only without a key, and that is given.
-    let named = named.map_err(|_| Error::Broken("a filter of parameters has no key".into()))?;
-    let request = clients.ssm().describe_parameters().parameter_filters(named).max_results(50);
+    let filters = filters.collect::<std::result::Result<Vec<_>, _>>();
+    let filters = filters.map_err(|_| Error::Broken("a filter of parameters has no key".into()))?;
+    let request = clients.ssm().describe_parameters().set_parameter_filters(Some(filters)).max_results(50);
     let pages = request.into_paginator().send().collect::<std::result::Result<Vec<_>, _>>().await;
     let pages = pages.during("list parameters", &names.join(", "))?;
     Ok(pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default()).filter_map(|found| found.name).collect())

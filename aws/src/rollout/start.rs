@@ -16,9 +16,16 @@ pub(crate) async fn order(context: &Context, order: Order, execution: &str) -> R
 }
 
 /// The order of a rollout of a service by its policy, or, for a change of settings, with the image that it runs.
-pub(crate) fn by_policy(platform: &str, service: &str, cause: Cause) -> Order {
+pub(crate) fn by_policy(platform: &str, service: &str, cause: Cause, parameter: Option<&str>) -> Order {
     let since = (cause == Cause::Secret).then(super::now);
-    Order { platform: Some(platform.to_owned()), service: service.to_owned(), image: None, cause, since }
+    Order {
+        platform: Some(platform.to_owned()),
+        service: service.to_owned(),
+        image: None,
+        cause,
+        since,
+        parameter: parameter.map(Into::into),
+    }
 }
 
 /// Starts the plan that finds a platform's drift, once for an execution of the sweep. Returns the ARN of the execution.

@@ -1,7 +1,5 @@
 //! What a decision rests on, read of one service or of many at once: in bulk wherever AWS has a call for many.
 
-use std::collections::BTreeSet;
-
 use futures::try_join;
 use skydeck_core::layer::service::{Placement, repository, wanted_settings};
 use skydeck_core::obstacle::{Kind, Obstacle, unmarked};
@@ -110,8 +108,8 @@ impl Found {
     }
 }
 
-/// Names of the parameters that services read and that are not there.
-pub(super) async fn missing(context: &Context, scope: &Scope, names: &[String]) -> Result<BTreeSet<String>> {
+/// The parameters that services need and cannot read.
+pub(super) async fn lacking(context: &Context, scope: &Scope, names: &[String]) -> Result<read::Lacking> {
     let wanted = names.iter().flat_map(|name| read::parameters(scope, name)).collect();
-    read::missing(&context.clients, wanted).await
+    read::lacking(&context.clients, scope, wanted).await
 }

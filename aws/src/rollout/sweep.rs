@@ -68,7 +68,7 @@ pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
             match reason {
                 Some(reason) => drop(swept.ignored.insert(key, reason)),
                 None => {
-                    let order = start::by_policy(&platform, &service, cause);
+                    let order = start::by_policy(&platform, &service, cause, parameter.as_deref());
                     let arn = start::order(context, order, &asked.execution).await?;
                     swept.started.insert(key, arn);
                 }
@@ -81,14 +81,14 @@ pub async fn sweep(context: &Context, asked: Sweep) -> Result<Swept> {
 /// Decides about every service of a platform. Returns why each is left alone; `None` where a rollout is to be started.
 async fn look_at_all(context: &Context, here: &Here<'_>) -> Result<Vec<(String, Option<String>)>> {
     let (platform, names) = (here.scope.prefix(), here.scope.platform.services.keys().cloned().collect::<Vec<_>>());
-    let (known, missing) =
-        try_join!(survey::known(context, &platform, &names), survey::missing(context, here.scope, &names))?;
+    let (known, lacking) =
+        try_join!(survey::known(context, &platform, &names), survey::lacking(context, here.scope, &names))?;
     let asked = &Asked { cause: Cause::Sweep, image: None, tag: None, since: None };
-    let (missing, platform) = (&missing, &platform);
+    let (lacking, platform) = (&lacking, &platform);
     let decide = |known: Known| async move {
         let name = known.name.clone();
         Box::pin(late(context, Keys { platform, service: &name }, &known)).await;
-        Ok::<_, Error>((name, idle(context, Box::pin(decide_known(context, here, known, missing, asked)).await).await?))
+        Ok::<_, Error>((name, idle(context, Box::pin(decide_known(context, here, known, lacking, asked)).await).await?))
     };
     all(known.into_iter().map(decide)).await
 }

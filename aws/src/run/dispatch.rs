@@ -37,7 +37,7 @@ pub async fn dispatch(context: &Context, asked: Dispatch) -> Result<Dispatched> 
         let (run, is_changed) = (&run, services.contains(service));
         async move {
             let cause = if is_changed { Cause::Configuration } else { Cause::Sweep };
-            let order = start::by_policy(&run.platform, service, cause);
+            let order = start::by_policy(&run.platform, service, cause, None);
             Ok::<_, Error>((service.clone(), start::order(context, order, &run.execution).await?))
         }
     });

@@ -2,10 +2,8 @@
 
 use std::time::Instant;
 
-use aws_sdk_ssm::types::ParameterType;
 use miette::{IntoDiagnostic, miette};
 use skydeck_aws::Clients;
-use skydeck_aws::error::Explain;
 use skydeck_core::run::Mode;
 use skydeck_sandbox::{Image, Running};
 
@@ -134,9 +132,9 @@ impl DemoRun<'_> {
     /// What a person would give with `skydeck secret set`: here any value does, so that nothing is missing.
     async fn secrets(&self, clients: &Clients) -> miette::Result<()> {
         for secret in self.file.platform.secrets.values().filter(|secret| secret.value.is_none()) {
-            let request = clients.ssm().put_parameter().name(&secret.parameter).value(SECRET);
-            let written = request.r#type(ParameterType::SecureString).overwrite(true).send().await;
-            written.during("write parameter", &secret.parameter).into_diagnostic()?;
+            super::secret::write(clients.ssm(), &self.file.platform.region, &secret.parameter, SECRET)
+                .await
+                .into_diagnostic()?;
         }
         Ok(())
     }

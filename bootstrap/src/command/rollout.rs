@@ -35,7 +35,7 @@ async fn order(
     let outlook = people::outlook(&site.backend, &site.machine, site.keys(service), &asked).await.map_err(told)?;
     announce(cause, &outlook).iter().for_each(|line| context.terminal.say(line));
     let platform = Some(site.platform.clone());
-    let order = Order { platform, service: service.to_owned(), image, cause, since: None };
+    let order = Order { platform, service: service.to_owned(), image, cause, since: None, parameter: None };
     let execution = start_rollout(context, &site.clients, &site.account, &order).await.map_err(installed)?;
     if !follow {
         leave(context, &execution, "Started. Follow it with")?;

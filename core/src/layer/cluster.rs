@@ -102,6 +102,8 @@ pub struct Launch {
     pub http_tokens: String,
     /// How many network hops an answer of the metadata service survives.
     pub hop_limit: i32,
+    /// Whether the root volume is encrypted, whatever the account's default is.
+    pub encrypted: bool,
     /// Tags of an instance.
     pub instance_tags: Tags,
     /// Tags of its volumes.

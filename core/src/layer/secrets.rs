@@ -16,8 +16,8 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-pub use desired::{facts, tags, value};
-pub use plan::{obstacles_leaving, plan, teardown};
+pub use desired::{facts, tags, value, withheld};
+pub use plan::{obstacles, obstacles_leaving, plan, teardown};
 
 /// The type that every parameter must have.
 pub const SECURE: &str = "SecureString";
@@ -36,7 +36,7 @@ pub struct Parameter {
     pub kind: String,
     /// Whether it holds the value that the platform file says; `None` where the file says none.
     pub right: Option<bool>,
-    /// Its tags where they may be ours; a person's parameter has none here.
+    /// Its tags; of a person's parameter none but the installation's.
     pub tags: Tags,
 }
 

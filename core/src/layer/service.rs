@@ -195,7 +195,13 @@ pub struct Container {
     pub log: (String, BTreeMap<String, String>),
     /// Its own health check, beside the load balancer's.
     pub health: Option<ContainerHealth>,
+    /// Options of Docker's against what its processes may do, such as [`NO_NEW_PRIVILEGES`].
+    #[serde(default)]
+    pub security: BTreeSet<String>,
 }
+
+/// No process gets more rights than its parent.
+pub const NO_NEW_PRIVILEGES: &str = "no-new-privileges";
 
 /// Health check of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -132,6 +132,9 @@ pub struct Order {
     /// When the reason for it came up, in milliseconds since 1970: tasks that started later know of it already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<i64>,
+    /// The parameter of which an event tells that it was changed: whatever a list says, it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
 }
 
 fn person() -> Cause {

@@ -144,6 +144,8 @@ pub struct Service {
     pub cpu: u32,
     /// Hard memory limit in MiB.
     pub memory: u32,
+    /// Whether no process in the container gets more rights than its parent, as a program with the setuid bit would.
+    pub no_new_privileges: bool,
     /// Tasks wanted until the first verified success.
     pub desired: u32,
     /// Upper limit of tasks during a deployment, in percent of `desired`.

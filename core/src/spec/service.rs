@@ -172,6 +172,7 @@ fn settings(section: &mut Section<'_>, port: Option<u32>) -> Service {
         port: 0,
         cpu: or_blank(section.number_or("cpu", limits::CPU, 256)),
         memory: or_blank(section.number_or("memory", limits::MEMORY, 512)),
+        no_new_privileges: section.flag_or("no-new-privileges", false),
         desired: or_blank(desired),
         maximum_percent: or_blank(maximum),
         minimum_healthy_percent: or_blank(minimum),

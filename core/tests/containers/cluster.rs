@@ -37,6 +37,7 @@ fn template() -> Template {
                 .into(),
             http_tokens: "required".into(),
             hop_limit: 1,
+            encrypted: true,
             instance_tags: tags("instance", NAME, None),
             volume_tags: tags("volume", NAME, None),
         },
@@ -199,13 +200,14 @@ fn a_drifted_log_group_is_set_right() {
 
 #[test]
 fn a_drifted_launch_template_gets_a_new_version_that_the_group_then_uses_and_its_instances_get() {
-    let spoilt: [fn(&mut Launch); 7] = [
+    let spoilt: [fn(&mut Launch); 8] = [
         |launch| launch.instance_type = "t4g.micro".into(),
         |launch| launch.profile = "arn:other".into(),
         |launch| launch.groups.clear(),
         |launch| launch.user_data.clear(),
         |launch| launch.http_tokens = "optional".into(),
         |launch| launch.hop_limit = 2,
+        |launch| launch.encrypted = false,
         |launch| launch.volume_tags.clear(),
     ];
     for spoil in spoilt {

@@ -27,6 +27,7 @@ pub(crate) fn service(port: u16, health: &str, load_balancer: &str) -> Service {
         port,
         cpu: 475,
         memory: 819,
+        no_new_privileges: false,
         desired: 2,
         maximum_percent: 200,
         minimum_healthy_percent: 100,

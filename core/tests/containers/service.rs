@@ -2,7 +2,9 @@
 
 use skydeck_core::Scope;
 use skydeck_core::facts::Facts;
-use skydeck_core::layer::service::{Change, Definition, Family, Settings, World, facts, plan, teardown};
+use skydeck_core::layer::service::{
+    Change, Definition, Family, Settings, World, facts, plan, teardown, wanted_settings,
+};
 use skydeck_core::outputs::Outputs;
 use skydeck_core::plan::{Describe, Handover, Plan, Refusal};
 
@@ -159,7 +161,7 @@ fn drifted_settings_are_set_right_whether_tasks_run_or_not() {
 
 #[test]
 fn every_drift_of_a_definition_is_left_to_a_rollout_with_what_differs() {
-    let spoilt: [(&str, Drift); 11] = [
+    let spoilt: [(&str, Drift); 12] = [
         ("network_mode", |world| task(world).settings.network_mode = "host".into()),
         ("runtime", |world| task(world).settings.runtime.1 = "X86_64".into()),
         ("task_role", |world| task(world).settings.task_role.clear()),
@@ -170,6 +172,7 @@ fn every_drift_of_a_definition_is_left_to_a_rollout_with_what_differs() {
         ("container.environment.PORT", |world| drop(container(world).environment.remove("PORT"))),
         ("container.secrets.JWT_SECRET_KEY", |world| drop(container(world).secrets.remove("JWT_SECRET_KEY"))),
         ("container.log", |world| drop(container(world).log.1.remove("awslogs-group"))),
+        ("container.security", |world| container(world).security = ["apparmor:theirs".into()].into()),
         ("container.health.retries", |world| container(world).health.as_mut().unwrap().retries = 9),
     ];
     for (attribute, spoil) in spoilt {
@@ -184,6 +187,18 @@ fn every_drift_of_a_definition_is_left_to_a_rollout_with_what_differs() {
             assert!(told.len() == 1 && told[0] == format!("backend: task_definition.{attribute}"), "{told:?}");
         }
     }
+}
+
+#[test]
+fn no_new_privileges_is_an_option_of_the_container_where_the_file_says_so() {
+    let mut scope = scope();
+    let security = |scope: &Scope| {
+        let (settings, _) = wanted_settings(scope, "backend").unwrap();
+        settings.container.unwrap().security.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(security(&scope), [""; 0]);
+    scope.platform.services.get_mut("backend").unwrap().no_new_privileges = true;
+    assert_eq!(security(&scope), ["no-new-privileges"]);
 }
 
 #[test]

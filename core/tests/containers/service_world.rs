@@ -58,6 +58,7 @@ pub(crate) fn definition(name: &str, port: u16, health: &str) -> Definition {
                     retries: 3,
                     start_seconds: 60,
                 }),
+                security: BTreeSet::new(),
             }),
         },
         tags: tags(&format!("task-definition/{name}"), &format!("skyfox-devprod-{name}"), Some(name)),

@@ -178,8 +178,17 @@ fn a_person_decides_and_settings_keep_the_image() {
 fn any_order() -> impl Strategy<Value = Order> {
     let text = || prop::option::of("[a-z:-]{1,8}");
     let causes = [Cause::Person, Cause::Rollback, Cause::Configuration, Cause::Secret, Cause::Sweep];
-    (text(), "[a-z]{1,8}", text(), prop::sample::select(causes.to_vec()), prop::option::of(any::<i64>()))
-        .prop_map(|(platform, service, image, cause, since)| Order { platform, service, image, cause, since })
+    let cause = prop::sample::select(causes.to_vec());
+    (text(), "[a-z]{1,8}", text(), cause, prop::option::of(any::<i64>()), text()).prop_map(
+        |(platform, service, image, cause, since, parameter)| Order {
+            platform,
+            service,
+            image,
+            cause,
+            since,
+            parameter,
+        },
+    )
 }
 
 proptest! {

@@ -1,13 +1,12 @@
 //! Images as an agent finds them: which one a reference means, for which machine, and how it behaves by its labels.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::command::Programs;
 use super::skyfox;
 use crate::asg::Place;
-use crate::ecs::Container;
 use crate::gateway::Shared;
 
 /// How a container behaves, by the label `skydeck.behaves`.
@@ -137,41 +136,6 @@ impl Image {
 fn digest_in(headers: &hyper::HeaderMap, body: &[u8]) -> String {
     let given = headers.get("docker-content-digest").and_then(|value| value.to_str().ok()).map(str::to_owned);
     given.unwrap_or_else(|| crate::push::digest(body))
-}
-
-/// A container's environment with its secrets, or why a secret is missing, in ECS's words.
-pub(super) async fn environment(
-    shared: &Shared,
-    place: &Place,
-    container: &Container,
-) -> Result<HashMap<String, String>, String> {
-    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
-    let mut found: HashMap<String, String> =
-        container.environment.iter().map(|pair| (text(pair, "name"), text(pair, "value"))).collect();
-    let secrets = container.rest.get("secrets").and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut names = HashMap::new();
-    for secret in &secrets {
-        let from = text(secret, "valueFrom");
-        let parameter = match from.split_once(":parameter") {
-            Some((_, name)) => name.to_owned(),
-            None if from.starts_with("arn:") => continue,
-            None => from,
-        };
-        names.insert(text(secret, "name"), parameter);
-    }
-    for (name, parameter) in names {
-        let ask = json!({ "Name": parameter, "WithDecryption": true });
-        let answer = shared.upstream.json(&place.account, &place.region, "ssm", "AmazonSSM.GetParameter", &ask).await;
-        let value = answer.ok().and_then(|value| Some(value.pointer("/Parameter/Value")?.as_str()?.to_owned()));
-        let Some(value) = value else {
-            return Err(format!(
-                "Fetching secret data from SSM Parameter Store in {}: invalid parameters: {parameter}",
-                place.region
-            ));
-        };
-        found.insert(name, value);
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

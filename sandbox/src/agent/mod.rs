@@ -6,6 +6,7 @@ mod check;
 mod command;
 mod image;
 mod request;
+mod secrets;
 mod skyfox;
 mod words;
 
@@ -171,7 +172,7 @@ impl Agent {
             if let Behaviour::Large(seconds) = image.behaviour {
                 self.pass(seconds * (1.0 + chance(&self.launch.task))).await;
             }
-            let environment = image::environment(&self.shared, &self.place, definition).await?;
+            let environment = self.environment(definition).await?;
             digests.push(image.digest.clone());
             prepared.push(Arc::new(Prepared {
                 name: definition.name.clone(),

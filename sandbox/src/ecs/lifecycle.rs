@@ -31,6 +31,8 @@ pub(crate) struct Launch {
     pub(crate) task: String,
     pub(crate) instance: String,
     pub(crate) architecture: &'static str,
+    /// The role with which the agent asks for the containers' secrets.
+    pub(crate) execution_role: Option<String>,
     /// Definition, and host ports.
     pub(crate) containers: Vec<(super::container::Container, Vec<Port>)>,
 }

@@ -9,6 +9,7 @@ use super::percent::{at_least, at_most};
 use super::placement::{self, Ask, Blocked, Node};
 use super::service::{Service, Status as ServiceStatus};
 use super::task::{Place, Status, Stop, Task};
+use super::task_definition::TaskDefinition;
 use super::{Region, World};
 use crate::alb::Balancer;
 
@@ -249,12 +250,14 @@ impl Region {
             container.ports = own.map(|(_, port)| port.clone()).collect();
         }
         let definition = self.definition(&task.definition);
+        let execution_role = definition.and_then(TaskDefinition::execution_role);
         let definitions = definition.map(|definition| definition.containers.clone()).unwrap_or_default();
         let ports = task.containers.iter().map(|container| container.ports.clone());
         self.orders.push(Order::Start(Box::new(Launch {
             task: task.id.clone(),
             instance: node.id.clone(),
             architecture: Machine::of(&attribute("ecs.instance-type")).architecture,
+            execution_role,
             containers: definitions.into_iter().zip(ports).collect(),
         })));
         Ok(())

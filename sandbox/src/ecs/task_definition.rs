@@ -233,6 +233,10 @@ impl Region {
 }
 
 impl TaskDefinition {
+    pub(super) fn execution_role(&self) -> Option<String> {
+        self.rest.get("executionRoleArn")?.as_str().map(ToOwned::to_owned)
+    }
+
     fn json(&self) -> Value {
         let mut map = self.rest.clone();
         map.insert("taskDefinitionArn".into(), json!(self.arn));

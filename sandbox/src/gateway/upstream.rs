@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::answer::Answer;
-use crate::guard::Secret;
+use crate::guard::{Scope, Secret, sign_post};
 use crate::xml::Element;
 
 /// These belong to one connection, not to the message.
@@ -26,8 +26,18 @@ const HOP_BY_HOP: [HeaderName; 3] = [CONNECTION, TRANSFER_ENCODING, HeaderName::
 const PASS: HeaderName = HeaderName::from_static("x-sandbox-pass");
 /// Asks it for a key's secret; no client can.
 const KEY: HeaderName = HeaderName::from_static("x-sandbox-key");
+/// Asks it for keys of a role, as ECS has them; no client can.
+const ROLE: HeaderName = HeaderName::from_static("x-sandbox-role");
 /// Tells it what it cannot know.
 const TOLD: HeaderName = HeaderName::from_static("x-sandbox-told");
+
+/// Keys of a role, for as long as a session lasts.
+#[derive(Debug)]
+pub(crate) struct RoleKeys {
+    key: String,
+    secret: Secret,
+    token: String,
+}
 
 /// Calls the emulator.
 #[derive(Debug)]
@@ -50,6 +60,7 @@ impl Upstream {
     /// emulator cannot know of what the call names.
     pub(crate) async fn send(&self, mut parts: Parts, body: Bytes, told: &str) -> Result<Answer, Error> {
         parts.headers.remove(KEY);
+        parts.headers.remove(ROLE);
         parts.headers.remove(TOLD);
         if let Some(told) = HeaderValue::from_str(told).ok().filter(|_| !told.is_empty()) {
             parts.headers.insert(TOLD, told);
@@ -63,6 +74,39 @@ impl Upstream {
         let answer = self.exchange(parts, Bytes::new()).await.ok()?;
         let told: Value = serde_json::from_slice(&answer.body).ok()?;
         told["secret"].as_str().map(str::to_owned)
+    }
+
+    /// Keys of a role that ECS takes on for a task; none of a role that is not there or does not trust ECS.
+    pub(crate) async fn keys_of_role(&self, role: &str, task: &str) -> Option<RoleKeys> {
+        let (parts, ()) = Request::get("/").header(ROLE, format!("{role} {task}")).body(()).ok()?.into_parts();
+        let answer = self.exchange(parts, Bytes::new()).await.ok()?;
+        let told: Value = serde_json::from_slice(&answer.body).ok()?;
+        let text = |key: &str| told[key].as_str().map(str::to_owned);
+        let secret = Secret::from(told["AWS_SECRET_ACCESS_KEY"].as_str()?);
+        Some(RoleKeys { key: text("AWS_ACCESS_KEY_ID")?, secret, token: text("AWS_SESSION_TOKEN")? })
+    }
+
+    /// A call of a JSON service with a role's keys, which its policies may deny; like all that the sandbox itself asks it is not
+    /// recorded.
+    pub(crate) async fn json_as(
+        &self,
+        keys: &RoleKeys,
+        region: &str,
+        service: &str,
+        target: &str,
+        body: &str,
+    ) -> Result<Answer, Error> {
+        let scope = Scope { key: keys.key.clone(), region: region.to_owned(), service: service.to_owned() };
+        let host = format!("127.0.0.1:{}", self.port);
+        let headers = [("host", &*host), ("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let unsigned = || Error::net(target.to_owned())("it could not be signed".into());
+        let signed = sign_post(&scope, (&keys.secret, &keys.token), &headers, body).ok_or_else(unsigned)?;
+        let mut request = Request::post("/");
+        for (name, value) in headers.into_iter().chain(signed.iter().map(|(name, value)| (&**name, &**value))) {
+            request = request.header(name, value);
+        }
+        let (parts, ()) = request.body(()).map_err(|error| Error::net(target.to_owned())(error.into()))?.into_parts();
+        self.send(parts, body.to_owned().into(), "").await
     }
 
     async fn exchange(&self, mut parts: Parts, body: Bytes) -> Result<Answer, Error> {

@@ -28,6 +28,7 @@ use refusal::Refusal;
 
 pub(crate) use claim::Scope;
 pub(crate) use secret::Secret;
+pub(crate) use signature::sign_post;
 
 /// How long the address of a layer holds, as on AWS.
 const LENT: Duration = Duration::from_secs(3600);

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::claim::{Claim, Scope, unsigned};
 use super::refusal::Refusal;
-use super::{chunks, is_same};
+use super::{Secret, chunks, is_same};
 use crate::gateway::naming::header;
 
 const HASH: &str = "x-amz-content-sha256";
@@ -49,6 +49,22 @@ pub(super) fn presign(scope: &Scope, secret: &str, url: &str, holds: Duration) -
     let mut url = url::Url::parse(url).ok()?;
     url.query_pairs_mut().extend_pairs(signed.params());
     Some(url.into())
+}
+
+/// The headers that a signature with a session's secret and token adds to a `POST` of the sandbox's own.
+pub(crate) fn sign_post(
+    scope: &Scope,
+    (secret, token): (&Secret, &str),
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<Vec<(String, String)>> {
+    let token = Some(token.to_owned());
+    let identity = Credentials::new(scope.key.as_str(), secret.text(), token, None, "sandbox").into();
+    let signer = signer(scope, &identity, SystemTime::now(), None)?;
+    let body = SignableBody::Bytes(body.as_bytes());
+    let request = SignableRequest::new("POST", "http://sandbox/", headers.iter().copied(), body).ok()?;
+    let signed = sign(request, &signer).ok()?.into_parts().0;
+    Some(signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 fn identity(scope: &Scope, secret: &str) -> Identity {

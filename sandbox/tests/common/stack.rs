@@ -16,6 +16,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 use skydeck_sandbox::{ACCOUNT, Image, Options, Sandbox};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -159,6 +160,19 @@ impl Stack {
         create.actions(forward(group)).send().await.unwrap();
     }
 
+    /// The role of the task definitions, made once, which may read these parameters and no others.
+    pub(crate) async fn execution_role(&self, parameters: &str) {
+        let iam = aws_sdk_iam::Client::new(&self.config);
+        let document = |statement: Value| json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+        let service = json!({ "Service": "ecs-tasks.amazonaws.com" });
+        let trust = document(json!({ "Effect": "Allow", "Principal": service, "Action": "sts:AssumeRole" }));
+        // It is there already where its policy alone is to be another.
+        drop(iam.create_role().role_name("execution").assume_role_policy_document(trust).send().await);
+        let read = document(json!({ "Effect": "Allow", "Action": "ssm:GetParameters", "Resource": parameters }));
+        let put = iam.put_role_policy().role_name("execution").policy_name("parameters").policy_document(read);
+        put.send().await.unwrap();
+    }
+
     pub(crate) async fn repository(&self, spec: &Spec) {
         let ecr = aws_sdk_ecr::Client::new(&self.config);
         ecr.create_repository().repository_name(spec.name).send().await.unwrap();
@@ -252,6 +266,14 @@ impl Stack {
         };
         super::until("stopping", || async { find().await.is_some() }).await;
         find().await.unwrap()
+    }
+
+    /// Why tasks have stopped.
+    pub(crate) async fn stopped_reasons(&self, spec: &Spec) -> Vec<String> {
+        let list = self.ecs.list_tasks().cluster("c").family(spec.name);
+        let list = list.desired_status(aws_sdk_ecs::types::DesiredStatus::Stopped).send().await.unwrap();
+        let described = self.ecs.describe_tasks().cluster("c").set_tasks(list.task_arns).send().await.unwrap();
+        described.tasks().iter().filter_map(|task| task.stopped_reason().map(ToOwned::to_owned)).collect()
     }
 
     /// What a load balancer answers: status line and the rest; none where there is no way to it.

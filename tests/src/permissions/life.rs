@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use aws_sdk_ssm::types::ParameterType;
 use skydeck_sandbox::Image;
 
 use crate::canary::canary;
 use crate::rollouts::Stage;
 use crate::root;
+use crate::secret::give;
 
 /// Faster than usual: AWS keeps the interfaces of a function for some 20 minutes, and a destroy waits for them.
 pub const SPEED: f64 = 60.0;
@@ -43,8 +43,7 @@ pub async fn life(stage: &Stage) -> Result<(), String> {
     let plain = stage.push("payment", "v1.1.0", &Image::new("4").unsaid()).await;
     serves(stage, &plain.digest).await?;
     let value = format!("{}-again", canary());
-    let request = stage.rig.aws.ssm().put_parameter().name("/skyfox-backend/jwt-secret").value(value).overwrite(true);
-    request.r#type(ParameterType::SecureString).send().await.map_err(|error| format!("{error:?}"))?;
+    give(&stage.rig.aws, "/skyfox-backend/jwt-secret", &value).await?;
     stage.sweep().await;
     stage.quiet().await;
     let mut text = fs::read_to_string(&file).map_err(|error| error.to_string())?;

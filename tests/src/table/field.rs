@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_sdk_ssm::types::ParameterType;
 use skydeck_sandbox::ACCOUNT;
 
 use super::case::{Case, Size, Step};
 use super::watch::{Run, watch};
 use crate::rollouts::Stage;
+use crate::secret::give;
 use crate::{Rig, canary};
 
 /// Role by which EventBridge starts the state machines, and the queue for what it could not start.
@@ -78,9 +78,7 @@ impl Field {
 
     /// Gives a service's parameter a value.
     pub(super) async fn give(&self, service: &str, value: &str) -> Result<(), String> {
-        let value = format!("{}-{value}", canary());
-        let request = self.stage.rig.aws.ssm().put_parameter().name(parameter(service)).value(value).overwrite(true);
-        request.r#type(ParameterType::SecureString).send().await.map(drop).map_err(|error| format!("{error:?}"))
+        give(&self.stage.rig.aws, &parameter(service), &format!("{}-{value}", canary())).await
     }
 
     /// Deletes it.

@@ -117,7 +117,12 @@ async fn read_back(clients: &Clients, scope: &Scope) {
     let parameter = scope.arn("ssm", "parameter/roles-backend/movie-service-api-key");
     assert_eq!(
         parameters["Statement"],
-        json!({ "Effect": "Allow", "Action": "ssm:GetParameters", "Resource": parameter })
+        json!({
+            "Effect": "Allow",
+            "Action": "ssm:GetParameters",
+            "Resource": parameter,
+            "Condition": { "StringEquals": { "aws:ResourceTag/skydeck:installation": scope.platform.region } },
+        })
     );
 }
 

@@ -1,11 +1,12 @@
 //! Parameters: our own and those that a person gives.
 
-use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging};
+use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging, Tag};
 use skydeck_aws::client::Clients;
 use skydeck_aws::layer::secrets::Secrets;
+use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 
-use crate::harness::{apply, destroy, emulators, refusal, repair, run};
+use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, run};
 
 #[tokio::test]
 async fn only_our_own_parameter_is_written_and_removed() {
@@ -26,6 +27,7 @@ async fn only_our_own_parameter_is_written_and_removed() {
         assert_eq!(found, ("words-devprod-profile-images".into(), ParameterType::SecureString));
         assert_eq!(tag(clients, bucket, "skydeck:resource").await.as_deref(), Some("parameter/s3-bucket"));
         assert_eq!(tag(clients, jwt, "skydeck:platform").await, None);
+        withheld(&emulator, &scope, jwt).await;
 
         let request = clients.ssm().put_parameter().name(bucket).value("other").overwrite(true);
         request.r#type(ParameterType::SecureString).send().await.expect("drift");
@@ -39,6 +41,18 @@ async fn only_our_own_parameter_is_written_and_removed() {
         assert!(read(clients, "/words-backend/foreign").await.is_some());
         assert_eq!(read(clients, jwt).await, Some(("hush".into(), ParameterType::SecureString)));
     }
+}
+
+/// A person's parameter is in the way until it has the installation's tag, and a plan says so.
+async fn withheld(emulator: &Emulator, scope: &Scope, name: &str) {
+    let lacks = format!("SSM parameter {name} lacks the tag skydeck:installation={}", scope.platform.region);
+    let warned = async || run::<Secrets>(emulator, scope, Mode::Plan).await.warnings;
+    let told = warned().await;
+    assert!(told.len() == 1 && told[0].starts_with(&lacks), "{told:?}");
+    let tag = Tag::builder().key("skydeck:installation").value(&scope.platform.region).build().expect("a tag");
+    let request = emulator.clients.ssm().add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter);
+    request.resource_id(name).tags(tag).send().await.expect("a person's tag");
+    assert_eq!(warned().await, [""; 0]);
 }
 
 async fn put(clients: &Clients, name: &str, value: &str, kind: ParameterType) {

@@ -23,12 +23,19 @@ async fn services_come_without_tasks_stay_are_repaired_and_go() {
         let foreign = request.container_definitions(container.build()).send().await.unwrap();
         let foreign = foreign.task_definition().unwrap().task_definition_arn().unwrap().to_owned();
 
+        scope.platform.services.get_mut("movie").unwrap().no_new_privileges = true;
         let changes = apply::<Service>(&emulator, &mut scope).await.changes.len();
         // Moto keeps of a creation less than of an update, so that it takes one of each.
         assert!(changes == 6 || emulator.name == "moto", "{changes} changes");
         let facts = scope.facts.service.clone().unwrap();
         assert_eq!(facts.service_arns.len(), 3, "{}", emulator.name);
         assert_eq!(facts.task_definition_arns.len(), 3);
+        for (service, options) in [("movie", &["no-new-privileges"][..]), ("payment", &[])] {
+            let request = clients.ecs().describe_task_definition();
+            let found = request.task_definition(&facts.task_definition_arns[service]).send().await.unwrap();
+            let container = found.task_definition().unwrap().container_definitions()[0].clone();
+            assert_eq!(container.docker_security_options(), options, "{}", emulator.name);
+        }
         assert_eq!(Outputs::of(&scope).environments["movie"]["LOG_LEVEL"], "info");
 
         let cluster = scope.prefix();

@@ -59,6 +59,10 @@ async fn assert_launch_template(aws: &Clients, vpc: &Vpc) {
     assert!(named.ends_with("skyfox-devprod-instance-ap-south-1"), "{named}");
     let metadata = data.metadata_options().expect("metadata options");
     assert_eq!(metadata.http_tokens().map(|found| found.as_str()), Some(HttpTokensState::Required.as_str()), "IMDSv2");
+    let volumes = data.block_device_mappings();
+    let encrypted =
+        volumes.iter().map(|found| (found.device_name(), found.ebs().and_then(|volume| volume.encrypted())));
+    assert_eq!(encrypted.collect::<Vec<_>>(), [(Some("/dev/xvda"), Some(true))]);
     assert_eq!(data.security_group_ids(), [vpc.groups[INSTANCES].clone()]);
     let user_data = STANDARD.decode(data.user_data().expect("user data")).expect("base64");
     let user_data = String::from_utf8_lossy(&user_data).into_owned();

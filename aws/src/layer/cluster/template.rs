@@ -14,6 +14,10 @@ use crate::tag::{from_ec2, to_ec2};
 /// The newest version, whatever its number.
 const LATEST: &str = "$Latest";
 
+/// The root volume of Amazon Linux 2023, of its image for ECS too, which the instances run
+/// (<https://docs.aws.amazon.com/linux/al2023/ug/ec2.html>).
+const ROOT: &str = "/dev/xvda";
+
 /// The launch template of this name, if there is one.
 pub(super) async fn find(client: &Client, name: &str) -> Result<Option<Template>> {
     // By filter: asking by name is an error where there is none.
@@ -41,6 +45,7 @@ fn read(data: &ec2::ResponseLaunchTemplateData) -> Launch {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let user_data = data.user_data().and_then(|encoded| BASE64.decode(encoded).ok());
     let metadata = data.metadata_options();
+    let root = data.block_device_mappings().iter().find(|mapping| mapping.device_name() == Some(ROOT));
     let tags = |kind: &ec2::ResourceType| {
         let found = data.tag_specifications().iter().find(|found| found.resource_type() == Some(kind));
         found.map(|found| from_ec2(found.tags())).unwrap_or_default()
@@ -53,6 +58,7 @@ fn read(data: &ec2::ResponseLaunchTemplateData) -> Launch {
         user_data: String::from_utf8_lossy(&user_data.unwrap_or_default()).into_owned(),
         http_tokens: text(metadata.and_then(|found| found.http_tokens()).map(|tokens| tokens.as_str())),
         hop_limit: metadata.and_then(|found| found.http_put_response_hop_limit()).unwrap_or_default(),
+        encrypted: root.and_then(|root| root.ebs()?.encrypted()).unwrap_or_default(),
         instance_tags: tags(&ec2::ResourceType::Instance),
         volume_tags: tags(&ec2::ResourceType::Volume),
     }
@@ -67,6 +73,9 @@ fn request(settings: &Launch) -> ec2::RequestLaunchTemplateData {
         .http_tokens(settings.http_tokens.as_str().into())
         .http_put_response_hop_limit(settings.hop_limit)
         .build();
+    // Its size is the image's. The key is the account's own for EBS, by which Auto Scaling may launch without a grant.
+    let volume = ec2::LaunchTemplateEbsBlockDeviceRequest::builder().encrypted(settings.encrypted).build();
+    let root = ec2::LaunchTemplateBlockDeviceMappingRequest::builder().device_name(ROOT).ebs(volume).build();
     ec2::RequestLaunchTemplateData::builder()
         .image_id(&settings.ami)
         .instance_type(settings.instance_type.as_str().into())
@@ -74,6 +83,7 @@ fn request(settings: &Launch) -> ec2::RequestLaunchTemplateData {
         .set_security_group_ids(Some(settings.groups.iter().cloned().collect()))
         .user_data(BASE64.encode(&settings.user_data))
         .metadata_options(metadata)
+        .block_device_mappings(root)
         .tag_specifications(tagged(ec2::ResourceType::Instance, &settings.instance_tags))
         .tag_specifications(tagged(ec2::ResourceType::Volume, &settings.volume_tags))
         .build()

@@ -15,6 +15,8 @@ use crate::execute::Made;
 mod apply;
 mod observe;
 
+pub(crate) use observe::tags;
+
 /// The secrets layer.
 #[derive(Debug)]
 pub struct Secrets;
@@ -44,6 +46,10 @@ impl Work for Secrets {
 
     fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
         secrets::teardown(scope, world)
+    }
+
+    fn obstacles(scope: &Scope, world: &World) -> Vec<Obstacle> {
+        secrets::obstacles(scope, world)
     }
 
     fn obstacles_leaving(scope: &Scope, world: &World) -> Vec<Obstacle> {

@@ -9,7 +9,7 @@ use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ResourceTypeF
 use futures::try_join;
 use skydeck_core::layer::secrets::{Parameter, World, value};
 use skydeck_core::plan::Found;
-use skydeck_core::scope::{Scope, Tags};
+use skydeck_core::scope::{Scope, TAG_INSTALLATION, Tags};
 
 use crate::client::Clients;
 use crate::error::{Error, Explain, Result};
@@ -37,6 +37,14 @@ pub(super) async fn observe(clients: &Clients, scope: &Scope) -> Result<World> {
         let tags = found.settings.tags.clone();
         parameters.entry(name).or_insert(found).settings.tags = tags;
     }
+    let others = parameters.iter_mut().filter(|(_, found)| found.settings.tags.is_empty());
+    all(others.map(async |(name, found)| {
+        // What else a person has tagged it with is nobody's business.
+        let tags = tags(ssm, name).await?.unwrap_or_default();
+        found.settings.tags = tags.into_iter().filter(|(key, _)| key == TAG_INSTALLATION).collect();
+        Ok(())
+    }))
+    .await?;
     Ok(World { parameters })
 }
 
@@ -81,7 +89,7 @@ async fn tagged(ssm: &Client, scope: &Scope) -> Result<Vec<(String, Found<Parame
     }
     let described = all(listed.iter().map(async |parameter| {
         let name = parameter.name().unwrap_or_default().to_owned();
-        let tags = tags(ssm, &name).await?;
+        let tags = tags(ssm, &name).await?.unwrap_or_default();
         let kind = parameter.r#type().map(|kind| kind.as_str().to_owned()).unwrap_or_default();
         let id = parameter.arn().unwrap_or_default().to_owned();
         Ok((name, Found { id, settings: Parameter { kind, right: None, tags } }))
@@ -89,10 +97,10 @@ async fn tagged(ssm: &Client, scope: &Scope) -> Result<Vec<(String, Found<Parame
     Ok(described.await?.into_iter().filter(|(_, found)| scope.owns(&found.settings.tags)).collect())
 }
 
-async fn tags(ssm: &Client, name: &str) -> Result<Tags> {
+/// The tags of a parameter, if it is there.
+pub(crate) async fn tags(ssm: &Client, name: &str) -> Result<Option<Tags>> {
     let request = ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
-    // Deleted since it was listed: without tags it is not ours.
     let gone = ["InvalidResourceId", "ParameterNotFound"];
     let answer = request.send().await.find(&gone, "list the tags of parameter", name)?;
-    Ok(answer.map(|answer| from_ssm(answer.tag_list())).unwrap_or_default())
+    Ok(answer.map(|answer| from_ssm(answer.tag_list())))
 }

@@ -73,6 +73,7 @@ fn read_container(found: &ecs::ContainerDefinition) -> Container {
             retries: number::from_aws(health.retries()),
             start_seconds: number::from_aws(health.start_period()),
         }),
+        security: found.docker_security_options().iter().cloned().collect(),
     }
 }
 
@@ -100,6 +101,7 @@ fn container(image: &str, wanted: &Container) -> Result<ecs::ContainerDefinition
             .start_period(number::to_aws(health.start_seconds))
             .build()
     });
+    let security = (!wanted.security.is_empty()).then(|| wanted.security.iter().cloned().collect());
     Ok(ecs::ContainerDefinition::builder()
         .name(&wanted.name)
         .image(image)
@@ -111,6 +113,7 @@ fn container(image: &str, wanted: &Container) -> Result<ecs::ContainerDefinition
         .set_secrets(Some(wanted.secrets.iter().map(secret).collect::<Result<_, _>>()?))
         .log_configuration(log)
         .set_health_check(health.transpose()?)
+        .set_docker_security_options(security)
         .build())
 }
 

@@ -62,7 +62,6 @@ fn container(found: &ecs::ContainerDefinition) -> Vec<(&'static str, bool)> {
         ("dnsServers", !found.dns_servers().is_empty()),
         ("dnsSearchDomains", !found.dns_search_domains().is_empty()),
         ("extraHosts", !found.extra_hosts().is_empty()),
-        ("dockerSecurityOptions", !found.docker_security_options().is_empty()),
         ("interactive", found.interactive() == Some(true)),
         ("pseudoTerminal", found.pseudo_terminal() == Some(true)),
         ("dockerLabels", found.docker_labels().is_some_and(|labels| !labels.is_empty())),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use skydeck_aws::function::Function;
+use skydeck_core::scope::TAG_INSTALLATION;
 
 use super::{document, reach, records};
 use crate::context::Account;
@@ -66,13 +67,45 @@ pub(super) fn policy(account: &Account, who: &Function) -> Value {
     let mut statements = records::statements(account, who.name);
     statements.extend(reach::statements(account, who));
     if who.name == OPERATOR {
-        // The functions make only what is new. Which names a person gives parameters is nobody's to know here.
-        statements.push(json!({
-            "Sid": "GiveValues",
-            "Effect": "Allow",
-            "Action": ["ssm:PutParameter"],
-            "Resource": [account.arn("ssm", "parameter/*")],
-        }));
+        statements.extend(values(account));
     }
     document(&statements)
+}
+
+/// Gives parameters their values. Which names a person gives them is nobody's to know here. What is new has the installation's tag, and
+/// no other tag is given. Of a value that is overwritten AWS's reference knows no tag, only that it is; where AWS looks at the tag
+/// all the same, another installation's parameter stays as it is.
+fn values(account: &Account) -> [Value; 3] {
+    let requested = json!({ format!("aws:RequestTag/{TAG_INSTALLATION}"): account.region });
+    let has = format!("aws:ResourceTag/{TAG_INSTALLATION}");
+    let allow = |sid: &str, action: &str, condition: Value| {
+        json!({
+            "Sid": sid,
+            "Effect": "Allow",
+            "Action": [action],
+            "Resource": [account.arn("ssm", "parameter/*")],
+            "Condition": condition,
+        })
+    };
+    [
+        allow(
+            "MakeParameters",
+            "ssm:PutParameter",
+            json!({ "StringEquals": requested, "StringEqualsIfExists": { "ssm:Overwrite": "false" } }),
+        ),
+        allow(
+            "OverwriteParameters",
+            "ssm:PutParameter",
+            json!({ "StringEquals": { "ssm:Overwrite": "true" }, "StringEqualsIfExists": { &has: account.region } }),
+        ),
+        allow(
+            "TagParameters",
+            "ssm:AddTagsToResource",
+            json!({
+                "StringEquals": requested,
+                "StringEqualsIfExists": { &has: account.region },
+                "ForAllValues:StringEquals": { "aws:TagKeys": [TAG_INSTALLATION] },
+            }),
+        ),
+    ]
 }

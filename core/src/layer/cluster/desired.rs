@@ -62,6 +62,7 @@ pub(super) fn launch(scope: &Scope, ami: String) -> Result<Launch, Refusal> {
         // role. It has its task role by the agent's own address (169.254.170.2), which is not the metadata service. A task
         // with a network interface of its own is one hop away: there the agent blocks it.
         hop_limit: 1,
+        encrypted: true,
         instance_tags: scope.tags("instance", &name, None),
         volume_tags: scope.tags("volume", &name, None),
     })

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Policy, Role, World};
 use crate::facts::{Facts, IdentityFacts};
-use crate::scope::Scope;
+use crate::scope::{Scope, TAG_INSTALLATION};
 use crate::spec::{Scheme, Service};
 
 /// Services that act through a service-linked role. AWS makes most of these itself at the first use from its console,
@@ -119,7 +119,8 @@ fn document(statements: Vec<Value>) -> Policy {
 ///
 /// The parameters are encrypted with the account's default key `aws/ssm`, whose own policy lets everyone in the account
 /// decrypt through Systems Manager; so no `kms:Decrypt` is needed here
-/// (<https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html>).
+/// (<https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html>). Who writes a platform file may name any
+/// parameter; what others keep there is not read, since it lacks the installation's tag.
 fn execution_role(scope: &Scope, name: &str, service: &Service) -> Role {
     // Without a condition on the account: AWS documents that for the task role only
     // (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html>).
@@ -135,8 +136,16 @@ fn execution_role(scope: &Scope, name: &str, service: &Service) -> Role {
         .map(|secret| scope.arn("ssm", &format!("parameter/{}", secret.parameter.trim_start_matches('/'))))
         .collect();
     if !parameters.is_empty() {
-        let read = json!({ "Effect": "Allow", "Action": "ssm:GetParameters", "Resource": parameters });
-        role.inline.insert("parameters".into(), document(vec![read]));
+        let marked = json!({ format!("aws:ResourceTag/{TAG_INSTALLATION}"): scope.platform.region });
+        role.inline.insert(
+            "parameters".into(),
+            document(vec![json!({
+                "Effect": "Allow",
+                "Action": "ssm:GetParameters",
+                "Resource": parameters,
+                "Condition": { "StringEquals": marked },
+            })]),
+        );
     }
     role
 }

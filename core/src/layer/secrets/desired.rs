@@ -2,6 +2,7 @@
 
 use super::World;
 use crate::facts::{Facts, SecretsFacts};
+use crate::obstacle::Obstacle;
 use crate::plan::Refusal;
 use crate::scope::{Scope, Tags};
 use crate::spec::{Part, Secret, Template};
@@ -52,6 +53,12 @@ pub fn facts(scope: &Scope, world: &World) -> Facts {
 /// Whether a person has yet to give a value.
 pub(super) fn is_missing(secret: &Secret, world: &World) -> bool {
     secret.value.is_none() && !world.parameters.contains_key(&secret.parameter)
+}
+
+/// What is wrong with a parameter that is there and lacks the installation's tag.
+#[must_use]
+pub fn withheld(scope: &Scope, parameter: &str) -> Obstacle {
+    Obstacle::Withheld { parameter: parameter.to_owned(), value: scope.platform.region.clone() }
 }
 
 /// The tags of a parameter that skydeck makes.

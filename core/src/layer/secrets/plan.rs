@@ -1,5 +1,7 @@
 //! The planner of the parameters.
 
+use std::collections::BTreeSet;
+
 use super::{Change, PARAMETER, Parameter, SECURE, World, desired};
 use crate::obstacle::{Kind, Obstacle, unmarked};
 use crate::plan::{Found, Plan, Refusal};
@@ -116,6 +118,22 @@ pub fn teardown(scope: &Scope, world: &World) -> Plan<Change> {
         plan.add(Change::DeleteParameter { name: name.clone() }, &[]);
     }
     plan
+}
+
+/// A person's parameters that services read, and may not without the installation's tag. Those that skydeck writes it tags again.
+#[must_use]
+pub fn obstacles(scope: &Scope, world: &World) -> Vec<Obstacle> {
+    let keys = scope.platform.services.values().flat_map(|service| service.secrets.values());
+    let read: BTreeSet<(&String, bool)> = keys
+        .filter_map(|key| scope.platform.secrets.get(key))
+        .map(|secret| (&secret.parameter, secret.value.is_some()))
+        .collect();
+    let withheld = |(name, is_written): &(&String, bool)| {
+        let tags = &world.parameters.get(*name)?.settings.tags;
+        let is_right = scope.is_marked(tags) || (*is_written && scope.owns(tags));
+        (!is_right).then(|| desired::withheld(scope, name))
+    };
+    read.iter().filter_map(withheld).collect()
 }
 
 /// What has lost the installation's tag of what would go.

@@ -1,7 +1,7 @@
-use super::{Change, Parameter, SECURE, World, facts, plan, teardown, value};
+use super::{Change, Parameter, SECURE, World, facts, obstacles, plan, teardown, value, withheld};
 use crate::layer::fixtures::{last_first, lines, scope};
 use crate::plan::{Found, Plan, Refusal};
-use crate::scope::{Scope, Tags};
+use crate::scope::{Scope, TAG_INSTALLATION, Tags};
 use crate::spec::{Part, Template};
 
 const BUCKET: &str = "/skyfox-backend/s3-bucket";
@@ -40,7 +40,8 @@ fn settings<'a>(world: &'a mut World, name: &str) -> &'a mut Parameter {
 /// A world in which a person has given every value.
 fn given() -> World {
     let parameter = |name: &str| {
-        let settings = Parameter { kind: SECURE.into(), right: None, tags: Tags::new() };
+        let tags = Tags::from([(TAG_INSTALLATION.into(), scope().platform.region)]);
+        let settings = Parameter { kind: SECURE.into(), right: None, tags };
         (name.to_owned(), Found { id: arn(name), settings })
     };
     World { parameters: GIVEN.map(parameter).into() }
@@ -122,6 +123,27 @@ fn a_persons_parameter_in_clear_text_is_refused_with_all_of_its_kind() {
         matches!(&refusal, Refusal::Impossible { what, .. } if what.ends_with(&format!("{JWT} (String), {KEY} (StringList)"))),
         "{refusal}"
     );
+}
+
+#[test]
+fn what_services_read_and_a_person_has_not_tagged_is_in_the_way_and_what_skydeck_writes_is_tagged_again() {
+    let mut scope = scope();
+    scope.platform.services.get_mut("backend").unwrap().secrets.insert("BUCKET".into(), "s3-bucket".into());
+    let mut world = converged(&scope);
+    assert_eq!(obstacles(&scope, &world), []);
+    for name in [BUCKET, JWT, KEY] {
+        settings(&mut world, name).tags.remove(TAG_INSTALLATION);
+    }
+    settings(&mut world, KEY).tags.insert(TAG_INSTALLATION.into(), "us-east-1".into());
+    assert_eq!(obstacles(&scope, &world), [withheld(&scope, JWT), withheld(&scope, KEY)]);
+    assert_eq!(lines(&plan(&scope, &world).unwrap()), [format!("~ parameter {BUCKET}")]);
+    // Somebody else wrote it, right.
+    settings(&mut world, BUCKET).tags.clear();
+    assert_eq!(obstacles(&scope, &world).len(), 3);
+    for service in scope.platform.services.values_mut() {
+        service.secrets.clear();
+    }
+    assert_eq!(obstacles(&scope, &world), [], "nothing reads them");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::environment::environment;
-use super::{Behind, Container, ContainerHealth, Definition, Placement, Settings, TaskSettings, World};
+use super::{
+    Behind, Container, ContainerHealth, Definition, NO_NEW_PRIVILEGES, Placement, Settings, TaskSettings, World,
+};
 use crate::facts::{Facts, ServiceFacts, need};
 use crate::layer::identity::{execution_role_arn, task_role_arn};
 use crate::plan::Refusal;
@@ -107,6 +109,7 @@ fn container(scope: &Scope, name: &str, service: &Service) -> Result<Container, 
             retries: check.retries,
             start_seconds: check.start_seconds,
         }),
+        security: service.no_new_privileges.then(|| NO_NEW_PRIVILEGES.to_owned()).into_iter().collect(),
     })
 }
 
