@@ -18,6 +18,7 @@ pub mod follow;
 pub mod install;
 pub mod package;
 mod patience;
+pub mod prices;
 mod project;
 mod run;
 mod show;
