@@ -38,8 +38,9 @@ use crate::terminal::Terminal;
 pub async fn run(cli: Cli) -> ExitCode {
     // Where the system cannot say it, the name that it is called by will do.
     let program = std::env::current_exe().unwrap_or_else(|_| "skydeck".into());
-    // It brings a sandbox of its own, which it stops also where nobody reads any more.
     let demo = matches!(cli.command, Command::Demo(_));
+    // What they have made, a sandbox or a platform, they take away also where nobody reads any more.
+    let stays = demo || matches!(cli.command, Command::Acceptance(_));
     let region = match &cli.command {
         Command::Acceptance(options) => Some(options.region.clone()),
         _ => None,
@@ -47,7 +48,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     let context = Context { terminal: Terminal::new(cli.json), sandbox: cli.sandbox || demo, program, region };
     tokio::select! {
         biased;
-        () = context.terminal.closed(), if !demo => Ending::Unread.into(),
+        () = context.terminal.closed(), if !stays => Ending::Unread.into(),
         code = dispatch(&context, cli.command) => match context.terminal.closed().now_or_never() {
             // It has ended with its last lines unread.
             Some(()) => Ending::Unread.into(),
