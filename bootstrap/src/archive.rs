@@ -1,5 +1,5 @@
-//! One file from which skydeck is installed without Rust: the command, the functions' zips, the state machines, and the
-//! checksums of all of them.
+//! One file from which skydeck is installed without Rust: the command, the functions' zips, the state machines, the program in
+//! the images of an acceptance run, and the checksums of all of them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,6 +19,8 @@ use crate::package::Package;
 
 /// The command in the archive.
 const COMMAND: &str = "skydeck";
+/// The program in the images of an acceptance run.
+const SERVER: &str = "acceptance/server";
 /// What the archive is of.
 const ABOUT: &str = "package.json";
 /// The checksums, as `sha256sum --check` reads them.
@@ -40,6 +42,8 @@ pub(crate) struct Archive {
     pub architecture: Architecture,
     /// The functions' zips.
     pub packages: BTreeMap<String, Package>,
+    /// The program in the images of an acceptance run.
+    pub server: Vec<u8>,
 }
 
 /// The name that an archive of this command has.
@@ -65,10 +69,11 @@ pub(crate) fn write(
     command: &Path,
     architecture: Architecture,
     packages: &BTreeMap<String, Package>,
+    server: &Path,
 ) -> miette::Result<()> {
     let about = About { version: Version::here(), architecture: architecture.name().to_owned() };
-    let command = fs::read(command).into_diagnostic().wrap_err_with(|| command.display().to_string())?;
-    let mut files = vec![(COMMAND.to_owned(), command)];
+    let read = |path: &Path| fs::read(path).into_diagnostic().wrap_err_with(|| path.display().to_string());
+    let mut files = vec![(COMMAND.to_owned(), read(command)?), (SERVER.to_owned(), read(server)?)];
     files.extend(packages.iter().map(|(name, package)| (function(name), package.zip.clone())));
     files.extend(MACHINES.map(|(name, text)| (machine(name), text.as_bytes().to_vec())));
     files.push((ABOUT.to_owned(), serde_json::to_vec_pretty(&about).into_diagnostic()?));
@@ -150,7 +155,7 @@ fn check_sums(files: &Files) -> miette::Result<()> {
     let sums = String::from_utf8_lossy(sums);
     let wanted: BTreeMap<&str, &str> = lines(&sums).map(|(sum, name)| (name, sum)).collect();
     let functions = binaries().into_iter().map(function);
-    let needed = functions.chain(MACHINES.map(|(name, _)| machine(name))).chain([ABOUT.to_owned()]);
+    let needed = functions.chain(MACHINES.map(|(name, _)| machine(name))).chain([SERVER, ABOUT].map(ToOwned::to_owned));
     if let Some(name) = needed.into_iter().find(|name| !wanted.contains_key(name.as_str())) {
         return Err(miette!("{name} is missing"));
     }
@@ -182,7 +187,8 @@ fn open(mut files: Files) -> miette::Result<Archive> {
         .ok_or_else(|| miette!("it says that its functions are for {}, which Lambda has not", about.architecture))?;
     let take = |name: &str| Some((name.to_owned(), Package::from_zip(files.remove(&function(name))?)));
     let packages = binaries().into_iter().filter_map(take).collect();
-    Ok(Archive { architecture, packages })
+    let server = files.remove(SERVER).unwrap_or_default();
+    Ok(Archive { architecture, packages, server })
 }
 
 #[cfg(test)]
@@ -193,7 +199,7 @@ mod tests {
         let packages = binaries().into_iter().map(|name| (name.to_owned(), Package::of(name.as_bytes()).unwrap()));
         let (output, command) = (dir.join("skydeck.zip"), dir.join("command"));
         fs::write(&command, "the command").unwrap();
-        write(&output, &command, Architecture::Arm64, &packages.collect()).unwrap();
+        write(&output, &command, Architecture::Arm64, &packages.collect(), &command).unwrap();
         output
     }
 
@@ -215,6 +221,7 @@ mod tests {
             assert_eq!(read.architecture, Architecture::Arm64);
             assert_eq!(read.packages["network"], Package::of(b"network").unwrap());
             assert_eq!(read.packages.len(), binaries().len());
+            assert_eq!(read.server, b"the command");
         }
         let command = fs::metadata(dir.path().join("unpacked/skydeck")).unwrap();
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&command.permissions()) & 0o777, 0o755);

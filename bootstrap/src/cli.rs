@@ -65,6 +65,16 @@ Examples:
   skydeck package --from target/lambda --output skydeck.zip
   skydeck bootstrap --from skydeck.zip               install it")]
     Package(Package),
+    /// Prove in an AWS account what is only assumed of AWS here: install, provision, roll out, break, remove, and report
+    #[command(after_help = "\
+Examples:
+  skydeck acceptance --account 111122223333 --region eu-central-1                   build, say what it costs, ask
+  skydeck acceptance --account 111122223333 --region eu-central-1 --from .          in an unpacked archive, without Rust
+  skydeck acceptance --account 111122223333 --region eu-central-1 --clean           take away what a run has left
+
+It needs an administrator's credentials, and a region in which skydeck is not installed. Exit codes: 0 what was seen is as
+assumed, 1 something is not, or failed, or is left, 2 refused before anything was made, 130 interrupted.")]
+    Acceptance(Acceptance),
     /// Show the version of this command and of the installation, and whether they differ
     #[command(after_help = "\
 Examples:
@@ -249,6 +259,29 @@ pub struct Package {
     /// Where the archive goes; `skydeck-<version>-<system>-<processor>.zip` unless said
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// `acceptance`.
+#[derive(Debug, Args)]
+pub struct Acceptance {
+    /// The account's twelve digits; credentials of another one are refused
+    #[arg(long, value_parser = account)]
+    pub account: String,
+    /// The region
+    #[arg(long)]
+    pub region: String,
+    /// Install an archive of `skydeck package`, or what it was unpacked to, instead of building
+    #[arg(long, value_name = "PATH")]
+    pub from: Option<PathBuf>,
+    /// Where the report goes
+    #[arg(long, value_name = "FILE", default_value = "skydeck-acceptance.md")]
+    pub output: PathBuf,
+    /// Only take away what a run has left
+    #[arg(long, conflicts_with_all = ["from", "output"])]
+    pub clean: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// A processor that Lambda has.

@@ -33,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) sandbox: bool,
     /// This program, as it was called: Cargo may put a newer one in its place while it runs.
     pub(crate) program: PathBuf,
+    /// The region that was named, where it is another than the environment's.
+    pub(crate) region: Option<String>,
 }
 
 impl Context {
@@ -57,7 +59,10 @@ impl Context {
 
     /// Clients of the sandbox where it is meant, or else as the environment says.
     pub(crate) async fn clients(&self) -> miette::Result<Clients> {
-        let config = aws_config::defaults(BehaviorVersion::latest());
+        let mut config = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(region) = &self.region {
+            config = config.region(Region::new(region.clone()));
+        }
         let config = if self.sandbox {
             let running = self.running().await?;
             let (state, keys) = (running.state(), running.credentials());

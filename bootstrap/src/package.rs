@@ -21,6 +21,10 @@ use crate::cli::Architecture;
 /// What Lambda calls the program of a custom runtime.
 const PROGRAM: &str = "bootstrap";
 
+/// The program in the images of an acceptance run, and what it is built for.
+const SERVER: &str = "server";
+const SERVER_TARGET: &str = "aarch64-unknown-linux-musl";
+
 /// A function's archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
@@ -160,6 +164,31 @@ pub async fn build_for_aws(
         ));
     }
     find(&target.join("lambda"), names)
+}
+
+/// Builds the program in the images of an acceptance run. It is linked statically, since nothing else is in them, and for the
+/// platforms' instances, which are ARM64.
+///
+/// # Errors
+/// Where cargo-lambda is missing or fails.
+pub async fn build_server(root: &Path, target: &Path) -> miette::Result<PathBuf> {
+    let mut build = cargo(root, &["lambda", "build", "--release", "--locked", "--target", SERVER_TARGET]);
+    let status = build.args(["--package", "skydeck-server"]).status().await.into_diagnostic()?;
+    if !status.success() {
+        return Err(miette!(
+            help = "it needs cargo-lambda (https://www.cargo-lambda.info)",
+            "`cargo lambda build --release --target {SERVER_TARGET}` failed ({status})"
+        ));
+    }
+    server(&target.join("lambda"))
+}
+
+/// Finds that program in a directory, as functions are found.
+///
+/// # Errors
+/// Where it is not there.
+pub fn server(dir: &Path) -> miette::Result<PathBuf> {
+    find(dir, &[SERVER])?.remove(SERVER).ok_or_else(|| miette!("{} has no binary of {SERVER}", dir.display()))
 }
 
 /// Cargo, as one who has not been started by it would start it.

@@ -13,6 +13,7 @@ pub mod layer;
 pub mod listing;
 pub mod logs;
 pub mod obstacle;
+pub mod oci;
 pub mod outputs;
 pub mod placement;
 pub mod plan;

@@ -1,5 +1,7 @@
 """Lets ECR treat tags and images as AWS does, where the emulator takes a tag for the image."""
 
+import base64
+import hashlib
 import json
 import os
 import time
@@ -8,11 +10,58 @@ from ministack.core.responses import error_response_json, json_response
 
 
 def amend(ecr):
+    keep_layers(ecr)
     put_once(ecr)
     delete_by_tag(ecr)
     tell_what_was_asked(ecr)
     refuse_unknown(ecr)
     lend_blobs(ecr)
+
+
+def keep_layers(ecr):
+    """Keeps what is uploaded in parts, and refuses what is not what it is said to be; the emulator takes anything and keeps nothing."""
+    initiate, uploads = ecr._initiate_layer_upload, {}
+
+    def begin(data):
+        status, headers, body = initiate(data)
+        if status == 200:
+            uploads[json.loads(body)["uploadId"]] = bytearray()
+        return status, headers, body
+
+    def unknown(data):
+        message = f"The upload with ID '{data.get('uploadId', '')}' could not be found"
+        return error_response_json("UploadNotFoundException", message, 400)
+
+    def part(data):
+        content = uploads.get(data.get("uploadId"))
+        if content is None:
+            return unknown(data)
+        if data.get("partFirstByte") != len(content):
+            message = f"The first byte of a part is not the one after the last: {len(content)}"
+            return error_response_json("InvalidLayerPartException", message, 400)
+        content += base64.b64decode(data.get("layerPartBlob", ""))
+        answer = {key: data.get(key) for key in ("repositoryName", "uploadId")}
+        return json_response({"registryId": ecr._registry_id(), **answer, "lastByteReceived": len(content) - 1})
+
+    def complete(data):
+        name, content = data.get("repositoryName", ""), uploads.get(data.get("uploadId"))
+        if content is None:
+            return unknown(data)
+        if not content:
+            return error_response_json("EmptyUploadException", "The layer upload has no parts", 400)
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        if data.get("layerDigests") != [digest]:
+            message = f"Layer digest {data.get('layerDigests')} does not match the calculated {digest}"
+            return error_response_json("InvalidLayerException", message, 400)
+        blobs = ecr._layer_blobs.setdefault(name, {})
+        if digest in blobs:
+            message = f"Layer with digest '{digest}' already exists in the repository with name '{name}'"
+            return error_response_json("LayerAlreadyExistsException", message, 400)
+        blobs[digest] = bytes(uploads.pop(data["uploadId"]))
+        answer = {key: data.get(key) for key in ("repositoryName", "uploadId")}
+        return json_response({"registryId": ecr._registry_id(), **answer, "layerDigest": digest})
+
+    ecr._initiate_layer_upload, ecr._upload_layer_part, ecr._complete_layer_upload = begin, part, complete
 
 
 def manifest_of(image):
@@ -51,6 +100,9 @@ def put_once(ecr):
                 return error_response_json("InvalidParameterException", message, 400)
             data = {**data, "imageManifestMediaType": kind}
         answer = put(data)
+        if answer[0] == 200:
+            # Whoever pulls asks for it by its digest, which finds here what came by the registry's own interface alone.
+            ecr._manifest_blobs.setdefault(name, {}).setdefault(digest, manifest.encode())
         return time_new(name, digest, known, answer)
 
     def amended_manifest(name, ref, headers, body):

@@ -5,18 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use skydeck_core::oci::{self, CONFIG, Document, INDEX, MANIFEST, Manifest, Program, digest};
 
 use crate::Error;
 use crate::answer::Answer;
 use crate::asg::Place;
 use crate::gateway::Shared;
-
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-const ATTESTATION: &str = "application/vnd.in-toto+json";
 
 /// What is pushed that is no image, but lies in a repository beside images: tools borrow an image's media types for some of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,23 +167,6 @@ pub(crate) struct Request {
     pub(crate) image: Image,
 }
 
-/// `sha256:` and the hash, as registries name content.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
-}
-
-/// A finished document of some media type.
-struct Document {
-    kind: &'static str,
-    text: String,
-}
-
-impl Document {
-    fn descriptor(&self) -> Value {
-        json!({ "mediaType": self.kind, "digest": digest(self.text.as_bytes()), "size": self.text.len() })
-    }
-}
-
 struct Registry<'a> {
     shared: &'a Shared,
     place: &'a Place,
@@ -201,140 +178,95 @@ pub(crate) async fn push(shared: &Shared, place: &Place, request: &Request) -> R
     let registry = Registry { shared, place, repository: &request.repository };
     let image = &request.image;
     if let Some(artifact) = image.artifact {
-        let manifest = registry.artifact(image, artifact).await?;
-        registry.manifest(&manifest, &request.tag).await?;
-        return Ok(Pushed { digest: digest(manifest.text.as_bytes()), children: Vec::new() });
+        let manifest = artifact_of(image, artifact);
+        return registry.alone(&manifest, &request.tag).await;
     }
     let mut entries = Vec::new();
     let mut manifests = Vec::new();
     for architecture in &image.architectures {
-        let manifest = registry.platform(image, architecture).await?;
-        let mut entry = manifest.descriptor();
-        if !image.unsaid {
-            entry["platform"] = platform(architecture);
-        }
-        entries.push(entry);
+        let manifest = platform_of(image, architecture);
+        entries.push(if image.unsaid { manifest.entry() } else { manifest.entry_for(architecture) });
         manifests.push(manifest);
     }
     if !image.attested && !image.unsaid && manifests.len() == 1 {
-        let manifest = &manifests[0];
-        registry.manifest(manifest, &request.tag).await?;
-        return Ok(Pushed { digest: digest(manifest.text.as_bytes()), children: Vec::new() });
+        return registry.alone(&manifests[0], &request.tag).await;
     }
     if image.attested {
         for number in 0..manifests.len() {
-            let subject = digest(manifests[number].text.as_bytes());
-            let attestation = registry.attestation(&subject).await?;
-            let mut entry = attestation.descriptor();
-            entry["annotations"] = json!({
-                "vnd.docker.reference.digest": subject, "vnd.docker.reference.type": "attestation-manifest",
-            });
-            entry["platform"] = json!({ "architecture": "unknown", "os": "unknown" });
-            entries.push(entry);
+            let attestation = manifests[number].attestation();
+            entries.push(attestation.entry_attesting(&manifests[number]));
             manifests.push(attestation);
         }
     }
     let mut children = Vec::new();
     for manifest in &manifests {
-        let name = digest(manifest.text.as_bytes());
-        registry.manifest(manifest, &name).await?;
+        let name = manifest.document.digest();
+        registry.put(manifest, &name).await?;
         children.push(name);
     }
-    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
-    let index = Document { kind: INDEX, text: index.to_string() };
+    let index = oci::index(&entries);
     registry.manifest(&index, &request.tag).await?;
-    Ok(Pushed { digest: digest(index.text.as_bytes()), children })
+    Ok(Pushed { digest: index.digest(), children })
 }
 
-/// A platform as indexes and configurations have it.
-fn platform(name: &str) -> Value {
-    match name.split_once('/') {
-        Some((architecture, variant)) if variant.starts_with('v') => {
-            json!({ "architecture": architecture, "os": "linux", "variant": variant })
-        }
-        Some((os, architecture)) => json!({ "architecture": architecture, "os": os }),
-        None => json!({ "architecture": name, "os": "linux" }),
+/// The image for one architecture, its layer some bytes of text.
+fn platform_of(image: &Image, architecture: &str) -> Manifest {
+    let layer = Document::text(oci::LAYER, format!("{architecture} {}", image.content));
+    let unpacked = layer.digest();
+    let mut manifest =
+        Program { architecture, entrypoint: &["/app/server"], labels: &image.labels, unpacked }.image(layer);
+    if image.bare {
+        let text = String::from_utf8_lossy(&manifest.document.bytes);
+        manifest.document = Document::text(MANIFEST, text.replace(&format!("\"mediaType\":\"{MANIFEST}\","), ""));
     }
+    manifest
+}
+
+/// Something that is no image.
+fn artifact_of(image: &Image, artifact: Artifact) -> Manifest {
+    let (config, layer) = artifact.media_types();
+    let layer = Document::json(layer, &json!({ "about": image.content }));
+    let text = if artifact == Artifact::Signature || artifact == Artifact::Attestation {
+        // Cosign's have an image's configuration in which nothing is said.
+        json!({ "architecture": "", "os": "", "config": {}, "rootfs": { "type": "layers", "diff_ids": [] } })
+    } else {
+        json!({})
+    };
+    let kind = layer.kind;
+    let mut manifest = Manifest::of(Document::json(config, &text), layer);
+    if artifact == Artifact::Referrer {
+        let mut read: Value = serde_json::from_slice(&manifest.document.bytes).unwrap_or_default();
+        read["artifactType"] = kind.into();
+        read["subject"] = json!({ "mediaType": INDEX, "digest": digest(image.content.as_bytes()), "size": 1 });
+        manifest.document = Document::json(MANIFEST, &read);
+    }
+    manifest
 }
 
 impl Registry<'_> {
-    /// Pushes configuration and layer of one platform; its manifest.
-    async fn platform(&self, image: &Image, architecture: &str) -> Result<Document, Error> {
-        let layer = Document { kind: LAYER, text: format!("{architecture} {}", image.content) };
-        let mut config = json!({
-            "config": { "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Entrypoint": ["/app/server"], "User": "10001", "Labels": image.labels },
-            "created": "2026-01-01T00:00:00Z",
-            "history": [{ "created": "2026-01-01T00:00:00Z", "created_by": "COPY server /app/server # buildkit" }],
-            "rootfs": { "type": "layers", "diff_ids": [digest(layer.text.as_bytes())] },
-        });
-        for (key, value) in platform(architecture).as_object().into_iter().flatten() {
-            config[key] = value.clone();
-        }
-        let config = Document { kind: CONFIG, text: config.to_string() };
-        let mut manifest = self.manifest_of(&config, &layer).await?;
-        if image.bare {
-            manifest.text = manifest.text.replace(&format!("\"mediaType\":\"{MANIFEST}\","), "");
-        }
-        Ok(manifest)
+    /// Puts a manifest that stands for itself.
+    async fn alone(&self, manifest: &Manifest, tag: &str) -> Result<Pushed, Error> {
+        self.put(manifest, tag).await?;
+        Ok(Pushed { digest: manifest.document.digest(), children: Vec::new() })
     }
 
-    /// Pushes config and layer of something that is no image; its manifest.
-    async fn artifact(&self, image: &Image, artifact: Artifact) -> Result<Document, Error> {
-        let (config, layer) = artifact.media_types();
-        let layer = Document { kind: layer, text: json!({ "about": image.content }).to_string() };
-        let text = if artifact == Artifact::Signature || artifact == Artifact::Attestation {
-            // Cosign's have an image's configuration in which nothing is said.
-            json!({ "architecture": "", "os": "", "config": {}, "rootfs": { "type": "layers", "diff_ids": [] } })
-        } else {
-            json!({})
-        };
-        let config = Document { kind: config, text: text.to_string() };
-        let mut manifest = self.manifest_of(&config, &layer).await?;
-        if artifact == Artifact::Referrer {
-            let mut read: Value = serde_json::from_str(&manifest.text).unwrap_or_default();
-            read["artifactType"] = layer.kind.into();
-            read["subject"] = json!({ "mediaType": INDEX, "digest": digest(image.content.as_bytes()), "size": 1 });
-            manifest.text = read.to_string();
-        }
-        Ok(manifest)
-    }
-
-    /// The provenance that `docker buildx` attaches to a manifest.
-    async fn attestation(&self, subject: &str) -> Result<Document, Error> {
-        let statement = json!({
-            "_type": "https://in-toto.io/Statement/v0.1",
-            "predicateType": "https://slsa.dev/provenance/v0.2",
-            "subject": [{ "digest": { "sha256": subject.trim_start_matches("sha256:") } }],
-        });
-        let layer = Document { kind: ATTESTATION, text: statement.to_string() };
-        let config = json!({
-            "architecture": "unknown", "os": "unknown", "config": {},
-            "rootfs": { "type": "layers", "diff_ids": [digest(layer.text.as_bytes())] },
-        });
-        let config = Document { kind: CONFIG, text: config.to_string() };
-        self.manifest_of(&config, &layer).await
-    }
-
-    async fn manifest_of(&self, config: &Document, layer: &Document) -> Result<Document, Error> {
-        self.blob(config).await?;
-        self.blob(layer).await?;
-        let manifest = json!({
-            "schemaVersion": 2, "mediaType": MANIFEST, "config": config.descriptor(), "layers": [layer.descriptor()],
-        });
-        Ok(Document { kind: MANIFEST, text: manifest.to_string() })
+    /// Puts a manifest, after what it names.
+    async fn put(&self, manifest: &Manifest, name: &str) -> Result<(), Error> {
+        self.blob(&manifest.config).await?;
+        self.blob(&manifest.layer).await?;
+        self.manifest(&manifest.document, name).await
     }
 
     async fn blob(&self, document: &Document) -> Result<(), Error> {
-        let digest = digest(document.text.as_bytes());
-        let path = format!("/v2/{}/blobs/uploads/?digest={digest}", self.repository);
-        self.send("POST", &path, "application/octet-stream", &document.text).await
+        let path = format!("/v2/{}/blobs/uploads/?digest={}", self.repository, document.digest());
+        self.send("POST", &path, "application/octet-stream", &document.bytes).await
     }
 
     async fn manifest(&self, document: &Document, name: &str) -> Result<(), Error> {
-        self.send("PUT", &format!("/v2/{}/manifests/{name}", self.repository), document.kind, &document.text).await
+        self.send("PUT", &format!("/v2/{}/manifests/{name}", self.repository), document.kind, &document.bytes).await
     }
 
-    async fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Result<(), Error> {
+    async fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<(), Error> {
         let headers = [("content-type", kind)];
         let Place { account, region } = self.place;
         let scope = (account.as_str(), region.as_str(), "ecr");

@@ -148,3 +148,43 @@ async fn a_pushed_image_stands_in_ecr_as_buildx_makes_it() {
     let plain = stack.sandbox.push(spec.name, "v2", &Image::new("1").plain()).await.unwrap();
     assert!(plain.children.is_empty());
 }
+
+// fidelity: F-IMAGE-22
+#[tokio::test]
+async fn a_layer_is_uploaded_in_parts_and_is_what_its_digest_says() {
+    let stack = Stack::new(0, 1, false).await;
+    let spec = Spec::movie();
+    stack.repository(&spec).await;
+    let ecr = aws_sdk_ecr::Client::new(&stack.config);
+    let begin = async || {
+        let begun = ecr.initiate_layer_upload().repository_name(spec.name).send().await.unwrap();
+        begun.upload_id.unwrap()
+    };
+    let part = async |upload: &str, first: usize, text: &str| {
+        let request = ecr.upload_layer_part().repository_name(spec.name).upload_id(upload);
+        let last = i64::try_from(first + text.len() - 1).unwrap();
+        let request = request.part_first_byte(i64::try_from(first).unwrap()).part_last_byte(last);
+        let sent = request.layer_part_blob(aws_sdk_ecr::primitives::Blob::new(text)).send().await;
+        sent.map(|answer| answer.last_byte_received())
+            .map_err(|error| error.into_service_error().meta().code().map(str::to_owned))
+    };
+    let complete = async |upload: &str, digest: &str| {
+        let request = ecr.complete_layer_upload().repository_name(spec.name).upload_id(upload).layer_digests(digest);
+        request.send().await.map(drop).map_err(|error| error.into_service_error().meta().code().map(str::to_owned))
+    };
+    let refused = |code: &str| Some(code.to_owned());
+    let digest = skydeck_core::oci::digest(b"a layer");
+    let upload = begin().await;
+    assert_eq!(complete(&upload, &digest).await, Err(refused("EmptyUploadException")));
+    assert_eq!(part(&upload, 0, "a ").await, Ok(Some(1)));
+    assert_eq!(part(&upload, 3, "ayer").await, Err(refused("InvalidLayerPartException")));
+    assert_eq!(complete(&upload, &digest).await, Err(refused("InvalidLayerException")));
+    assert_eq!(part(&upload, 2, "layer").await, Ok(Some(6)));
+    assert_eq!(complete(&upload, &digest).await, Ok(()));
+    assert_eq!(part(&upload, 7, "more").await, Err(refused("UploadNotFoundException")));
+    let again = begin().await;
+    assert_eq!(part(&again, 0, "a layer").await, Ok(Some(6)));
+    assert_eq!(complete(&again, &digest).await, Err(refused("LayerAlreadyExistsException")));
+    let lent = ecr.get_download_url_for_layer().repository_name(spec.name).layer_digest(&digest).send().await.unwrap();
+    assert!(lent.download_url().is_some_and(|url| url.contains(&digest)), "{lent:#?}");
+}

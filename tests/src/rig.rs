@@ -125,7 +125,11 @@ impl Rig {
         Self::start_at(None).await
     }
 
-    pub(crate) async fn start_at(speed: Option<f64>) -> Self {
+    /// The same, of another speed than usual.
+    ///
+    /// # Panics
+    /// Where that fails.
+    pub async fn start_at(speed: Option<f64>) -> Self {
         let usual = Options::new(root().join("target/sandbox"));
         let options = Options { speed: speed.unwrap_or(usual.speed), ..usual };
         let sandbox = Watched::start(&options).await;
@@ -147,7 +151,12 @@ impl Rig {
 
     /// The command `skydeck`, ready to be started with this sandbox's environment and nothing else of AWS.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(binaries().join("skydeck"));
+        self.program("skydeck", arguments)
+    }
+
+    /// The same with another program of this workspace.
+    pub fn program<S: AsRef<OsStr>>(&self, name: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(binaries().join(name));
         command.args(arguments).current_dir(root()).stdin(Stdio::null()).kill_on_drop(true);
         for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("AWS_")) {
             command.env_remove(key);

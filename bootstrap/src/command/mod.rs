@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use futures::FutureExt;
 
+use crate::acceptance;
 use crate::cli::{Cli, Command, Follow};
 use crate::context::Context;
 use crate::error::{Ending, tell};
@@ -37,12 +38,17 @@ use crate::terminal::Terminal;
 pub async fn run(cli: Cli) -> ExitCode {
     // Where the system cannot say it, the name that it is called by will do.
     let program = std::env::current_exe().unwrap_or_else(|_| "skydeck".into());
-    // It brings a sandbox of its own, which it stops also where nobody reads any more.
     let demo = matches!(cli.command, Command::Demo(_));
-    let context = Context { terminal: Terminal::new(cli.json), sandbox: cli.sandbox || demo, program };
+    // What they have made, a sandbox or a platform, they take away also where nobody reads any more.
+    let stays = demo || matches!(cli.command, Command::Acceptance(_));
+    let region = match &cli.command {
+        Command::Acceptance(options) => Some(options.region.clone()),
+        _ => None,
+    };
+    let context = Context { terminal: Terminal::new(cli.json), sandbox: cli.sandbox || demo, program, region };
     tokio::select! {
         biased;
-        () = context.terminal.closed(), if !demo => Ending::Unread.into(),
+        () = context.terminal.closed(), if !stays => Ending::Unread.into(),
         code = dispatch(&context, cli.command) => match context.terminal.closed().now_or_never() {
             // It has ended with its last lines unread.
             Some(()) => Ending::Unread.into(),
@@ -56,6 +62,7 @@ async fn dispatch(context: &Context, command: Command) -> ExitCode {
         Command::Demo(options) => demo::run(context, &options).await,
         Command::Bootstrap(options) => bootstrap::run(context, &options).await,
         Command::Package(options) => package::run(context, &options).await,
+        Command::Acceptance(options) => acceptance::run(context, &options).await,
         Command::Version => version::run(context).await,
         Command::Plan(options) => return plan::exit(plan::run(context, &options).await),
         Command::Apply(options) => apply::run(context, &options).await,

@@ -144,8 +144,12 @@ fn env(context: &Context, running: &Running) -> miette::Result<()> {
 /// What a pipeline does with `docker buildx build --push`.
 async fn push(context: &Context, options: &Push) -> miette::Result<()> {
     let running = context.running().await?;
-    let inside =
-        Context { terminal: Terminal::new(context.terminal.json()), sandbox: true, program: context.program.clone() };
+    let inside = Context {
+        terminal: Terminal::new(context.terminal.json()),
+        sandbox: true,
+        program: context.program.clone(),
+        region: None,
+    };
     let (clients, account) = inside.connect().await?;
     let home = Home::new(clients.s3(), &account.bucket());
     let platform = match &options.platform {

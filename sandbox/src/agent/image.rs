@@ -135,7 +135,7 @@ impl Image {
 
 fn digest_in(headers: &hyper::HeaderMap, body: &[u8]) -> String {
     let given = headers.get("docker-content-digest").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    given.unwrap_or_else(|| crate::push::digest(body))
+    given.unwrap_or_else(|| skydeck_core::oci::digest(body))
 }
 
 #[cfg(test)]

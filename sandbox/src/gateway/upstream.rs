@@ -162,7 +162,7 @@ impl Upstream {
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: &str,
+        body: &[u8],
     ) -> Result<Answer, Error> {
         let (account, region, service) = scope;
         let mut request = Request::builder()
@@ -181,7 +181,7 @@ impl Upstream {
     /// A plain `GET`.
     pub(crate) async fn get(&self, account: &str, region: &str, service: &str, path: &str) -> Result<Answer, Error> {
         let kinds = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, */*";
-        self.call((account, region, service), "GET", path, &[("accept", kinds)], "").await
+        self.call((account, region, service), "GET", path, &[("accept", kinds)], b"").await
     }
 
     /// A call of a JSON service.
@@ -194,7 +194,7 @@ impl Upstream {
         body: &Value,
     ) -> Result<Value, Error> {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        let answer = self.call((account, region, service), "POST", "/", &headers, &body.to_string()).await?;
+        let answer = self.call((account, region, service), "POST", "/", &headers, body.to_string().as_bytes()).await?;
         match serde_json::from_slice(&answer.body) {
             Ok(value) if answer.status.is_success() => Ok(value),
             _ => {

@@ -1,7 +1,6 @@
 //! What skydeck costs on SkyFox: counted in the sandbox, and multiplied by AWS's list prices. See docs/cost.md.
 
 mod page;
-mod prices;
 mod usage;
 
 use serde::Serialize;
@@ -11,7 +10,7 @@ use crate::rollouts::{Stage, until};
 use usage::{Meter, Usage};
 
 pub use page::page;
-pub use prices::{Price, Prices};
+pub use skydeck_bootstrap::prices::{Price, Prices};
 
 /// What was used for each of what skydeck does.
 #[derive(Debug, Clone, Copy, Serialize)]

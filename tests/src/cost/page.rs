@@ -80,7 +80,7 @@ pub fn page(measured: &Measured, prices: &Prices) -> String {
          {log} kB. Calls of ECS, ECR, EC2, IAM, Elastic Load Balancing, Auto Scaling and standard parameters are free, and so are the \
          events that AWS's own services send.\n\n\
          ## Prices\n\n\
-         They stand in `tests/src/cost/prices.json`. Most are those that the golden files of Infracost have from AWS's price list; that of \
+         They stand in `bootstrap/src/prices.json`. Most are those that the golden files of Infracost have from AWS's price list; that of \
          the instance was quoted elsewhere from AWS's Price List API of 2026-10-02, and the link leads to AWS's own page.\n\n\
          | price | US dollars | region | read | source |\n| --- | --- | --- | --- | --- |"
     );

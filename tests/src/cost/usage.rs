@@ -8,7 +8,7 @@ use serde::Serialize;
 use skydeck_aws::function::FUNCTIONS;
 use skydeck_sandbox::{ACCOUNT, Call};
 
-use super::prices::Prices;
+use super::Prices;
 use crate::Rig;
 
 /// Skydeck's state machines.

@@ -38,7 +38,7 @@ impl Prices {
     /// Where the file is not what it should be.
     #[must_use]
     pub fn list() -> Self {
-        serde_json::from_str(LIST).expect("tests/src/cost/prices.json")
+        serde_json::from_str(LIST).expect("bootstrap/src/prices.json")
     }
 
     /// What so many units cost, in US dollars.
