@@ -181,7 +181,6 @@ const PREPARE: &[&str] = &[
     "logs:DescribeLogGroups",
     "logs:ListTagsForResource",
     "s3:GetBucketCORS",
-    "s3:GetBucketPolicy",
     "s3:GetBucketPublicAccessBlock",
     "s3:GetBucketTagging",
     "s3:GetBucketVersioning",

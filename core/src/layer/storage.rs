@@ -10,13 +10,11 @@ use crate::scope::Tags;
 
 mod desired;
 mod plan;
-mod policy;
 #[cfg(test)]
 mod tests;
 
 pub use desired::{buckets, facts};
 pub use plan::{obstacles_leaving, plan, teardown};
-pub use policy::{refuses_plain_text, refusing_plain_text};
 
 /// What was observed of S3.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +34,6 @@ pub struct Bucket {
     pub versioned: bool,
     /// The algorithm that encrypts new objects: `AES256`, `aws:kms`.
     pub encryption: Option<String>,
-    /// Whether its policy refuses what comes without TLS. What else a team says in it stays.
-    pub tls_only: bool,
     /// What is barred from being public.
     pub public_access_block: PublicAccessBlock,
     /// CORS rules; none means no CORS configuration.
@@ -81,7 +77,6 @@ pub struct Cors {
 pub enum Change {
     CreateBucket { name: String, settings: Bucket },
     EnableVersioning { name: String },
-    RefusePlainText { name: String },
     SetEncryption { name: String, old: Option<String>, new: String },
     SetPublicAccessBlock { name: String, old: PublicAccessBlock, new: PublicAccessBlock },
     SetCors { name: String, old: Vec<Cors>, new: Vec<Cors> },
@@ -103,7 +98,6 @@ impl Describe for Change {
         match self {
             Change::CreateBucket { name, settings } => Description::create(BUCKET, name, settings),
             Change::EnableVersioning { name } => set(name, "versioned", json!(false), json!(true)),
-            Change::RefusePlainText { name } => set(name, "tls_only", json!(false), json!(true)),
             Change::SetEncryption { name, old, new } => set(name, "encryption", json!(old), json!(new)),
             Change::SetPublicAccessBlock { name, old, new } => set(name, "public_access_block", json!(old), json!(new)),
             Change::SetCors { name, old, new } => set(name, "cors", json!(old), json!(new)),

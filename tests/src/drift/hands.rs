@@ -34,7 +34,6 @@ pub(super) async fn spoil(account: &Account, change: &Value, before: &Value, wro
             let off = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
             said(clients.s3().put_bucket_versioning().bucket(text("name")).versioning_configuration(off).send().await)
         }
-        "refuse_plain_text" => said(clients.s3().delete_bucket_policy().bucket(text("name")).send().await),
         "overwrite_parameter" => parameter(clients, &text("name"), before, wrong).await,
         "set_lifecycle" => said(clients.ecr().delete_lifecycle_policy().repository_name(text("name")).send().await),
         // Whose rule it is stands in its tags alone.

@@ -196,8 +196,6 @@ pub(super) fn records_and_values() -> Vec<Try> {
             json!({}),
         ),
         attack(Who::Function("storage"), "delete skydeck's own bucket", "s3:DeleteBucket", OWN, json!({})),
-        attack(Who::Function("storage"), "open skydeck's own bucket", "s3:PutBucketPolicy", OWN, json!({})),
-        duty(Who::Function("storage"), "s3:PutBucketPolicy", "arn:aws:s3:::skyfox-devprod-profile-images", json!({})),
         attack(
             Who::Function("storage"),
             "delete versions of its records",

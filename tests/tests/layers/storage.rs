@@ -1,7 +1,6 @@
 //! Buckets. What moto has not (another account's names, refusing a full bucket), the sandbox alone is asked.
 
 use aws_sdk_s3::types::{BucketVersioningStatus, PublicAccessBlockConfiguration, VersioningConfiguration};
-use serde_json::{Value, json};
 use skydeck_aws::client::Clients;
 use skydeck_aws::layer::storage::Storage;
 use skydeck_core::Scope;
@@ -85,34 +84,12 @@ async fn drift(emulator: &Emulator, scope: &mut Scope, name: &str) {
     let request = s3.put_public_access_block().bucket(name).public_access_block_configuration(half);
     request.send().await.expect("drift");
     repair::<Storage>(emulator, scope, "public_access_block").await;
-    policy(emulator, scope, name).await;
     s3.delete_bucket_cors().bucket(name).send().await.expect("drift");
     repair::<Storage>(emulator, scope, "cors").await;
     // Without origins in the file there are no rules to keep.
     scope.platform.buckets.get_mut("profile-images").expect("the bucket").cors_origins.clear();
     repair::<Storage>(emulator, scope, "cors").await;
     assert!(s3.get_bucket_cors().bucket(name).send().await.is_err());
-}
-
-/// A policy that is taken away is put back, and what a team says in it stays.
-async fn policy(emulator: &Emulator, scope: &Scope, name: &str) {
-    let s3 = emulator.clients.s3();
-    let read = async || {
-        let policy = s3.get_bucket_policy().bucket(name).send().await.expect("a policy").policy.expect("a text");
-        serde_json::from_str::<Value>(&policy).expect("JSON")["Statement"].clone()
-    };
-    let ours = read().await[0].clone();
-    assert_eq!((&ours["Effect"], &ours["Principal"]), (&"Deny".into(), &"*".into()), "{ours}");
-    assert_eq!(ours["Condition"]["Bool"]["aws:SecureTransport"], "false");
-    s3.delete_bucket_policy().bucket(name).send().await.expect("drift");
-    repair::<Storage>(emulator, scope, "tls_only").await;
-
-    let theirs = json!({ "Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
-        "Resource": format!("arn:aws:s3:::{name}/locked/*") });
-    let policy = json!({ "Version": "2012-10-17", "Statement": [theirs] }).to_string();
-    s3.put_bucket_policy().bucket(name).policy(policy).send().await.expect("a team's own");
-    repair::<Storage>(emulator, scope, "tls_only").await;
-    assert_eq!(read().await, json!([theirs, ours]));
 }
 
 #[tokio::test]

@@ -7,19 +7,17 @@ use aws_sdk_s3::types::{
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tagging, VersioningConfiguration,
 };
-use skydeck_core::layer::storage::{Bucket, Change, Cors, PublicAccessBlock, refusing_plain_text};
+use skydeck_core::layer::storage::{Bucket, Change, Cors, PublicAccessBlock};
 use skydeck_core::plan::Refusal;
-use skydeck_core::scope::{Scope, Tags};
+use skydeck_core::scope::Tags;
 
 use super::empty;
-use super::observe::policy;
 use crate::error::{Error, Explain, Result, look_again, tolerate};
 use crate::tag::to_s3;
 
-pub(super) async fn apply(s3: &Client, scope: &Scope, change: &Change) -> Result<()> {
+pub(super) async fn apply(s3: &Client, region: &str, change: &Change) -> Result<()> {
     match change {
-        Change::CreateBucket { name, settings } => create(s3, &scope.platform.region, name, settings).await,
-        Change::RefusePlainText { name } => refuse_plain_text(s3, scope, name).await,
+        Change::CreateBucket { name, settings } => create(s3, region, name, settings).await,
         Change::EnableVersioning { name } => enable_versioning(s3, name).await,
         Change::SetEncryption { name, new, .. } => set_encryption(s3, name, new).await,
         Change::SetPublicAccessBlock { name, new, .. } => set_public_access_block(s3, name, *new).await,
@@ -64,14 +62,6 @@ async fn set_tags(s3: &Client, name: &str, tags: &Tags) -> Result<()> {
         tags.iter().filter(|(key, _)| !key.starts_with("aws:")).map(|(k, v)| (k.clone(), v.clone())).collect();
     let tagging = built(Tagging::builder().set_tag_set(Some(to_s3(&tags))).build())?;
     s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await.during("tag S3 bucket", name)?;
-    Ok(())
-}
-
-/// What others have in the policy is read right before it is written: S3 knows no part of one.
-async fn refuse_plain_text(s3: &Client, scope: &Scope, name: &str) -> Result<()> {
-    let found = policy(s3, name).await?;
-    let policy = refusing_plain_text(scope, name, found.as_deref());
-    s3.put_bucket_policy().bucket(name).policy(policy).send().await.during("set the policy of S3 bucket", name)?;
     Ok(())
 }
 

@@ -32,7 +32,6 @@ impl Work for Storage {
         "s3:DeleteObject",
         "s3:DeleteObjectVersion",
         "s3:GetBucketCORS",
-        "s3:GetBucketPolicy",
         "s3:GetBucketPublicAccessBlock",
         "s3:GetBucketTagging",
         "s3:GetBucketVersioning",
@@ -41,7 +40,6 @@ impl Work for Storage {
         "s3:ListBucket",
         "s3:ListBucketVersions",
         "s3:PutBucketCORS",
-        "s3:PutBucketPolicy",
         "s3:PutBucketPublicAccessBlock",
         "s3:PutBucketTagging",
         "s3:PutBucketVersioning",
@@ -76,6 +74,6 @@ impl Work for Storage {
     }
 
     async fn apply(clients: &Clients, scope: &Scope, change: &Change, _made: &Made) -> Result<Option<String>> {
-        apply::apply(clients.s3(), scope, change).await.map(|()| None)
+        apply::apply(clients.s3(), &scope.platform.region, change).await.map(|()| None)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{BucketVersioningStatus, CorsRule};
 use futures::try_join;
-use skydeck_core::layer::storage::{Bucket, Cors, PublicAccessBlock, World, buckets, refuses_plain_text};
+use skydeck_core::layer::storage::{Bucket, Cors, PublicAccessBlock, World, buckets};
 use skydeck_core::plan::Found;
 use skydeck_core::scope::{Scope, Tags};
 
@@ -35,7 +35,7 @@ async fn world(clients: &Clients, scope: &Scope, leaves: impl Fn(&str) -> bool) 
         all(names.iter().map(async |name| {
             // Somebody else's bucket may have such a name too, and is none of our business beyond its tags.
             let ours = wanted.contains_key(name) || is_ours(s3, scope, name).await?;
-            if ours { describe(s3, scope, name).await } else { Ok(None) }
+            if ours { describe(s3, name).await } else { Ok(None) }
         })),
         all(missing.map(async |name| Ok(is_elsewhere(s3, name).await?.then(|| name.clone())))),
     )?;
@@ -83,19 +83,17 @@ async fn is_ours(s3: &Client, scope: &Scope, name: &str) -> Result<bool> {
 }
 
 /// A bucket's settings; `None` where it was deleted since it was listed.
-async fn describe(s3: &Client, scope: &Scope, name: &str) -> Result<Option<Found<Bucket>>> {
-    let (tags, versioned, encryption, policy, public_access_block, cors) = try_join!(
+async fn describe(s3: &Client, name: &str) -> Result<Option<Found<Bucket>>> {
+    let (tags, versioned, encryption, public_access_block, cors) = try_join!(
         tags(s3, name),
         versioned(s3, name),
         encryption(s3, name),
-        policy(s3, name),
         public_access_block(s3, name),
         cors(s3, name),
     )?;
-    let tls_only = refuses_plain_text(scope, name, policy.as_deref());
     Ok(versioned.map(|versioned| Found {
         id: name.to_owned(),
-        settings: Bucket { versioned, encryption, tls_only, public_access_block, cors, tags },
+        settings: Bucket { versioned, encryption, public_access_block, cors, tags },
     }))
 }
 
@@ -121,13 +119,6 @@ async fn encryption(s3: &Client, name: &str) -> Result<Option<String>> {
     let mut rules = configuration.iter().flat_map(|configuration| configuration.rules());
     let default = rules.find_map(|rule| rule.apply_server_side_encryption_by_default());
     Ok(default.map(|default| default.sse_algorithm().as_str().to_owned()))
-}
-
-/// The bucket's policy, as it was written.
-pub(super) async fn policy(s3: &Client, name: &str) -> Result<Option<String>> {
-    let answer = s3.get_bucket_policy().bucket(name).send().await;
-    let answer = answer.find(&["NoSuchBucketPolicy", GONE], "read the policy of S3 bucket", name)?;
-    Ok(answer.and_then(|answer| answer.policy))
 }
 
 async fn public_access_block(s3: &Client, name: &str) -> Result<PublicAccessBlock> {

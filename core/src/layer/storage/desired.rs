@@ -25,7 +25,6 @@ pub fn buckets(scope: &Scope) -> BTreeMap<String, Bucket> {
         let settings = Bucket {
             versioned: true,
             encryption: Some("AES256".into()),
-            tls_only: true,
             public_access_block: PublicAccessBlock {
                 block_public_acls: true,
                 ignore_public_acls: true,

@@ -51,9 +51,6 @@ fn plan_bucket(plan: &mut Plan<Change>, name: &str, found: Option<&Bucket>, want
         let old = found.map_or_else(PublicAccessBlock::default, |found| found.public_access_block);
         then(Change::SetPublicAccessBlock { name: name(), old, new: wanted.public_access_block });
     }
-    if wanted.tls_only && found.is_none_or(|found| !found.tls_only) {
-        then(Change::RefusePlainText { name: name() });
-    }
     if wanted.versioned && found.is_none_or(|found| !found.versioned) {
         then(Change::EnableVersioning { name: name() });
     }

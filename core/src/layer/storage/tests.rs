@@ -16,7 +16,6 @@ fn after(mut world: World, plan: &Plan<Change>) -> World {
                 let bare = Bucket {
                     versioned: false,
                     encryption: None,
-                    tls_only: false,
                     public_access_block: PublicAccessBlock::default(),
                     cors: vec![],
                     tags: settings.tags,
@@ -24,7 +23,6 @@ fn after(mut world: World, plan: &Plan<Change>) -> World {
                 world.buckets.insert(name.clone(), Found { id: name, settings: bare });
             }
             Change::EnableVersioning { name } => settings(&mut world, &name).versioned = true,
-            Change::RefusePlainText { name } => settings(&mut world, &name).tls_only = true,
             Change::SetEncryption { name, new, .. } => settings(&mut world, &name).encryption = Some(new),
             Change::SetPublicAccessBlock { name, new, .. } => settings(&mut world, &name).public_access_block = new,
             Change::SetCors { name, new, .. } => settings(&mut world, &name).cors = new,
@@ -62,9 +60,8 @@ fn from_nothing_the_bucket_is_made_and_a_second_plan_is_empty() {
 #[test]
 fn every_drift_of_a_bucket_is_found_and_repaired() {
     let scope = scope();
-    let drifts: [Drift; 9] = [
+    let drifts: [Drift; 8] = [
         ("versioned", |found| found.versioned = false),
-        ("tls_only", |found| found.tls_only = false),
         ("encryption", |found| found.encryption = Some("aws:kms".into())),
         ("public_access_block.block_public_acls", |found| found.public_access_block.block_public_acls = false),
         ("public_access_block.ignore_public_acls", |found| found.public_access_block.ignore_public_acls = false),
