@@ -10,8 +10,8 @@ use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 use skydeck_tests::probe;
 
-use crate::ground::ground;
-use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, rest};
+use super::ground::ground;
+use super::harness::{Emulator, apply, destroy, emulators, refusal, repair, rest};
 
 /// Somebody else's target group, with a name that begins like ours.
 async fn foreign_group(clients: &Clients, scope: &Scope) -> String {

@@ -7,8 +7,8 @@ use skydeck_aws::layer::network::Network;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 
-use crate::ground::ground;
-use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, rest, run};
+use super::ground::ground;
+use super::harness::{Emulator, apply, destroy, emulators, refusal, repair, rest, run};
 
 #[tokio::test]
 async fn a_cluster_comes_stays_is_repaired_and_goes() {

@@ -8,7 +8,7 @@ use skydeck_core::Scope;
 use skydeck_core::facts::{IdentityFacts, RegistryFacts};
 use skydeck_tests::probe;
 
-use crate::harness::{Emulator, apply};
+use super::harness::{Emulator, apply};
 
 /// The platform under a name that no other test uses, with a network, roles, repositories and the probe's code.
 pub(crate) async fn ground(name: &str, emulator: &Emulator) -> Scope {

@@ -8,7 +8,7 @@ use skydeck_aws::layer::identity::Identity;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 
-use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, run, sandbox};
+use super::harness::{Emulator, apply, destroy, emulators, refusal, repair, run, sandbox};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[
     {"Effect":"Allow","Principal":{"Service":"batch.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;

@@ -9,7 +9,7 @@ use skydeck_aws::layer::network::Network;
 use skydeck_core::Scope;
 use skydeck_core::facts::NetworkFacts;
 
-use crate::harness::{Emulator, apply, destroy, emulators, repair, sandbox};
+use super::harness::{Emulator, apply, destroy, emulators, repair, sandbox};
 
 const ANYWHERE: &str = "0.0.0.0/0";
 

@@ -8,9 +8,9 @@ use skydeck_aws::layer::service::Service;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 
-use crate::ground::ground;
-use crate::harness::{Emulator, apply, run, sandbox};
-use crate::registry::MANIFEST;
+use super::ground::ground;
+use super::harness::{Emulator, apply, run, sandbox};
+use super::registry::MANIFEST;
 
 /// The service whose task definition a person changes.
 const SERVICE: &str = "movie";

@@ -8,7 +8,7 @@ use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 use skydeck_core::spec::Service;
 
-use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, run};
+use super::harness::{Emulator, apply, destroy, emulators, refusal, repair, run};
 
 pub(crate) const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
     "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:0","size":1},"layers":[]}"#;

@@ -24,8 +24,8 @@ use skydeck_tests::rollouts::until;
 use skydeck_tests::secret::give;
 use skydeck_tests::skyfox;
 
-use crate::ground::ground;
-use crate::harness::{Emulator, apply, sandbox};
+use super::ground::ground;
+use super::harness::{Emulator, apply, sandbox};
 
 /// An execution of a machine, which Step Functions does not know yet: what it holds is held.
 fn execution(machine: &str, name: &str) -> String {

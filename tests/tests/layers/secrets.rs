@@ -6,7 +6,7 @@ use skydeck_aws::layer::secrets::Secrets;
 use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 
-use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, run};
+use super::harness::{Emulator, apply, destroy, emulators, refusal, repair, run};
 
 #[tokio::test]
 async fn only_our_own_parameter_is_written_and_removed() {

@@ -7,8 +7,8 @@ use skydeck_aws::layer::service::Service;
 use skydeck_core::outputs::Outputs;
 use skydeck_core::run::Mode;
 
-use crate::ground::ground;
-use crate::harness::{apply, destroy, emulators, repair, rest, run, sandbox};
+use super::ground::ground;
+use super::harness::{apply, destroy, emulators, repair, rest, run, sandbox};
 
 #[tokio::test]
 async fn services_come_without_tasks_stay_are_repaired_and_go() {

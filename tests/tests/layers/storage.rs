@@ -7,7 +7,7 @@ use skydeck_core::Scope;
 use skydeck_core::run::Mode;
 use skydeck_core::spec::Bucket;
 
-use crate::harness::{Emulator, apply, destroy, emulators, refusal, repair, run, sandbox};
+use super::harness::{Emulator, apply, destroy, emulators, refusal, repair, run, sandbox};
 
 #[tokio::test]
 async fn buckets_are_made_kept_and_removed() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_elasticloadbalancingv2::types::{ActionTypeEnum, LoadBalancer, TargetGroup, TargetTypeEnum};
 use skydeck_aws::Clients;
 
-use crate::network::Vpc;
+use super::network::Vpc;
 
 pub(crate) async fn assert_as_the_reference_says(aws: &Clients, vpc: &Vpc) {
     let groups = assert_target_groups(aws, vpc).await;

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use skydeck_aws::Clients;
 
-use crate::network::{Vpc, assert_tagged};
+use super::network::{Vpc, assert_tagged};
 
 const INSTANCES: &str = "skyfox-devprod-instances";
 

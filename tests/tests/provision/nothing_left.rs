@@ -3,7 +3,7 @@
 use aws_sdk_ecs::types::TaskDefinitionStatus;
 use skydeck_aws::Clients;
 
-use crate::network::ours;
+use super::network::ours;
 
 pub(crate) async fn assert_nothing_is_left(aws: &Clients) {
     assert_no_network(aws).await;
