@@ -188,6 +188,7 @@ fn the_minimal_platform_gets_its_other_settings_by_default() {
         deregistration_delay_seconds: 30,
         health: health("/health"),
         container_check: None,
+        no_new_privileges: false,
         probe_path: None,
         environment: BTreeMap::new(),
         secrets: BTreeMap::new(),

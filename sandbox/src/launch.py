@@ -180,6 +180,20 @@ def follow_public_parameters(ssm, path):
     ssm._public_parameter = public_parameter
 
 
+def filter_parameters_by_tag(ssm):
+    """The emulator takes no notice of a filter by tag."""
+    known = ssm._apply_filter
+
+    def apply_filter(param, key, option, values):
+        kind, _, tag = key.partition(":")
+        if kind != "tag":
+            return known(param, key, option, values)
+        tags = ssm._tags.get(ssm._parameter_tag_arn("Parameter", param["Name"]), {})
+        return tag in tags and (not values or tags[tag] in values)
+
+    ssm._apply_filter = apply_filter
+
+
 if sys.argv[1] == "moto":
     from moto.ec2.models.instances import Instance
     from moto.s3.responses import S3Response
@@ -206,6 +220,7 @@ else:
     with open(facts_path, encoding="utf-8") as file:
         facts = json.load(file)
     follow_public_parameters(ssm, facts_path)
+    filter_parameters_by_tag(ssm)
     for name, document in facts["policies"].items():
         arn = iam._AWS_MANAGED_POLICY_PREFIX + name
         iam._aws_managed_policies.setdefault(arn, iam._make_aws_managed_record(name, json.dumps(document)))
