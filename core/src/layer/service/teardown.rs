@@ -46,8 +46,10 @@ pub(super) fn plan_family_away(plan: &mut Plan<Change>, name: &str, found: &Fami
     }
 }
 
-/// Services that have lost the installation's tag. Of task definitions that is a note: they cost nothing, and stay.
+/// Services that have lost the installation's tag. Of task definitions that is a note: they cost nothing, and stay. One that drains goes
+/// by itself: it is waited for, and no call touches it.
 #[must_use]
 pub fn obstacles(scope: &Scope, world: &World) -> Vec<Obstacle> {
-    unmarked(scope, world.services.values().map(|found| (Kind::Service, &found.arn, &found.tags)))
+    let touched = world.services.values().filter(|found| !found.draining);
+    unmarked(scope, touched.map(|found| (Kind::Service, &found.arn, &found.tags)))
 }
