@@ -3,6 +3,9 @@
 //! Every key of a platform lies under `platforms/<platform>-<environment>/`.
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::delete_object::builders::DeleteObjectFluentBuilder;
+use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +24,9 @@ pub struct Home {
     s3: Client,
     /// The bucket's name.
     pub bucket: String,
+    /// The account whose it has to be: a name that an account has given up is free for any other, and S3 refuses where the owner is not
+    /// this one (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>).
+    owner: Option<String>,
 }
 
 /// An object and the marks by which it is known again.
@@ -71,7 +77,7 @@ impl Home {
     /// The bucket of that name, reached with these credentials.
     #[must_use]
     pub fn new(s3: &Client, bucket: &str) -> Self {
-        Home { s3: s3.clone(), bucket: bucket.to_owned() }
+        Home { s3: s3.clone(), bucket: bucket.to_owned(), owner: owner(bucket).map(Into::into) }
     }
 
     /// The object of a key, or of one version of it.
@@ -79,7 +85,8 @@ impl Home {
     /// # Errors
     /// Where S3 refuses, or the object is not text.
     pub async fn read(&self, key: &str, version: Option<&str>) -> Result<Option<Object>> {
-        let request = self.s3.get_object().bucket(&self.bucket).key(key).set_version_id(version.map(Into::into));
+        let request = self.s3.get_object().bucket(&self.bucket).set_expected_bucket_owner(self.owner.clone());
+        let request = request.key(key).set_version_id(version.map(Into::into));
         let Some(answer) = request.send().await.find(MISSING, "read", &self.url(key))? else { return Ok(None) };
         let etag = answer.e_tag().unwrap_or_default().to_owned();
         let version = answer.version_id().unwrap_or_default().to_owned();
@@ -162,7 +169,7 @@ impl Home {
     /// # Errors
     /// Where S3 refuses for another reason than the condition.
     pub async fn delete(&self, key: &str, etag: &str) -> Result<Swap> {
-        let request = self.s3.delete_object().bucket(&self.bucket).key(key).if_match(etag);
+        let request = self.remove(key).if_match(etag);
         swapped(request.send().await.during("delete", &self.url(key)).map(drop))
     }
 
@@ -171,8 +178,7 @@ impl Home {
     /// # Errors
     /// Where S3 refuses.
     pub async fn forget(&self, key: &str) -> Result<()> {
-        let request = self.s3.delete_object().bucket(&self.bucket).key(key);
-        request.send().await.during("delete", &self.url(key))?;
+        self.remove(key).send().await.during("delete", &self.url(key))?;
         Ok(())
     }
 
@@ -196,7 +202,7 @@ impl Home {
     /// # Errors
     /// Where S3 refuses.
     pub async fn folders(&self) -> Result<Vec<String>> {
-        let request = self.s3.list_objects_v2().bucket(&self.bucket).prefix("platforms/").delimiter("/");
+        let request = self.keys("platforms/").delimiter("/");
         let pages: Vec<_> =
             request.into_paginator().send().collect::<Result<_, _>>().await.during("list", &self.url("platforms/"))?;
         let folders = pages.iter().flat_map(|page| page.common_prefixes()).filter_map(|prefix| prefix.prefix());
@@ -208,9 +214,13 @@ impl Home {
     /// # Errors
     /// Where S3 refuses.
     pub async fn list(&self, prefix: &str) -> Result<Vec<(String, i64)>> {
-        let request = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix);
-        let pages: Vec<_> =
-            request.into_paginator().send().collect::<Result<_, _>>().await.during("list", &self.url(prefix))?;
+        let pages: Vec<_> = self
+            .keys(prefix)
+            .into_paginator()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .during("list", &self.url(prefix))?;
         let objects = pages.iter().flat_map(|page| page.contents());
         let written = |object: &aws_sdk_s3::types::Object| {
             let at = object.last_modified().and_then(|at| at.to_millis().ok()).unwrap_or_default();
@@ -219,12 +229,22 @@ impl Home {
         Ok(objects.filter_map(written).collect())
     }
 
-    fn put(&self, key: &str, body: Vec<u8>) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
+    fn keys(&self, prefix: &str) -> ListObjectsV2FluentBuilder {
+        let request = self.s3.list_objects_v2().bucket(&self.bucket).set_expected_bucket_owner(self.owner.clone());
+        request.prefix(prefix)
+    }
+
+    fn remove(&self, key: &str) -> DeleteObjectFluentBuilder {
+        self.s3.delete_object().bucket(&self.bucket).set_expected_bucket_owner(self.owner.clone()).key(key)
+    }
+
+    fn put(&self, key: &str, body: Vec<u8>) -> PutObjectFluentBuilder {
         let body = ByteStream::from(body);
         let (tag, value) = PASSING;
         // As in an address: the colon of the tag is escaped.
         let tagging = is_passing(key).then(|| format!("{}={value}", tag.replace(':', "%3A")));
-        let put = self.s3.put_object().bucket(&self.bucket).key(key).content_type("application/json");
+        let put = self.s3.put_object().bucket(&self.bucket).set_expected_bucket_owner(self.owner.clone()).key(key);
+        let put = put.content_type("application/json");
         put.set_tagging(tagging).body(body)
     }
 
@@ -235,6 +255,12 @@ impl Home {
     fn broken(&self, key: &str, why: &str) -> Error {
         Error::Broken(format!("{} {why}", self.url(key)))
     }
+}
+
+/// The account in the name of skydeck's bucket, `skydeck-<account>-<region>`.
+fn owner(bucket: &str) -> Option<&str> {
+    let (account, _) = bucket.strip_prefix("skydeck-")?.split_once('-')?;
+    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
 }
 
 /// A record, with the number of its format.
@@ -251,5 +277,17 @@ fn swapped(result: Result<()>) -> Result<Swap> {
             Some("ConditionalRequestConflict") => Ok(Swap::Raced),
             _ => Err(error),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::owner;
+
+    #[test]
+    fn the_owner_of_skydecks_bucket_stands_in_its_name() {
+        assert_eq!(owner("skydeck-111122223333-eu-central-1"), Some("111122223333"));
+        assert_eq!(owner("skyfox-devprod-media"), None);
+        assert_eq!(owner("skydeck-mine-eu-central-1"), None);
     }
 }

@@ -17,7 +17,7 @@ mod logs;
 mod number;
 pub mod rollout;
 pub mod run;
-mod tag;
+pub mod tag;
 pub mod transient;
 
 pub use client::Clients;

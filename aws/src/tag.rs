@@ -6,22 +6,30 @@ use skydeck_core::scope::Tags;
 /// (`fallible`) and have keys that are always there; in others everything is optional.
 macro_rules! service_tags {
     (optional $to:ident, $from:ident, $tag:ty) => {
-        pub(crate) fn $to(tags: &Tags) -> Vec<$tag> {
+        #[doc = concat!("Tags as calls of `", stringify!($tag), "`'s service take them.")]
+        #[must_use]
+        pub fn $to(tags: &Tags) -> Vec<$tag> {
             tags.iter().map(|(key, value)| <$tag>::builder().key(key).value(value).build()).collect()
         }
 
-        pub(crate) fn $from(tags: &[$tag]) -> Tags {
+        #[doc = concat!("Tags of a list of `", stringify!($tag), "`.")]
+        #[must_use]
+        pub fn $from(tags: &[$tag]) -> Tags {
             let pair = |tag: &$tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
             tags.iter().filter_map(pair).collect()
         }
     };
     (required $to:ident, $from:ident, $tag:ty) => {
-        pub(crate) fn $to(tags: &Tags) -> Vec<$tag> {
+        #[doc = concat!("Tags as calls of `", stringify!($tag), "`'s service take them.")]
+        #[must_use]
+        pub fn $to(tags: &Tags) -> Vec<$tag> {
             // The builder fails only without key or value, and both are given.
             tags.iter().filter_map(|(key, value)| <$tag>::builder().key(key).value(value).build().ok()).collect()
         }
 
-        pub(crate) fn $from(tags: &[$tag]) -> Tags {
+        #[doc = concat!("Tags of a list of `", stringify!($tag), "`.")]
+        #[must_use]
+        pub fn $from(tags: &[$tag]) -> Tags {
             tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
         }
     };

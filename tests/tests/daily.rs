@@ -183,6 +183,7 @@ async fn verdict(pipeline: &Person<'_>, tag: &str, behaves: &str, code: i32) -> 
 }
 
 async fn watched(viewer: &Person<'_>) {
+    viewer.may(&["version"]).await;
     let runs = viewer.may(&["status", "--json"]).await.json();
     let run = runs[0]["name"].as_str().expect("a run");
     assert!(viewer.may(&["follow", run]).await.stdout.contains("skyfox-devprod-apply"));
@@ -213,6 +214,7 @@ async fn watched(viewer: &Person<'_>) {
 }
 
 async fn operated(operator: &Person<'_>, first: &str) {
+    operator.may(&["version"]).await;
     operator.may(&["status"]).await;
     operator.may(&["outputs"]).await;
     operator.may(&["plan"]).await;
@@ -226,6 +228,7 @@ async fn operated(operator: &Person<'_>, first: &str) {
 }
 
 async fn refused_to_pipelines(pipeline: &Person<'_>) {
+    pipeline.may(&["version"]).await;
     for words in [
         &["apply"][..],
         &["apply", "platforms/skyfox.toml"],

@@ -12,6 +12,7 @@ use skydeck_tests::{Ended, Rig, built};
 const REGION: &str = "ap-south-1";
 const PLATFORM: &str = "skyfox-devprod";
 const FILE: &str = "platforms/skyfox.toml";
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
 async fn bootstrap(rig: &Rig, options: &[&str]) -> Ended {
     let directory = built().await.display().to_string();
@@ -103,6 +104,14 @@ async fn a_removal_waits_for_the_platforms_ends_on_the_second_try_and_leaves_not
     }
     assert_eq!(writes(&rig, before), <[String; 0]>::default());
     rig.skydeck(["destroy", PLATFORM, "--yes"]).await.succeeded();
+
+    // A role under the platforms' path is a platform's, with tags or without.
+    let (lost, path) = ("lost-task-ap-south-1", format!("/skydeck/{REGION}/"));
+    let made = rig.aws.iam().create_role().role_name(lost).path(path).assume_role_policy_document(TRUST);
+    made.send().await.expect("the name is free");
+    let stands = remove(&rig).await;
+    assert!(stands.code == Some(1) && said(&stands).contains(&format!("tags are lost (role {lost})")), "{stands:#?}");
+    rig.aws.iam().delete_role().role_name(lost).send().await.expect("it is there");
 
     // Somebody has taken the mark off one thing: it is not skydeck's any more.
     let group = "/aws/lambda/skydeck-sweep";

@@ -55,7 +55,7 @@ pub(super) async fn clean(context: &Context, clients: &Clients, account: &Accoun
         say("destroying the platform …");
         skydeck(context, &["destroy", PREFIX, "--yes"]).await?.well()?;
     }
-    if !install::remove::look(clients, account).await.into_diagnostic()?.is_empty() {
+    if install::remove::look(clients, account).await.into_diagnostic()?.items().next().is_some() {
         say("removing skydeck …");
         skydeck(context, &["bootstrap", "--remove", "--yes"]).await?.well()?;
     }

@@ -149,10 +149,7 @@ fn line(page: &mut String, text: &str) {
 
 fn list(page: &mut String, title: &str, items: &[String]) {
     let items: String = items.iter().map(|item| format!("- {}\n", cell(item))).collect();
-    line(
-        page,
-        &format!("\n## {title}\n\n{}", if items.is_empty() { "Nothing.\n" } else { &items }).trim_end().to_owned(),
-    );
+    line(page, format!("\n## {title}\n\n{}", if items.is_empty() { "Nothing.\n" } else { &items }).trim_end());
 }
 
 /// A text as a cell of a table.

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use miette::{IntoDiagnostic, miette};
 use skydeck_aws::Clients;
+use skydeck_aws::error::tolerate;
 
 use crate::archive;
 use crate::cli::{Architecture, Bootstrap};
 use crate::confirm::confirm;
 use crate::context::{Account, Context};
 use crate::error::Ending;
-use crate::install::{self, Busy, Change, Changes, Item, Plan, remove};
+use crate::install::remove::{self, Removal};
+use crate::install::{self, Busy, Change, Changes, Item, Plan, UNNAMED, Version, installed};
 use crate::package::{self, Package};
 use crate::project;
 
@@ -44,6 +46,11 @@ pub(super) async fn run(context: &Context, options: &Bootstrap) -> miette::Resul
         changes.count(Change::Created),
         changes.count(Change::Updated)
     ));
+    let found = tolerate(installed(&clients, &account).await, &["NoSuchBucket"]).into_diagnostic()?;
+    if let Some(found) = found.flatten().filter(|found| found.is_newer_than(&Version::here())) {
+        let here = Version::here();
+        context.terminal.say(format!("It is of version {found}, and this command is of {here}: this takes it back."));
+    }
     if !options.yes {
         confirm("Install? (yes/no)", "yes", "that skydeck is to be installed")?;
     }
@@ -102,42 +109,53 @@ async fn remove(context: &Context, (clients, account): (&Clients, &Account), yes
     let looked = async { Ok((install::busy(clients, account).await?, remove::look(clients, account).await?)) };
     let looked: skydeck_aws::Result<_> = looked.await;
     terminal.settle();
-    let (busy, changes) = looked.into_diagnostic()?;
-    refuse(context, &busy)?;
-    if changes.is_empty() {
+    let (busy, removal): (Busy, Removal<'_>) = looked.into_diagnostic()?;
+    refuse(context, &busy, "")?;
+    let count = removal.items().count();
+    if count == 0 {
         terminal.say("\nNothing of skydeck is there.");
-        terminal.document(&changes.items().collect::<Vec<_>>())?;
+        terminal.document(&<[Item; 0]>::default())?;
         return Ok(Ending::Done);
     }
-    show(context, &changes);
-    terminal.say(format!("\nPlan: {} to delete, the bucket with all that is in it.", changes.count(Change::Deleted)));
+    let Removal { starters, rest } = removal;
+    show(context, &starters);
+    show(context, &rest);
+    if !busy.untold.is_empty() {
+        let untold = busy.untold.join(", ");
+        terminal.say(format!("\nWhose these buckets are AWS does not tell (AccessDenied), and they stay: {untold}"));
+    }
+    terminal.say(format!("\nPlan: {count} to delete, the bucket with all that is in it."));
     if !yes {
         let question = format!("This cannot be undone. Type the region ({}) to go on", account.region);
         confirm(&question, &account.region, "that skydeck is to be removed")?;
     }
-    let items = write(context, changes).await?;
+    let mut items = write(context, starters).await?;
+    // While the question stood, somebody or a rule may have started one more. From now on no rule does.
+    let busy = install::busy(clients, account).await.into_diagnostic()?;
+    refuse(context, &busy, "; what starts runs by itself is removed already, and `bootstrap` brings it back")?;
+    items.extend(write(context, rest).await?);
     terminal.say(format!("Removed: {} deleted.", items.len()));
     terminal.document(&items)?;
     Ok(Ending::Done)
 }
 
-/// Refuses while the installation is needed.
-fn refuse(context: &Context, busy: &Busy) -> miette::Result<()> {
+/// Refuses while the installation is needed. `so_far` says what was done by then.
+fn refuse(context: &Context, busy: &Busy, so_far: &str) -> miette::Result<()> {
     let command = context.invocation();
-    if let Some(first) = busy.platforms.keys().next() {
+    if !busy.platforms.is_empty() {
+        let help = match busy.platforms.keys().find(|name| *name != UNNAMED) {
+            Some(first) => format!("remove them first: `{command} destroy {first}`"),
+            None => "delete them, or give them their tags back and destroy their platform".to_owned(),
+        };
         let told = |(name, things): (&String, &Vec<String>)| format!("{name} ({})", things.join(", "));
         let standing: Vec<String> = busy.platforms.iter().map(told).collect();
-        return Err(miette!(
-            help = format!("remove them first: `{command} destroy {first}`"),
-            "skydeck is needed by what stands: {}",
-            standing.join("; ")
-        ));
+        return Err(miette!(help = help, "skydeck is needed by what stands: {}{so_far}", standing.join("; ")));
     }
     if let Some(first) = busy.runs.first() {
         return Err(miette!(
             help =
                 format!("wait for their end, `{command} follow {first}`, or stop them in the Step Functions console"),
-            "runs go on: {}",
+            "runs go on: {}{so_far}",
             busy.runs.join(", ")
         ));
     }

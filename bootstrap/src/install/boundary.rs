@@ -8,7 +8,7 @@ use skydeck_aws::{Clients, Result};
 use skydeck_core::scope::boundary_name;
 
 use super::step::{Change, Item, Step};
-use super::{TAG, TAG_VALUE, policy, taken};
+use super::{TAG, TAG_VALUE, policy, propagated, taken};
 use crate::context::Account;
 
 const KIND: &str = "policy";
@@ -53,7 +53,11 @@ pub(super) async fn remove<'a>(clients: &'a Clients, account: &Account) -> Resul
         for version in answer.versions().iter().filter(|version| !version.is_default_version()) {
             delete_version(iam, &arn, version).await?;
         }
-        iam.delete_policy().policy_arn(&arn).send().await.during("delete policy", &arn).map(drop)
+        // IAM may still see the versions, or a role that it bounded, that have just been taken away.
+        let deleted =
+            propagated(async || iam.delete_policy().policy_arn(&arn).send().await.during("delete policy", &arn));
+        // The retry of a deletion whose answer was lost.
+        tolerate(deleted.await, &["NoSuchEntity"]).map(drop)
     })))
 }
 

@@ -1,5 +1,7 @@
 //! Skydeck's own bucket: versioned, encrypted, private, and reached by TLS only.
 
+use std::time::{Duration, Instant};
+
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
     CreateBucketConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
@@ -13,12 +15,14 @@ use skydeck_aws::{Clients, Error, Result};
 use skydeck_core::run::PASSING;
 
 use super::step::{Change, Step, Write};
-use super::{TAG, TAG_VALUE, policy, taken};
+use super::{PROPAGATION_STEP, TAG, TAG_VALUE, policy, propagated, taken};
 use crate::context::Account;
 
 const KIND: &str = "bucket";
 /// How long a run's reports, plans and old versions stay: as long as Step Functions tells of an execution.
 const KEPT_DAYS: i32 = 90;
+/// How long it may take to empty the bucket: it deletes 1,000 objects in a call, and a busy installation has some 10,000.
+const EMPTYING: Duration = Duration::from_secs(600);
 /// What was begun to be uploaded and never ended.
 const UPLOAD_DAYS: i32 = 1;
 /// Names of the lifecycle rules; those of other names are a team's own.
@@ -28,7 +32,7 @@ const OLD_RULE: &str = "skydeck-old-versions";
 /// Looks at the bucket and at each of its settings.
 pub(super) async fn look<'a>(clients: &'a Clients, account: &'a Account) -> Result<Step<'a>> {
     let name = account.bucket();
-    let exists = exists(clients, &name).await?;
+    let exists = exists(clients, account).await?;
     let bucket = Bucket { clients, account, name, exists };
     // First the mark: an installation that ends here is then known as ours.
     let settings = [
@@ -55,29 +59,38 @@ pub(super) async fn look<'a>(clients: &'a Clients, account: &'a Account) -> Resu
 /// Takes the bucket away, with every version of all that is in it.
 pub(super) async fn remove<'a>(clients: &'a Clients, account: &Account) -> Result<Option<Step<'a>>> {
     let (name, s3) = (account.bucket(), clients.s3());
-    if !exists(clients, &name).await? || !is_ours(&tags(clients, &name).await?) {
+    if !exists(clients, account).await? || !is_ours(&tags(clients, &name).await?) {
         return Ok(None);
     }
     Ok(Some(Step::new(KIND, name.clone(), Change::Deleted, async move {
-        // Each call deletes as much as a function has time for.
-        while let Err(error) = delete_objects(s3, &name).await {
-            if !error.passes() {
-                return Err(error);
-            }
-        }
+        empty(clients, &name).await?;
         // The retry of a deletion whose answer was lost.
         tolerate(s3.delete_bucket().bucket(&name).send().await.during("delete bucket", &name), &["NoSuchBucket"])
             .map(drop)
     })))
 }
 
-/// Whether there is a bucket of skydeck's in this account and region.
-pub(super) async fn is_there(clients: &Clients, account: &Account) -> Result<bool> {
-    exists(clients, &account.bucket()).await
+/// Deletes every version of all that is in it. Each call deletes as much as a function has time for.
+async fn empty(clients: &Clients, name: &str) -> Result<()> {
+    let begun = Instant::now();
+    while let Err(error) = delete_objects(clients.s3(), name).await {
+        if !error.passes() || begun.elapsed() > EMPTYING {
+            return Err(error);
+        }
+        tokio::time::sleep(PROPAGATION_STEP).await;
+    }
+    Ok(())
 }
 
-async fn exists(clients: &Clients, bucket: &str) -> Result<bool> {
-    let found = clients.s3().head_bucket().bucket(bucket).send().await;
+/// Whether there is a bucket of skydeck's in this account and region.
+pub(super) async fn is_there(clients: &Clients, account: &Account) -> Result<bool> {
+    exists(clients, account).await
+}
+
+async fn exists(clients: &Clients, account: &Account) -> Result<bool> {
+    let bucket = &account.bucket();
+    // One that another account has is told as missing rights, whatever its policy lets this account do.
+    let found = clients.s3().head_bucket().bucket(bucket).expected_bucket_owner(&account.id).send().await;
     // A HEAD has no body, so there is no code but the status.
     match found.find(&["NotFound", "NoSuchBucket"], "find bucket", bucket) {
         Err(error) if matches!(error.code(), Some("Forbidden" | "403" | "AccessDenied")) => Err(taken(KIND, bucket)),
@@ -123,8 +136,10 @@ impl<'a> Bucket<'a> {
             CreateBucketConfiguration::builder().location_constraint(region).build()
         });
         let request = self.clients.s3().create_bucket().bucket(&self.name).set_create_bucket_configuration(place);
+        // S3 may still be taking away one of this name.
+        let created = propagated(async || request.clone().send().await.during("create bucket", &self.name)).await;
         // The retry of a creation whose answer was lost.
-        tolerate(request.send().await.during("create bucket", &self.name), &["BucketAlreadyOwnedByYou"]).map(drop)
+        tolerate(created, &["BucketAlreadyOwnedByYou"]).map(drop)
     }
 
     async fn tag(&self) -> Setting<'a> {

@@ -7,7 +7,7 @@ use aws_sdk_eventbridge::types::{DeadLetterConfig, RuleState, Tag, Target};
 use aws_sdk_sqs::Client as Sqs;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
-use skydeck_aws::error::Explain;
+use skydeck_aws::error::{Explain, tolerate};
 use skydeck_aws::{Clients, Error, Result};
 
 use super::step::{Change, Step};
@@ -18,6 +18,8 @@ const QUEUE: &str = "queue";
 const RULE: &str = "rule";
 /// Queue of the events that could not be delivered.
 pub(super) const DEAD_LETTERS: &str = "skydeck-dead-letters";
+/// SQS's codes for "there is no such queue", of its two protocols.
+const MISSING: [&str; 2] = ["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"];
 /// What stays undelivered is kept for so long: the longest that SQS offers, 14 days.
 const KEPT_SECONDS: u32 = 1_209_600;
 
@@ -80,7 +82,7 @@ pub(super) const RULES: [Rule; 3] = [
 pub(super) async fn look_at_queue<'a>(clients: &'a Clients, account: &Account) -> Result<Step<'a>> {
     let sqs = clients.sqs();
     let policy = policy::dead_letters(account).to_string();
-    let Some(url) = find_queue(sqs).await? else {
+    let Some(Queue { url, ours }) = find_queue(sqs).await? else {
         return Ok(Step::new(QUEUE, DEAD_LETTERS, Change::Created, async move {
             let request = sqs.create_queue().queue_name(DEAD_LETTERS).tags(TAG, TAG_VALUE);
             let request = request.attributes(QueueAttributeName::MessageRetentionPeriod, KEPT_SECONDS.to_string());
@@ -89,7 +91,7 @@ pub(super) async fn look_at_queue<'a>(clients: &'a Clients, account: &Account) -
             propagated(async || request.clone().send().await.during("create queue", DEAD_LETTERS)).await.map(drop)
         }));
     };
-    if !is_our_queue(sqs, &url).await? {
+    if !ours {
         return Err(taken(QUEUE, DEAD_LETTERS));
     }
     let request = sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::Policy);
@@ -107,24 +109,31 @@ pub(super) async fn look_at_queue<'a>(clients: &'a Clients, account: &Account) -
 /// Takes the queue away, with what is in it.
 pub(super) async fn remove_queue(clients: &Clients) -> Result<Option<Step<'_>>> {
     let sqs = clients.sqs();
-    let Some(url) = find_queue(sqs).await? else { return Ok(None) };
-    if !is_our_queue(sqs, &url).await? {
-        return Ok(None);
-    }
+    let Some(Queue { url, ours: true }) = find_queue(sqs).await? else { return Ok(None) };
     Ok(Some(Step::new(QUEUE, DEAD_LETTERS, Change::Deleted, async move {
-        sqs.delete_queue().queue_url(url).send().await.during("delete queue", DEAD_LETTERS).map(drop)
+        // The retry of a deletion whose answer was lost.
+        tolerate(sqs.delete_queue().queue_url(url).send().await.during("delete queue", DEAD_LETTERS), &MISSING)
+            .map(drop)
     })))
 }
 
-async fn find_queue(sqs: &Sqs) -> Result<Option<String>> {
-    let missing = ["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"];
-    let found = sqs.get_queue_url().queue_name(DEAD_LETTERS).send().await;
-    Ok(found.find(&missing, "read queue", DEAD_LETTERS)?.and_then(|found| found.queue_url))
+/// A queue of that name.
+struct Queue {
+    url: String,
+    /// Whether it is skydeck's.
+    ours: bool,
 }
 
-async fn is_our_queue(sqs: &Sqs, url: &str) -> Result<bool> {
-    let tags = sqs.list_queue_tags().queue_url(url).send().await.during("read tags of queue", DEAD_LETTERS)?;
-    Ok(tags.tags().and_then(|tags| tags.get(TAG)).is_some_and(|value| value == TAG_VALUE))
+async fn find_queue(sqs: &Sqs) -> Result<Option<Queue>> {
+    let found = sqs.get_queue_url().queue_name(DEAD_LETTERS).send().await;
+    let Some(url) = found.find(&MISSING, "read queue", DEAD_LETTERS)?.and_then(|found| found.queue_url) else {
+        return Ok(None);
+    };
+    // For a minute after its deletion some calls still know a queue, and some do not.
+    let tags = sqs.list_queue_tags().queue_url(&url).send().await;
+    let Some(tags) = tags.find(&MISSING, "read tags of queue", DEAD_LETTERS)? else { return Ok(None) };
+    let ours = tags.tags().and_then(|tags| tags.get(TAG)).is_some_and(|value| value == TAG_VALUE);
+    Ok(Some(Queue { url, ours }))
 }
 
 /// Looks at a rule and its target.

@@ -1,12 +1,12 @@
 //! A function: its code in the bucket, its settings, a version that holds both, and the alias that runs call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{
-    Architecture as LambdaArchitecture, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, Runtime,
-    State,
+    AliasRoutingConfiguration, Architecture as LambdaArchitecture, Environment, FunctionCode, FunctionConfiguration,
+    LastUpdateStatus, Runtime, State,
 };
 use aws_sdk_s3::primitives::ByteStream;
 use skydeck_aws::error::{Explain, tolerate};
@@ -57,6 +57,7 @@ pub(super) async fn look_at_code<'a>(
         let request = s3
             .put_object()
             .bucket(&bucket)
+            .expected_bucket_owner(&plan.account.id)
             .key(&key)
             .metadata(SHA256, &package.sha256)
             .metadata(ARCHITECTURE, plan.architecture.name())
@@ -298,6 +299,9 @@ impl Wanted<'_> {
             let version = published.version().unwrap_or_default();
             if live.is_some() {
                 let request = lambda.update_alias().function_name(&self.full).name(ALIAS).function_version(version);
+                // A weight that a person gave another version would send it a part of the calls for ever.
+                let alone = AliasRoutingConfiguration::builder().set_additional_version_weights(Some(HashMap::new()));
+                let request = request.routing_config(alone.build());
                 request.send().await.during("move alias of function", &self.full)?;
             } else {
                 let request = lambda.create_alias().function_name(&self.full).name(ALIAS).function_version(version);

@@ -34,7 +34,7 @@ use crate::package::Package;
 use definition::MACHINES;
 use step::AT_ONCE;
 
-pub use standing::{Busy, busy};
+pub use standing::{Busy, UNNAMED, busy};
 pub use step::{Change, Changes, Item, Tell};
 pub use version::{Version, installed};
 
@@ -46,8 +46,9 @@ pub const TAG_VALUE: &str = "skydeck";
 /// The function inside the VPC: its code is uploaded here, and the balancer layer makes it.
 pub const PROBE: &str = "probe";
 
-/// IAM tells the other services of a new role within seconds; after a minute something else is wrong.
-const PROPAGATION: Duration = Duration::from_secs(60);
+/// IAM tells the other services of a new role within seconds, and SQS makes no queue for a minute after one of its name was deleted;
+/// after this, something else is wrong.
+const PROPAGATION: Duration = Duration::from_secs(90);
 const PROPAGATION_STEP: Duration = Duration::from_secs(2);
 
 /// Names of the binaries that an installation needs.

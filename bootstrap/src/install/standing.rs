@@ -8,13 +8,16 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use aws_sdk_ssm::types::ParameterStringFilter;
 use skydeck_aws::error::{Explain, tolerate};
 use skydeck_aws::home::Home;
-use skydeck_aws::{Clients, Error, Result};
+use skydeck_aws::{Clients, Error, Result, tag};
 use skydeck_core::run::outputs_key;
 use skydeck_core::scope::{TAG_ENVIRONMENT, TAG_INSTALLATION, TAG_PLATFORM, Tags};
 
 use super::definition::MACHINES;
 use super::{all, bucket};
 use crate::context::Account;
+
+/// Stands for the name of a platform where the tags that name it are lost.
+pub const UNNAMED: &str = "a platform whose tags are lost";
 
 /// What an installation is still needed for.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub struct Busy {
     pub platforms: BTreeMap<String, Vec<String>>,
     /// The executions that go on.
     pub runs: Vec<String>,
+    /// Buckets of which AWS does not tell whose they are: a policy of their own forbids it.
+    pub untold: Vec<String>,
 }
 
 impl Busy {
@@ -32,10 +37,17 @@ impl Busy {
 
     /// Counts a resource in, where its tags say that it is a platform's of this installation.
     fn tagged(&mut self, account: &Account, tags: &Tags, thing: String) {
-        let said = |key: &str| tags.get(key).map_or("?", String::as_str);
-        if said(TAG_INSTALLATION) == account.region {
-            self.stands(format!("{}-{}", said(TAG_PLATFORM), said(TAG_ENVIRONMENT)), thing);
+        if tags.get(TAG_INSTALLATION) == Some(&account.region) {
+            self.stands(platform(tags), thing);
         }
+    }
+}
+
+/// The platform that these tags name.
+fn platform(tags: &Tags) -> String {
+    match (tags.get(TAG_PLATFORM), tags.get(TAG_ENVIRONMENT)) {
+        (Some(platform), Some(environment)) => format!("{platform}-{environment}"),
+        _ => UNNAMED.to_owned(),
     }
 }
 
@@ -78,14 +90,12 @@ async fn vpcs(clients: &Clients, account: &Account, busy: &mut Busy) -> Result<(
     let ours = Filter::builder().name(format!("tag:{TAG_INSTALLATION}")).values(&account.region).build();
     let answer = clients.ec2().describe_vpcs().filters(ours).send().await.during("list VPCs of", "skydeck")?;
     for vpc in answer.vpcs() {
-        let tag = |tag: &aws_sdk_ec2::types::Tag| Some((tag.key.clone()?, tag.value.clone()?));
-        let tags = vpc.tags().iter().filter_map(tag).collect();
-        busy.tagged(account, &tags, format!("VPC {}", vpc.vpc_id().unwrap_or_default()));
+        busy.tagged(account, &tag::from_ec2(vpc.tags()), format!("VPC {}", vpc.vpc_id().unwrap_or_default()));
     }
     Ok(())
 }
 
-/// The roles of platforms lie under a path of their own.
+/// The roles of platforms lie under a path of their own: whatever lies there is a platform's, with tags or without.
 async fn roles(clients: &Clients, account: &Account, busy: &mut Busy) -> Result<()> {
     let path = format!("/skydeck/{}/", account.region);
     let request = clients.iam().list_roles().path_prefix(&path).into_paginator().items().send();
@@ -95,10 +105,10 @@ async fn roles(clients: &Clients, account: &Account, busy: &mut Busy) -> Result<
         // One that goes just now.
         let tags = tags.find(&["NoSuchEntity"], "read tags of role", role.role_name())?;
         let tags: Vec<_> = tags.map(|tags| tags.tags).unwrap_or_default();
-        Ok((role, tags.into_iter().map(|tag| (tag.key, tag.value)).collect::<Tags>()))
+        Ok((role, tag::from_iam(&tags)))
     };
     for (role, tags) in all(found, read).await? {
-        busy.tagged(account, &tags, format!("role {}", role.role_name()));
+        busy.stands(platform(&tags), format!("role {}", role.role_name()));
     }
     Ok(())
 }
@@ -111,7 +121,7 @@ async fn repositories(clients: &Clients, account: &Account, busy: &mut Busy) -> 
         let tags = clients.ecr().list_tags_for_resource().resource_arn(&arn).send().await;
         let tags = tags.find(&["RepositoryNotFoundException"], "read tags of repository", &name)?;
         let tags = tags.and_then(|tags| tags.tags).unwrap_or_default();
-        Ok((name, tags.into_iter().map(|tag| (tag.key, tag.value)).collect::<Tags>()))
+        Ok((name, tag::from_ecr(&tags)))
     };
     for (name, tags) in all(found, read).await? {
         busy.tagged(account, &tags, format!("repository {name}"));
@@ -125,13 +135,16 @@ async fn buckets(clients: &Clients, account: &Account, busy: &mut Busy) -> Resul
     let read = async |found: aws_sdk_s3::types::Bucket| {
         let name = found.name.unwrap_or_default();
         let tags = clients.s3().get_bucket_tagging().bucket(&name).send().await;
-        // Of a bucket that has a policy against it nothing can be told; a platform's has none.
-        let codes = ["NoSuchTagSet", "NoSuchBucket", "AccessDenied"];
-        let tags = tags.find(&codes, "read tags of bucket", &name)?.map(|tags| tags.tag_set).unwrap_or_default();
-        Ok((name, tags.into_iter().map(|tag| (tag.key, tag.value)).collect::<Tags>()))
+        let tags = tags.find(&["NoSuchTagSet", "NoSuchBucket"], "read tags of bucket", &name);
+        let tags = tags.map(|tags| tag::from_s3(&tags.map(|tags| tags.tag_set).unwrap_or_default()));
+        // A team's bucket may have a policy against it. That it is a platform's cannot be ruled out, so that it is told.
+        Ok((name, tolerate(tags, &["AccessDenied"])?))
     };
     for (name, tags) in all(found, read).await? {
-        busy.tagged(account, &tags, format!("bucket {name}"));
+        match tags {
+            Some(tags) => busy.tagged(account, &tags, format!("bucket {name}")),
+            None => busy.untold.push(name),
+        }
     }
     Ok(())
 }
@@ -148,10 +161,13 @@ async fn parameters(clients: &Clients, account: &Account, busy: &mut Busy) -> Re
         let tags = clients.ssm().list_tags_for_resource().resource_type(kind).resource_id(&name).send().await;
         let tags = tags.find(&["InvalidResourceId"], "read tags of parameter", &name)?;
         let tags = tags.and_then(|tags| tags.tag_list).unwrap_or_default();
-        Ok((name, tags.into_iter().map(|tag| (tag.key, tag.value)).collect::<Tags>()))
+        Ok((name, tag::from_ssm(&tags)))
     };
     for (name, tags) in all(found, read).await? {
-        busy.tagged(account, &tags, format!("parameter {name}"));
+        // What `secret set` makes has no platform's tags: it is a person's, and outlives platforms.
+        if tags.contains_key(TAG_PLATFORM) {
+            busy.tagged(account, &tags, format!("parameter {name}"));
+        }
     }
     Ok(())
 }

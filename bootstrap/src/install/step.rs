@@ -70,6 +70,12 @@ pub(super) struct Step<'a> {
     write: Write<'a>,
 }
 
+impl std::fmt::Debug for Step<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Step").field(&self.item).finish()
+    }
+}
+
 impl<'a> Step<'a> {
     /// A step; where nothing changes, `write` is never waited for.
     pub(super) fn new(
@@ -94,7 +100,7 @@ impl<'a> Step<'a> {
 pub type Tell<'a> = &'a (dyn Fn(&Item) + Sync);
 
 /// All that is to be done, in stages: what is in one stage stands on the stages before it, and on nothing beside it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Changes<'a>(Vec<Vec<Step<'a>>>);
 
 impl<'a> Changes<'a> {

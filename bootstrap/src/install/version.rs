@@ -10,7 +10,7 @@ use super::step::{Change, Step};
 use crate::context::Account;
 
 /// Where it lies.
-const KEY: &str = "installation.json";
+pub(super) const KEY: &str = "installation.json";
 
 /// A version of skydeck.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,15 @@ impl Version {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: option_env!("SKYDECK_COMMIT").map(ToOwned::to_owned),
         }
+    }
+}
+
+impl Version {
+    /// Whether its release came after that other one. Of two builds of one release nobody can tell.
+    #[must_use]
+    pub fn is_newer_than(&self, other: &Version) -> bool {
+        let number = |version: &Version| semver::Version::parse(&version.version).ok();
+        number(self) > number(other)
     }
 }
 
@@ -56,4 +65,17 @@ pub(super) async fn look<'a>(clients: &'a Clients, plan: &Plan<'a>) -> Result<St
     let found = tolerate(installed(clients, plan.account).await, &["NoSuchBucket"])?.flatten();
     let change = found.map_or(Change::Created, |found| Change::updated_if(found != here));
     Ok(Step::new("record", KEY, change, async move { home.write_json(KEY, &here).await }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Version;
+
+    #[test]
+    fn releases_are_compared_by_their_numbers() {
+        let version = |text: &str| Version { version: text.to_owned(), commit: None };
+        assert!(version("0.10.0").is_newer_than(&version("0.9.1")));
+        assert!(!version("0.9.1").is_newer_than(&version("0.9.1")));
+        assert!(!version("nightly").is_newer_than(&version("0.1.0")));
+    }
 }

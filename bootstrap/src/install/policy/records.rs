@@ -6,6 +6,8 @@
 use serde_json::{Value, json};
 use skydeck_core::run::{Layer, PASSING};
 
+use super::super::version;
+use super::daily::DAILY;
 use crate::context::Account;
 
 /// Keys under `platforms/<platform>/`.
@@ -65,16 +67,21 @@ pub(super) fn statements(account: &Account, function: &str) -> Vec<Value> {
     let bucket = account.bucket();
     let arn = |key: &String| account.s3(&format!("{bucket}/platforms/*/{key}"));
     let allow = |sid: &str, actions: &[&str], on: Vec<String>| json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": on });
-    let all = account.s3(&format!("{bucket}/platforms/*"));
+    let mut read = vec!["platforms/*"];
+    if DAILY.iter().any(|who| who.name == function) {
+        // `version`.
+        read.push(version::KEY);
+    }
+    let readable = read.iter().map(|key| account.s3(&format!("{bucket}/{key}"))).collect();
     let mut statements = vec![
-        allow("ReadRecords", reads(function), vec![all]),
+        allow("ReadRecords", reads(function), readable),
         // Without it, S3 answers 403 where an object is missing.
         json!({
             "Sid": "FindRecords",
             "Effect": "Allow",
             "Action": "s3:ListBucket",
             "Resource": account.s3(&bucket),
-            "Condition": { "StringLike": { "s3:prefix": "platforms/*" } },
+            "Condition": { "StringLike": { "s3:prefix": read } },
         }),
     ];
     let written: Vec<String> = writes.iter().chain(&passing).map(arn).collect();
