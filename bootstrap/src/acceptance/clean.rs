@@ -68,11 +68,13 @@ pub(super) async fn clean(context: &Context, clients: &Clients, account: &Accoun
 /// Waits until no run goes on; the platforms that stand then.
 async fn quiet(context: &Context, clients: &Clients, account: &Account) -> miette::Result<Vec<String>> {
     loop {
-        let busy = context.patiently(async || install::busy(clients, account).await).await.into_diagnostic()?;
-        if busy.runs.is_empty() {
-            return Ok(busy.platforms.into_keys().collect());
+        let runs = context.patiently(async || install::runs(clients, account).await).await.into_diagnostic()?;
+        if runs.is_empty() {
+            break;
         }
-        context.terminal.note(&format!("waiting for {}", busy.runs.join(", ")));
+        context.terminal.note(&format!("waiting for {}", runs.join(", ")));
         tokio::time::sleep(LOOK).await;
     }
+    let busy = context.patiently(async || install::busy(clients, account).await).await.into_diagnostic()?;
+    Ok(busy.platforms.into_keys().collect())
 }

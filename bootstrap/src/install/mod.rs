@@ -34,7 +34,7 @@ use crate::package::Package;
 use definition::MACHINES;
 use step::AT_ONCE;
 
-pub use standing::{Busy, UNNAMED, busy};
+pub use standing::{Busy, UNNAMED, busy, runs};
 pub use step::{Change, Changes, Item, Tell};
 pub use version::{Version, installed};
 

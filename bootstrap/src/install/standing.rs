@@ -74,7 +74,11 @@ pub async fn busy(clients: &Clients, account: &Account) -> Result<Busy> {
     Ok(busy)
 }
 
-async fn runs(clients: &Clients, account: &Account) -> Result<Vec<String>> {
+/// The executions that go on.
+///
+/// # Errors
+/// What AWS refuses to tell.
+pub async fn runs(clients: &Clients, account: &Account) -> Result<Vec<String>> {
     let of = async |(name, _): (&'static str, &'static str)| {
         let request = clients.sfn().list_executions().state_machine_arn(account.machine(name));
         let request = request.status_filter(ExecutionStatus::Running).into_paginator().items().send();
